@@ -1,0 +1,29 @@
+/* What every program's command line and life have in common. */
+#ifndef SG_CLI_H
+#define SG_CLI_H
+
+#include "sg_err.h"
+#include "sg_types.h"
+
+#define SG_VERSION "1.0.0"
+
+/* Exit codes of all programs. */
+enum { SG_EXIT_GOOD = 0, SG_EXIT_FAILED = 1, SG_EXIT_USAGE = 2 };
+
+/* First thing in every main: standard descriptors open, SIGPIPE ignored, RLIMIT_NOFILE soft limit lowered to 1000
+ * (libmodbus uses select: FD_SET beyond 1024 aborts the process), umask 077. */
+void sg_cli_init(void);
+
+/* Block SIGINT and SIGTERM in the calling thread and all it starts later; call before threads start. */
+void sg_cli_block_signals(void);
+/* Wait for SIGINT or SIGTERM at most wait_ms real ms (negative: for ever). True when one came. */
+bool sg_cli_wait_signal(sg_ms wait_ms);
+
+/* "A.B.C.D:PORT", "[V6]:PORT" or "NAME:PORT" split; host holds size bytes. SG_EUSAGE otherwise. */
+SG_MUST_USE int sg_cli_host_port(char *host, size_t size, uint16_t *port, const char *text);
+/* Decimal within min..max, whole text. SG_EUSAGE otherwise. */
+SG_MUST_USE int sg_cli_int(int64_t *out, const char *text, int64_t min, int64_t max);
+/* "http://HOST:PORT" or "https://..." without user, query, fragment or trailing slash: SG_ECONFIG otherwise. */
+SG_MUST_USE int sg_cli_url_check(const char *url);
+
+#endif

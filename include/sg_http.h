@@ -1,0 +1,115 @@
+/* HTTP/1.1: a server with a table of routes (over libmicrohttpd) and a client for many peers (over libcurl).
+ *
+ * The server refuses before a handler runs: Transfer-Encoding or more than one Content-Length on a request, Host
+ * count other than 1, %00 // .. in the raw path, NUL or control bytes, bodies above the route's cap, unknown methods and
+ * paths (problem+json each), and closes connections that have not completed a request within 10 s. */
+#ifndef SG_HTTP_H
+#define SG_HTTP_H
+
+#include "sg_buf.h"
+#include "sg_err.h"
+#include "sg_types.h"
+
+/* ---- server ---- */
+
+struct sg_http_server;
+struct sg_http_request; /* valid from the handler's call until the answer has been given */
+
+enum sg_http_method { SG_HTTP_GET, SG_HTTP_POST };
+
+/* Called on a thread of the server, once a request is complete. It answers at once with one of
+ * sg_http_answer*, or keeps req and answers later from any thread (exactly once); until then the connection
+ * is suspended and other requests go on. */
+typedef void sg_http_handler_fn(void *ctx, struct sg_http_request *req);
+
+struct sg_http_route {
+    enum sg_http_method method;
+    const char *pattern; /* "/v1/minutes/{}/{}/proof": {} matches one segment without '/' */
+    size_t max_body;     /* 0 for GET */
+    sg_http_handler_fn *handler;
+};
+
+struct sg_http_server_config {
+    const char *bind; /* numeric IPv4 or IPv6 address */
+    uint16_t port;    /* 0: any free port */
+    const struct sg_http_route *routes; /* borrowed for the life of the server */
+    size_t nroutes;
+    void *ctx; /* handed to every handler */
+    unsigned max_connections;         /* 0: 128 */
+    unsigned max_connections_address; /* 0: 16 */
+    const char *server_name;          /* Server: header */
+};
+
+/* SG_EADDRINUSE (fault names the address and port), SG_ECONFIG for a bad address, SG_EIO. */
+SG_MUST_USE int sg_http_server_start(
+    struct sg_http_server **out, const struct sg_http_server_config *config, struct sg_fault *fault);
+/* Every kept request must have been answered. Joins the threads. */
+void sg_http_server_stop(struct sg_http_server *s);
+uint16_t sg_http_server_port(const struct sg_http_server *s);
+/* Requests answered and refused since the start, for /metrics. */
+void sg_http_server_counts(const struct sg_http_server *s, uint64_t *answered, uint64_t *refused);
+
+/* Segment i matched by {}, percent-decoded; "" beyond the last. Borrowed with req. */
+const char *sg_http_segment(const struct sg_http_request *req, size_t i);
+/* Query argument, percent-decoded; NULL when absent. A key given twice counts as bad: see sg_http_query_check. */
+const char *sg_http_query(const struct sg_http_request *req, const char *key);
+/* SG_EBAD_PARAMETER when a key is not in names (NULL-terminated) or occurs twice; *which says it. */
+SG_MUST_USE int sg_http_query_check(const struct sg_http_request *req, const char *const *names, const char **which);
+const char *sg_http_header(const struct sg_http_request *req, const char *name);
+const uint8_t *sg_http_body(const struct sg_http_request *req, size_t *len);
+/* A value that lives with the request (freed by free_fn after the answer). */
+void sg_http_request_own(struct sg_http_request *req, void *p, void (*free_fn)(void *));
+
+/* Answer with a whole body; bytes are copied. extra: NULL or "Name: value\r\n..." */
+void sg_http_answer(
+    struct sg_http_request *req, int status, const char *content_type, const void *body, size_t len, const char *extra);
+/* The same, taking the buffer's memory instead of copying. */
+void sg_http_answer_take(struct sg_http_request *req, int status, const char *content_type, struct sg_buf *body);
+/* RFC 9457: status and code from err (sg_err_code), detail for a person. */
+void sg_http_answer_problem(struct sg_http_request *req, int err, const char *detail);
+/* Status that an error code maps to: 400, 404, 405, 409, 413, 422, 500, 503. */
+int sg_http_status_of(int err);
+
+/* A streamed answer: read_fn fills at most max bytes, returns their number, 0 at the end, -1 to break off
+ * (the connection is closed without a final chunk). Called on the server's thread. */
+typedef long sg_http_read_fn(void *state, char *dst, size_t max);
+void sg_http_answer_stream(
+    struct sg_http_request *req, int status, const char *content_type, sg_http_read_fn *read_fn, void *state, void (*free_fn)(void *));
+
+/* ---- client ---- */
+
+/* One thread's client: connections are kept between calls, answers are capped, redirects, proxies, netrc and
+ * compression are off; http and https only. Thread: one owner (sg_http_client_wakeup: any). */
+struct sg_http_client;
+
+struct sg_http_answer {
+    int err;    /* 0 when an HTTP answer came whole, whatever its status; SG_ETIMEOUT, SG_EREFUSED, SG_ETOO_LARGE, SG_EMALFORMED, SG_EIO */
+    int status; /* HTTP status, 0 without an answer */
+    struct sg_buf body;
+};
+
+/* Called from sg_http_client_run/_call on the owner's thread. answer is borrowed for the call
+ * (sg_buf_take to keep the body). */
+typedef void sg_http_done_fn(void *ctx, struct sg_http_answer *answer);
+
+struct sg_http_call {
+    const char *url;         /* copied */
+    const char *accept;      /* Accept header; NULL: application/json */
+    const void *post;        /* NULL: GET; else a JSON body, copied */
+    size_t post_len;
+    size_t max_answer;       /* bytes; the transfer breaks off beyond */
+    sg_ms timeout_ms;        /* total, real; 0: 8000 */
+};
+
+SG_MUST_USE int sg_http_client_new(struct sg_http_client **out);
+/* Running calls end with SG_ESTOPPED. */
+void sg_http_client_free(struct sg_http_client *c);
+/* Start a call; done is called exactly once, later. SG_ENOMEM or SG_EINVAL: it never will be. */
+SG_MUST_USE int sg_http_client_start(struct sg_http_client *c, const struct sg_http_call *call, sg_http_done_fn *done, void *ctx);
+/* Drive transfers for at most wait_ms, return earlier after a completion or a wakeup. */
+void sg_http_client_run(struct sg_http_client *c, sg_ms wait_ms);
+void sg_http_client_wakeup(struct sg_http_client *c);
+/* One call, blocking. answer: caller's, sg_buf_fini(&answer->body) when done. Returns answer->err. */
+SG_MUST_USE int sg_http_client_call(struct sg_http_client *c, const struct sg_http_call *call, struct sg_http_answer *answer);
+
+#endif
