@@ -1,0 +1,27 @@
+/* The paper's view of a block: what the four Flask nodes of Muñoz-Romero et al. (2022) answered, byte for byte.
+ *
+ * previous_hash is SHA-256 of the previous view block as Python's json.dumps(block, sort_keys=True) writes it; 3_proof is the smallest
+ * n >= 1 with SHA-256(decimal of n^2 - previous^2) beginning 0000. Pure. */
+#ifndef LG_PAPER_H
+#define LG_PAPER_H
+
+#include "lg_record.h"
+
+/* A view block: its JSON as Python's json.dumps(block, sort_keys=True) writes it (which is also what is served),
+ * its SHA-256, its index and proof. */
+struct lg_paper_state {
+    int64_t index; /* 1 = genesis */
+    int64_t proof;
+    struct lg_hash hash;
+};
+
+/* Index 1. Appends its JSON to out. */
+SG_MUST_USE int lg_paper_genesis(struct sg_buf *out, struct lg_paper_state *state, const struct lg_genesis *g);
+/* Index block height + 1, after prev. */
+SG_MUST_USE int lg_paper_block(struct sg_buf *out, struct lg_paper_state *state, const struct lg_paper_state *prev, const struct lg_genesis *g, const struct lg_block *b);
+/* The next proof of the sequence 1, 533, 45293, ... */
+int64_t lg_paper_next_proof(int64_t previous);
+/* The minute as the relay's text file has it (SPEC 3), in the zone of the genesis. */
+SG_MUST_USE int lg_paper_minute_text(struct sg_buf *out, const struct lg_genesis *g, const struct lg_relay *relay, const struct lg_body *b);
+
+#endif
