@@ -1,0 +1,39 @@
+/* What the acquisition part tells the witness part: the seam between reading relays and signing statements.
+ *
+ * One outcome per relay and closed minute, exactly one per minute while the process runs: a body, or the reason why there is none.
+ * A gap may be followed later by a body for the same minute (the relay's RING served it), never the reverse.
+ * Messages are copied through a bounded queue (sg_queue) from the pollers' threads to the witness's thread. */
+#ifndef GW_OUTCOME_H
+#define GW_OUTCOME_H
+
+#include "lg_record.h"
+
+struct gw_outcome {
+    unsigned relay; /* index into the configuration's relays */
+    sg_minute min;
+    bool has_body;
+    enum lg_reason reason; /* when !has_body */
+    uint8_t live;          /* samples of the body that this process saw as they were latched */
+    bool alarm;            /* an own sample differs from FRAME, or the identity does not fit: an operator must look */
+    uint8_t *doc;          /* canonical body (lg_body_encode), heap, owned by the message; NULL without body */
+    size_t doc_len;
+    struct lg_hash digest;
+};
+
+/* A live sample for GET /v1/relays/{id}/latest; not a part of any document. */
+struct gw_live {
+    unsigned relay;
+    uint32_t seq;
+    sg_ms t_ms; /* instant of the latch */
+    struct lg_sample sample;
+};
+
+/* Called on a poller's thread; must not block. The callee takes over the memory of o->doc. */
+typedef void gw_outcome_fn(void *ctx, struct gw_outcome *o);
+typedef void gw_live_fn(void *ctx, const struct gw_live *l);
+/* Reachability of a relay changed: state is 0 or the code of the last failure (SG_ETIMEOUT, SG_EIDENTITY ...). */
+typedef void gw_state_fn(void *ctx, unsigned relay, int state);
+
+void gw_outcome_free(struct gw_outcome *o); /* a message on the heap, with its doc; NULL is legal */
+
+#endif
