@@ -1,0 +1,172 @@
+/* Strict text codecs: one spelling for each value.
+ *
+ * Invariant: decode(encode(x)) == x, and what decodes encodes to the same text again.
+ * Refuses: upper-case hex, other base64 alphabets, white space, missing padding, unused bits that are set,
+ * overlong UTF-8, surrogates, leading zeros, "-0" and "+". */
+#include "sg_text.h"
+#include "sg_err.h"
+
+static const char hex_digits[] = "0123456789abcdef";
+static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void sg_hex_encode(char *dst, const void *bytes, size_t n)
+{
+    const uint8_t *in = bytes;
+
+    for (size_t i = 0; i < n; i++) {
+        *dst++ = hex_digits[in[i] >> 4];
+        *dst++ = hex_digits[in[i] & 15];
+    }
+    *dst = 0;
+}
+
+/* -1 for what is no lower-case hex digit. */
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int sg_hex_decode(uint8_t *dst, size_t n, const char *src, size_t len)
+{
+    if (n > SIZE_MAX / 2 || len != 2 * n)
+        return SG_EINVAL;
+    for (size_t i = 0; i < len; i++) { /* a pass of its own: dst stays untouched on failure */
+        if (hex_value(src[i]) < 0)
+            return SG_EINVAL;
+    }
+    for (size_t i = 0; i < n; i++)
+        dst[i] = (uint8_t)(hex_value(src[2 * i]) << 4 | hex_value(src[2 * i + 1]));
+    return 0;
+}
+
+void sg_base64_encode(char *dst, const void *bytes, size_t n)
+{
+    const uint8_t *in = bytes;
+
+    for (size_t i = 0; i < n; i += 3) {
+        size_t have = n - i < 3 ? n - i : 3;
+        uint32_t v = (uint32_t)in[i] << 16 | (have > 1 ? (uint32_t)in[i + 1] << 8 : 0) |
+                     (have > 2 ? (uint32_t)in[i + 2] : 0);
+
+        *dst++ = base64_digits[v >> 18];
+        *dst++ = base64_digits[v >> 12 & 63];
+        *dst++ = have > 1 ? base64_digits[v >> 6 & 63] : '=';
+        *dst++ = have > 2 ? base64_digits[v & 63] : '=';
+    }
+    *dst = 0;
+}
+
+/* -1 for what is not in the standard alphabet. */
+static int base64_value(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* RFC 4648 section 4 for exactly n bytes; section 3.5: the unused bits of the last digit are zero. */
+static bool base64_well_formed(const char *src, size_t len, size_t n)
+{
+    size_t digits = (n * 8 + 5) / 6;
+    unsigned unused = (unsigned)(digits * 6 - n * 8);
+
+    for (size_t i = 0; i < len; i++) {
+        if (i < digits ? base64_value(src[i]) < 0 : src[i] != '=')
+            return false;
+    }
+    return digits == 0 || ((unsigned)base64_value(src[digits - 1]) & ((1U << unused) - 1)) == 0;
+}
+
+int sg_base64_decode(uint8_t *dst, size_t n, const char *src, size_t len)
+{
+    uint32_t acc = 0;
+    unsigned bits = 0;
+
+    if (n > SIZE_MAX / 8 - 5 || len != SG_BASE64_LEN(n) || !base64_well_formed(src, len, n))
+        return SG_EINVAL;
+    for (size_t i = 0, at = 0; at < n; i++) {
+        acc = acc << 6 | (uint32_t)base64_value(src[i]);
+        bits += 6;
+        if (bits >= 8) {
+            bits -= 8;
+            dst[at++] = (uint8_t)(acc >> bits);
+        }
+    }
+    return 0;
+}
+
+/* Length of the well-formed sequence at s (RFC 3629 section 4), 0 when there is none within n bytes. */
+static size_t utf8_sequence(const uint8_t *s, size_t n)
+{
+    uint8_t lo = 0x80, hi = 0xBF; /* bounds of the second byte, narrower after some first bytes */
+    size_t len;
+
+    if (s[0] < 0x80)
+        return 1;
+    if (s[0] < 0xC2 || s[0] > 0xF4) /* continuation, overlong C0 C1, beyond U+10FFFF */
+        return 0;
+    len = s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : 4;
+    if (len > n)
+        return 0;
+    if (s[0] == 0xE0)
+        lo = 0xA0; /* shorter: overlong */
+    else if (s[0] == 0xED)
+        hi = 0x9F; /* above: surrogates */
+    else if (s[0] == 0xF0)
+        lo = 0x90; /* shorter: overlong */
+    else if (s[0] == 0xF4)
+        hi = 0x8F; /* above: beyond U+10FFFF */
+    if (s[1] < lo || s[1] > hi)
+        return 0;
+    for (size_t i = 2; i < len; i++) {
+        if (s[i] < 0x80 || s[i] > 0xBF)
+            return 0;
+    }
+    return len;
+}
+
+bool sg_utf8_valid(const void *bytes, size_t n)
+{
+    const uint8_t *s = bytes;
+
+    for (size_t at = 0; at < n;) {
+        size_t len = utf8_sequence(s + at, n - at);
+
+        if (len == 0)
+            return false;
+        at += len;
+    }
+    return true;
+}
+
+int sg_i64_parse(int64_t *out, const char *src, size_t len, int64_t min, int64_t max)
+{
+    bool negative = len > 0 && src[0] == '-';
+    size_t first = negative ? 1 : 0;
+    int64_t v = 0; /* kept negative: that half of the range is one larger */
+
+    if (len == first || len - first > 19) /* INT64_MAX has 19 digits */
+        return SG_EINVAL;
+    if (src[first] == '0' && (negative || len > 1)) /* "-0", "-01", "01" */
+        return SG_EINVAL;
+    for (size_t i = first; i < len; i++) {
+        if (src[i] < '0' || src[i] > '9')
+            return SG_EINVAL;
+        if (__builtin_mul_overflow(v, 10, &v) || __builtin_sub_overflow(v, src[i] - '0', &v))
+            return SG_EINVAL;
+    }
+    if (!negative && v == INT64_MIN)
+        return SG_EINVAL;
+    if (!negative)
+        v = -v;
+    if (v < min || v > max)
+        return SG_EINVAL;
+    *out = v;
+    return 0;
+}
