@@ -1,0 +1,99 @@
+/* One consensus engine behind function pointers: the node, its store, REST and tools run on any.
+ *
+ * An engine is a pure state machine on the chain thread: documents, blocks, found nonces and the time come in; store
+ * transactions and calls to its host go out. It keeps no clock; it says when it wants to be woken. The embedded engine is
+ * lg_engine_pow (ledger/core/pow_engine.c, rules: section "Consensus" of docs/wire-format.md).
+ *
+ * Host calls are made after the store transaction that justifies them has been committed, never inside one, and
+ * must not call back into the engine. */
+#ifndef LG_ENGINE_H
+#define LG_ENGINE_H
+
+#include "ledger/core/store.h"
+
+struct lg_engine;
+
+/* A proof-of-work job: find nonce so that the header meets bits. */
+struct lg_job {
+    uint64_t id;
+    struct lg_header header; /* all but nonce; miner unset, miner_kid set */
+};
+
+enum lg_event_kind { LG_EVENT_BLOCK, LG_EVENT_REORG, LG_EVENT_ALARM };
+
+struct lg_event_msg {
+    enum lg_event_kind kind;
+    struct lg_block_info tip;  /* the new best block (BLOCK, REORG) */
+    int64_t depth;             /* blocks taken off (REORG) */
+    const char *alarm;         /* static name of the alarm */
+};
+
+struct lg_host {
+    void *ctx;
+    /* Work on this job instead of any other; the result comes back through solved(). */
+    void (*work)(void *ctx, const struct lg_job *job);
+    void (*work_stop)(void *ctx);
+    /* A new valid block on any branch whose weight makes it worth telling: tell the peers, except `from`. */
+    void (*announce_block)(void *ctx, const struct lg_block *b, int from);
+    /* Statements newly pooled, with the bodies that came with them: pass on to the peers, except `from`. */
+    void (*announce_statements)(void *ctx, struct lg_statement *const *s, unsigned n, struct lg_body *const *bodies, unsigned nb, int from);
+    /* A block is wanted that peer `from` (-1: nobody in particular) should have. */
+    void (*want_block)(void *ctx, const struct lg_hash *hash, int from);
+    void (*event)(void *ctx, const struct lg_event_msg *e);
+    /* Sign as the node's gateway (mining). */
+    int (*sign)(void *ctx, uint8_t sig[static SG_SIGNATURE_BYTES], const void *msg, size_t len);
+};
+
+struct lg_engine_config {
+    const struct lg_genesis *genesis; /* borrowed */
+    const struct sg_crypto *crypto;
+    const struct lg_store *store; /* borrowed */
+    const struct lg_host *host;   /* borrowed */
+    bool has_key;
+    lg_kid kid; /* of the node; mines when the genesis lets it */
+    uint64_t max_pool_bytes; /* 0: 64 MiB; beyond it new documents are refused with SG_EOVERLOADED */
+};
+
+/* Answer to an offer of statements, by index. */
+struct lg_offer {
+    unsigned accepted, known, nrejected, nstatements;
+    struct lg_offer_reject {
+        unsigned index; /* of the statement; bodies that fail make the statements that read them fail with their code */
+        int err;
+    } *rejected; /* lg_offer_fini frees */
+};
+void lg_offer_fini(struct lg_offer *o);
+
+enum lg_block_verdict { LG_BLOCK_ACCEPTED, LG_BLOCK_KNOWN, LG_BLOCK_ORPHAN };
+
+struct lg_engine_state {
+    struct lg_block_info tip; /* genesis info when the chain is empty */
+    unsigned pool_statements, pool_bodies;
+    size_t pool_bytes;
+    unsigned orphans, held; /* held: early ones that wait for their time */
+    bool mining;
+    uint64_t reorgs, deepest_reorg;
+};
+
+struct lg_engine_ops {
+    const char *name; /* "pow" in /v1/status */
+    /* Loads the pool and the tip from the store; costs the same at any height. Errors of the store. */
+    int (*open)(struct lg_engine **out, const struct lg_engine_config *config);
+    void (*close)(struct lg_engine *e);
+    /* {"bodies":[…],"statements":[…]}: 0 with *offer filled (every accepted document is on disk), or SG_ECANONICAL/SG_ESHAPE for the
+     * whole, or an error of the store. from: peer number, -1 for others. */
+    int (*offer_statements)(struct lg_engine *e, struct lg_offer *offer, const uint8_t *doc, size_t len, sg_ms now_ms, int from);
+    /* 0 with a verdict, or the rule's code (see lg_block_check), SG_EFUTURE (more than max_future_ms early; offer it again), or a store error.
+     * A block early by less is held and judged when due (verdict ACCEPTED means: kept). */
+    int (*offer_block)(struct lg_engine *e, enum lg_block_verdict *verdict, const uint8_t *doc, size_t len, sg_ms now_ms, int from);
+    /* A nonce for job id; ignored when the job is no longer wanted. */
+    int (*solved)(struct lg_engine *e, uint64_t job_id, int64_t nonce, sg_ms now_ms);
+    /* The next instant at which tick has something to do; INT64_MAX for none. */
+    sg_ms (*wake_at)(const struct lg_engine *e);
+    int (*tick)(struct lg_engine *e, sg_ms now_ms);
+    void (*state)(const struct lg_engine *e, struct lg_engine_state *out);
+};
+
+extern const struct lg_engine_ops lg_engine_pow;
+
+#endif

@@ -1,0 +1,96 @@
+/* SQLite behind struct lg_store, and read-only connections for REST and the tools.
+ *
+ * One file chain.db in the data directory, WAL, synchronous=FULL, one writer (the chain thread), a lock on the directory held by the
+ * process. Readers have their own connections and see the last commit. Layout: head of ledger/store_schema.c. */
+#ifndef LG_STORE_SQLITE_H
+#define LG_STORE_SQLITE_H
+
+#include "ledger/core/paper.h"
+#include "ledger/core/store.h"
+
+struct lg_sqlite;
+
+/* Open (or make, 0700) data_dir for one writing process. SG_ELOCKED, SG_ECONFIG (database of another chain or of a newer
+ * schema), SG_ECORRUPT, SG_EIO, SG_ENOSPC; fault names the file. genesis is borrowed until close. */
+SG_MUST_USE int lg_sqlite_open(struct lg_sqlite **out, const char *data_dir, const struct lg_genesis *genesis, struct sg_fault *fault);
+void lg_sqlite_close(struct lg_sqlite *s);
+/* The engine's vtable on it; valid until close. Thread: chain. */
+const struct lg_store *lg_sqlite_store(struct lg_sqlite *s);
+
+/* ---- reading side: one per reading thread ---- */
+
+struct lg_reader;
+
+/* A read-only connection. No lock: works beside a running node and on a stopped one's folder. */
+SG_MUST_USE int lg_reader_open(struct lg_reader **out, const char *data_dir, const struct lg_genesis *genesis, struct sg_fault *fault);
+void lg_reader_close(struct lg_reader *r);
+/* One consistent snapshot for the calls between. */
+SG_MUST_USE int lg_reader_begin(struct lg_reader *r);
+void lg_reader_end(struct lg_reader *r);
+
+/* All: 0, SG_ENOT_FOUND, or SG_EIO/SG_ECORRUPT/SG_ENOMEM. */
+SG_MUST_USE int lg_reader_tip(struct lg_reader *r, struct lg_block_info *out);
+SG_MUST_USE int lg_reader_block_at(struct lg_reader *r, struct lg_block_info *out, int64_t height);
+SG_MUST_USE int lg_reader_block_info(struct lg_reader *r, struct lg_block_info *out, bool *best, const struct lg_hash *hash);
+SG_MUST_USE int lg_reader_block_bytes(struct lg_reader *r, struct sg_buf *out, const struct lg_hash *hash);
+/* Canonical header and signature. */
+SG_MUST_USE int lg_reader_header(struct lg_reader *r, struct sg_buf *header, uint8_t sig[static SG_SIGNATURE_BYTES], const struct lg_hash *hash);
+SG_MUST_USE int lg_reader_leaves(struct lg_reader *r, struct lg_hash **leaves, size_t *n, const struct lg_hash *block); /* caller frees */
+
+struct lg_doc_place {
+    enum lg_doc_state state;
+    int64_t height;       /* when mined */
+    struct lg_hash block; /* when mined */
+    unsigned index;       /* leaf index in it */
+};
+SG_MUST_USE int lg_reader_statement(struct lg_reader *r, struct sg_buf *doc, struct lg_doc_place *place, const struct lg_hash *leaf);
+SG_MUST_USE int lg_reader_body(struct lg_reader *r, struct sg_buf *doc, struct lg_doc_place *place, const struct lg_hash *digest);
+/* Pooled documents in a fixed order, from the offset-th; fn's non-zero result ends the walk and is returned. */
+typedef int lg_reader_doc_fn(void *arg, bool is_body, const struct lg_hash *leaf, const uint8_t *doc, size_t len);
+SG_MUST_USE int lg_reader_pool(struct lg_reader *r, lg_reader_doc_fn *fn, void *arg);
+
+/* Who read what of one (relay, minute): one row per gateway and digest; the first read of a gateway on the branch counts. */
+struct lg_attestation {
+    lg_kid gw;
+    uint8_t live;
+    struct lg_hash digest;
+    struct lg_hash statement; /* leaf */
+    int64_t height;
+};
+struct lg_minute {
+    char relay[33];
+    sg_minute min;
+    struct lg_hash digest;   /* the answer of the contract's rule: most gateways with live > 0, then most gateways, then first included */
+    int64_t height;          /* of the block that holds the body */
+    struct lg_hash block;
+    int64_t confirmations;
+    bool conflict;           /* another digest exists on the branch for this (relay, minute) */
+    unsigned attested;       /* entries below */
+    struct lg_attestation by[LG_MAX_GATEWAYS];
+    unsigned of;             /* readers of the relay */
+    unsigned seen_by;        /* gateways whose later statements on the branch name a tip at or above the block */
+};
+/* SG_ENOT_FOUND when no body for it is on the best branch. */
+SG_MUST_USE int lg_reader_minute(struct lg_reader *r, struct lg_minute *out, const char *relay, sg_minute min);
+/* Minutes of one relay that have a body on the best branch, from..to inclusive, ascending or descending; fn per minute. */
+typedef int lg_reader_minute_fn(void *arg, sg_minute min);
+SG_MUST_USE int lg_reader_minutes(struct lg_reader *r, const char *relay, sg_minute from, sg_minute to, bool descending, unsigned limit, lg_reader_minute_fn *fn, void *arg);
+
+struct lg_gateway_state {
+    struct lg_statement_ref chain; /* inc 0: none */
+    struct lg_statement_ref pool;  /* the last one pooled; inc 0: none */
+    sg_ms greatest_inc;            /* held in any state */
+    sg_minute greatest_slot;
+    int64_t incarnations;          /* on the best branch: restarts + 1 */
+    int64_t gap_minutes;           /* declared on the best branch */
+    int64_t evidence;
+};
+SG_MUST_USE int lg_reader_gateway(struct lg_reader *r, struct lg_gateway_state *out, lg_kid gw);
+/* Conflicting statements: pairs of leaves, newest first. */
+typedef int lg_reader_evidence_fn(void *arg, lg_kid gw, const uint8_t *first, size_t first_len, const uint8_t *second, size_t second_len);
+SG_MUST_USE int lg_reader_evidence(struct lg_reader *r, lg_reader_evidence_fn *fn, void *arg);
+
+/* The paper's view: JSON text of view block index (1 = genesis), appended to out. */
+SG_MUST_USE int lg_reader_paper(struct lg_reader *r, struct sg_buf *out, struct lg_paper_state *state, int64_t index);
+
+#endif
