@@ -3,7 +3,7 @@
  * PDU addresses, 0-based. 32- and 64-bit values: high word first. Strings: UTF-8, two bytes a register, NUL
  * padded. Function codes 03 and 04 read the same map; nothing writes it.
  *
- *      0..71     identification and scaling (constant since boot)        SG_REGMAP_HEADER
+ *      0..72     identification and scaling (constant since boot)        SG_REGMAP_HEADER
  *    200..233    live block, replaced as a whole at every latch          SG_REGMAP_LIVE
  *   1000..1124   FRAME: the last complete minute, one FC03 reads it whole
  *   2000+128m    RING: the minute with UTC minute-of-hour m, FRAME + status + CRC-32
@@ -15,7 +15,16 @@
 
 #include "sg_types.h"
 
-enum sg_reg_type { SG_REG_U16, SG_REG_I16, SG_REG_BITS, SG_REG_U32, SG_REG_I32, SG_REG_U64, SG_REG_STR, SG_REG_BLOCK };
+enum sg_reg_type {
+    SG_REG_U16,
+    SG_REG_I16,
+    SG_REG_BITS,
+    SG_REG_U32,
+    SG_REG_I32,
+    SG_REG_U64,
+    SG_REG_STR,
+    SG_REG_BLOCK
+};
 
 /* X(NAME, address, registers, type, meaning) */
 #define SG_REGMAP_HEADER(X)                                                                                  \
@@ -82,28 +91,28 @@ enum { SG_REGMAP_REC20(SG_REC_ENUM_) };
 #undef SG_REC_ENUM_
 
 enum {
-    SG_HEADER_REGS   = 73,
-    SG_LIVE_BASE     = 200,
-    SG_LIVE_REGS     = 34,
-    SG_FRAME_BASE    = 1000,
-    SG_FRAME_REGS    = 125, /* Modbus Application Protocol V1.1b3, 6.3: quantity 1..125 */
+    SG_HEADER_REGS = 73,
+    SG_LIVE_BASE = 200,
+    SG_LIVE_REGS = 34,
+    SG_FRAME_BASE = 1000,
+    SG_FRAME_REGS = 125, /* Modbus Application Protocol V1.1b3, 6.3: quantity 1..125 */
     SG_FRAME_RECORDS = 5,
-    SG_REC20_REGS    = 20,
+    SG_REC20_REGS = 20,
     SG_SAMPLES_A_MIN = 6,
-    SG_PERIOD_MS     = 10000,
-    SG_RING_BASE     = 2000,
-    SG_RING_STRIDE   = 128,
-    SG_RING_MINUTES  = 60,
-    SG_RING_STATUS   = 125, /* 1 = present */
-    SG_RING_CRC      = 126, /* CRC-32 (IEEE 802.3) of the 250 bytes of the frame as sent, high word first */
-    SG_EVT_LAST      = 12000,
-    SG_EVT_BASE      = 12002,
-    SG_EVT_STRIDE    = 16,
-    SG_EVT_RING_LEN  = 64,
-    SG_SUNSPEC_BASE  = 40000,
-    SG_SUNSPEC_REGS  = 198,
-    SG_POINTS        = 10, /* electrical variables of a sample, in the order of SG_REGMAP_REC20 */
-    SG_MODBUS_PORT   = 5010,
+    SG_PERIOD_MS = 10000,
+    SG_RING_BASE = 2000,
+    SG_RING_STRIDE = 128,
+    SG_RING_MINUTES = 60,
+    SG_RING_STATUS = 125, /* 1 = present */
+    SG_RING_CRC = 126,    /* CRC-32 (IEEE 802.3) of the 250 bytes of the frame as sent, high word first */
+    SG_EVT_LAST = 12000,
+    SG_EVT_BASE = 12002,
+    SG_EVT_STRIDE = 16,
+    SG_EVT_RING_LEN = 64,
+    SG_SUNSPEC_BASE = 40000,
+    SG_SUNSPEC_REGS = 198,
+    SG_POINTS = 10, /* electrical variables of a sample, in the order of SG_REGMAP_REC20 */
+    SG_MODBUS_PORT = 5010,
 };
 _Static_assert(SG_FRAME_RECORDS + SG_SAMPLES_A_MIN * SG_REC20_REGS == SG_FRAME_REGS, "a frame is one read");
 _Static_assert(SG_REG_REC20 + SG_REC20_REGS == SG_REG_SEQ2, "the record ends where SEQ2 begins");
@@ -111,13 +120,13 @@ _Static_assert(SG_REG_SEQ2 + SG_REGN_SEQ2 == SG_LIVE_BASE + SG_LIVE_REGS, "SEQ2 
 
 /* Quality of a sample (QUAL) and, OR-ed, of a minute. */
 enum {
-    SG_QUAL_VALID        = 1 << 15,
-    SG_QUAL_FLAGGED      = 1 << 14, /* dip, swell or interruption (IEC 61000-4-30 style flagging) */
-    SG_QUAL_SIMULATED    = 1 << 13,
-    SG_QUAL_TEST         = 1 << 12,
-    SG_QUAL_INCOMPLETE   = 1 << 11,
+    SG_QUAL_VALID = 1 << 15,
+    SG_QUAL_FLAGGED = 1 << 14, /* dip, swell or interruption (IEC 61000-4-30 style flagging) */
+    SG_QUAL_SIMULATED = 1 << 13,
+    SG_QUAL_TEST = 1 << 12,
+    SG_QUAL_INCOMPLETE = 1 << 11,
     SG_QUAL_PF_UNDEFINED = 1 << 10,
-    SG_QUAL_OPEN         = 1 << 9, /* breaker open */
+    SG_QUAL_OPEN = 1 << 9, /* breaker open */
 };
 /* TIME_Q */
 enum { SG_TIMEQ_UTC = 1 << 15, SG_TIMEQ_NOT_SYNCHRONISED = 1 << 13, SG_TIMEQ_CLOCK_FAILURE = 1 << 12 };
@@ -140,6 +149,19 @@ static inline void sg_reg_put64(uint16_t *r, uint64_t v)
 {
     sg_reg_put32(r, (uint32_t)(v >> 32));
     sg_reg_put32(r + 2, (uint32_t)v);
+}
+
+/* CRC-32 (IEEE 802.3: reflected, polynomial 0xEDB88320) of n registers as they are sent, high byte first:
+ * over SG_FRAME_REGS registers of a RING slot it is the value at SG_RING_CRC. */
+static inline uint32_t sg_reg_crc32(const uint16_t *r, size_t n)
+{
+    uint32_t crc = UINT32_MAX;
+    for (size_t i = 0; i < 2 * n; i++) {
+        crc ^= (uint32_t)(i % 2 ? r[i / 2] & 0xFF : r[i / 2] >> 8);
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ (crc & 1 ? UINT32_C(0xEDB88320) : 0);
+    }
+    return ~crc;
 }
 
 #endif
