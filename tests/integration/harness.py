@@ -1,0 +1,191 @@
+"""What every integration test of the programs needs: start a real binary, wait for its words, stop it by its id.
+
+Nothing here sleeps to synchronise and no port is fixed: a program is started on port 0 and says where it listens, and
+every wait is for an event with a deadline. Python 3 standard library only.
+
+    from harness import Program, bin_path, clock_env
+
+    with Program([bin_path("relay-emulator"), "--port", "0"], env=clock_env(speed=20)) as relay:
+        host, port = relay.listening()
+
+Environment:
+    GRIDWITNESS_BIN     folder of the binaries (default: bin/ of the repository)
+"""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CLOCK_ENV = "GRIDWITNESS_CLOCK"
+DEADLINE_S = 20.0  # of every wait that names no other
+
+
+def bin_path(name):
+    """The path of a binary under test."""
+    return os.path.join(os.environ.get("GRIDWITNESS_BIN", os.path.join(ROOT, "bin")), name)
+
+
+def now_ms():
+    """The real wall clock, ms since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def clock_env(speed=20, start_ms=None):
+    """Environment of a virtual clock that runs `speed` times as fast and shows start_ms (default: the real time) now.
+
+    Programs that share one dictionary share one clock.
+    """
+    real = now_ms()
+    return {CLOCK_ENV: "%d@%dx%s" % (real if start_ms is None else start_ms, real, speed)}
+
+
+def virtual_ms(env):
+    """What the clock of clock_env shows now, in ms since the epoch."""
+    match = re.fullmatch(r"(\d+)@(\d+)x([\d.]+)", env[CLOCK_ENV])
+    virtual, real, speed = int(match[1]), int(match[2]), float(match[3])
+    return int(virtual + (now_ms() - real) * speed)
+
+
+def real_seconds_until(env, when_ms):
+    """Real seconds until the virtual clock shows when_ms; 0 when it has."""
+    speed = float(env[CLOCK_ENV].rsplit("x", 1)[1])
+    return max(0.0, (when_ms - virtual_ms(env)) / speed / 1000)
+
+
+def free_port():
+    """A port of 127.0.0.1 that was free a moment ago, for programs that must be told one."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_until(condition, deadline_s=DEADLINE_S, what="condition", poll_s=0.02):
+    """Call condition() until it is true and return its value; AssertionError when the deadline passes first."""
+    end = time.monotonic() + deadline_s
+    pause = threading.Event()  # never set: its wait is the distance between two looks
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError("not within %.1f s: %s" % (deadline_s, what))
+        pause.wait(poll_s)
+
+
+class Program:
+    """A running program whose standard output and error are read line by line by two threads of their own.
+
+    Used in a `with` statement it is stopped by SIGTERM at the end, by SIGKILL when that does not help.
+    """
+
+    def __init__(self, argv, env=None, cwd=None):
+        self.argv = list(argv)
+        self.lines = []  # of standard output, without their newline
+        self.errors = []  # of standard error
+        self._news = threading.Condition()
+        self._open = 2
+        self.process = subprocess.Popen(
+            self.argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(os.environ, **(env or {})),
+            cwd=cwd,
+        )
+        self._readers = [
+            threading.Thread(target=self._read, args=(pipe, lines), daemon=True)
+            for pipe, lines in ((self.process.stdout, self.lines), (self.process.stderr, self.errors))
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def _read(self, pipe, lines):
+        with pipe:
+            for raw in pipe:
+                with self._news:
+                    lines.append(raw.decode("utf-8", "replace").rstrip("\n"))
+                    self._news.notify_all()
+        with self._news:
+            self._open -= 1
+            self._news.notify_all()
+
+    def wait_line(self, pattern, deadline_s=DEADLINE_S, errors=False):
+        """The match of the first line (past ones too) in which the regular expression is found."""
+        lines = self.errors if errors else self.lines
+        end = time.monotonic() + deadline_s
+        seen = 0
+        with self._news:
+            while True:
+                while seen < len(lines):
+                    match = re.search(pattern, lines[seen])
+                    if match:
+                        return match
+                    seen += 1
+                left = end - time.monotonic()
+                if left <= 0 or self._open == 0:
+                    raise AssertionError(
+                        "%s never said %r\nstdout: %s\nstderr: %s"
+                        % (self.argv[0], pattern, self.lines[-20:], self.errors[-20:])
+                    )
+                self._news.wait(left)
+
+    def listening(self, deadline_s=DEADLINE_S):
+        """(host, port) of the line `listening on ADDR:PORT`."""
+        match = self.wait_line(r"listening on (\S+):(\d+)", deadline_s)
+        return match[1].strip("[]"), int(match[2])
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def wait(self, deadline_s=DEADLINE_S):
+        """The exit code, when it ends by itself; all output has then been read."""
+        code = self.process.wait(deadline_s)
+        for reader in self._readers:
+            reader.join(deadline_s)
+        return code
+
+    def stop(self, deadline_s=DEADLINE_S):
+        """Ask by SIGTERM, insist by SIGKILL; the exit code (negative: the signal)."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.terminate()
+        try:
+            return self.wait(deadline_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError("%s ignored SIGTERM" % self.argv[0]) from None
+
+    def kill(self):
+        """SIGKILL: what a power failure looks like."""
+        if self.process.poll() is None:
+            self.process.kill()
+        return self.wait()
+
+
+def run(argv, env=None, deadline_s=DEADLINE_S, cwd=None):
+    """Run a program to its end: (exit code, standard output, standard error) as text."""
+    done = subprocess.run(
+        argv,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env=dict(os.environ, **(env or {})),
+        timeout=deadline_s,
+        cwd=cwd,
+        check=False,
+    )
+    return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
