@@ -26,6 +26,8 @@ struct lg_client_status {
     sg_ms time;         /* the node's clock */
 };
 SG_MUST_USE int lg_client_status(struct sg_http_client *c, const char *url, struct lg_client_status *out);
+/* The same from an answer of sg_http_client_start. */
+SG_MUST_USE int lg_client_status_parse(struct lg_client_status *out, const struct sg_http_answer *answer);
 SG_MUST_USE int lg_client_status_url(char dst[static LG_CLIENT_URL_SIZE], const char *url);
 SG_MUST_USE int lg_client_status_parse(struct lg_client_status *out, const struct sg_http_answer *answer);
 

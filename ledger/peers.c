@@ -1,0 +1,368 @@
+/* The peers' thread: its inbox, the queues of announcements, and the summary that others read.
+ *
+ * All state of a peer belongs to this one thread; other threads only put messages into the bounded inbox. A full inbox
+ * or queue loses an announcement, never a document: peers ask for what they miss. */
+#include "ledger/peers.h"
+#include "ledger/peers_priv.h"
+#include "lg_client.h"
+#include "sg_log.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PART      "peers"
+#define INBOX_MAX 1024
+
+enum message_kind { MSG_PUSH, MSG_WANT, MSG_RESULT, MSG_QUIT };
+
+struct message {
+    enum message_kind kind;
+    int peer; /* PUSH: not to this one; RESULT: of this one */
+    uint64_t ticket;
+    int err;
+    const char *path;
+    size_t len;
+    uint8_t doc[];
+};
+
+static void send_message(struct lg_peers *p, struct message *m)
+{
+    if (sg_queue_put(p->inbox, m) != SG_OK) {
+        free(m);
+        return;
+    }
+    sg_http_client_wakeup(p->http);
+}
+
+static struct message *new_message(enum message_kind kind, int peer, size_t len)
+{
+    struct message *m = calloc(1, sizeof(*m) + len);
+    if (m) {
+        m->kind = kind;
+        m->peer = peer;
+        m->len = len;
+    }
+    return m;
+}
+
+/* ---- announcements, from the chain thread ---- */
+
+void lg_peers_announce_block(struct lg_peers *p, const struct lg_block *b, int from)
+{
+    struct message *m = p->n ? new_message(MSG_PUSH, from, b->doc_len) : NULL;
+    if (!m)
+        return;
+    m->path = "/v1/blocks";
+    memcpy(m->doc, b->doc, b->doc_len);
+    send_message(p, m);
+}
+
+void lg_peers_announce_statements(struct lg_peers *p, struct lg_statement *const *s, unsigned n, struct lg_body *const *bodies,
+    unsigned nbodies, int from)
+{
+    struct sg_buf doc;
+    struct message *m = NULL;
+    struct lg_slice *slices = p->n ? calloc((size_t)n + nbodies + 1, sizeof(*slices)) : NULL;
+
+    if (!slices)
+        return;
+    for (unsigned i = 0; i < nbodies; i++)
+        slices[i] = (struct lg_slice){bodies[i]->doc, bodies[i]->doc_len};
+    for (unsigned i = 0; i < n; i++)
+        slices[nbodies + i] = (struct lg_slice){s[i]->doc, s[i]->doc_len};
+    sg_buf_init(&doc, LG_PUSH_MAX_BYTES);
+    lg_client_offer_encode(&doc, slices, nbodies, slices + nbodies, n);
+    if (sg_buf_err(&doc) == SG_OK)
+        m = new_message(MSG_PUSH, from, doc.len);
+    if (m) {
+        m->path = "/v1/statements";
+        memcpy(m->doc, doc.p, doc.len);
+        send_message(p, m);
+    }
+    sg_buf_fini(&doc);
+    free(slices);
+}
+
+void lg_peers_want(struct lg_peers *p)
+{
+    struct message *m = p->n ? new_message(MSG_WANT, -1, 0) : NULL;
+    if (m)
+        send_message(p, m);
+}
+
+void lg_peers_result(struct lg_peers *p, int peer, uint64_t ticket, int err)
+{
+    struct message *m = new_message(MSG_RESULT, peer, 0);
+    if (!m)
+        return;
+    m->ticket = ticket;
+    m->err = err;
+    send_message(p, m);
+}
+
+/* ---- one peer's queue of POSTs, one under way at a time ---- */
+
+static void push_pop(struct lg_peer *peer)
+{
+    struct lg_push *head = peer->push_head;
+    peer->push_head = head->next;
+    if (!peer->push_head)
+        peer->push_tail = NULL;
+    peer->push_count--;
+    peer->push_bytes -= head->len;
+    free(head);
+}
+
+static void push_forget(struct lg_peer *peer)
+{
+    while (peer->push_head)
+        push_pop(peer);
+}
+
+static void push_start(struct lg_peer *peer);
+
+static void push_done(void *ctx, struct sg_http_answer *answer)
+{
+    struct lg_peer *peer = ctx;
+
+    peer->pushing = false;
+    if (answer->err == SG_ESTOPPED)
+        return;
+    if (answer->err != SG_OK) {
+        /* Whether the peer is gone is for the next status call to say, and that is made now. */
+        push_forget(peer);
+        if (peer->phase == LG_PEER_IDLE)
+            peer->next_ms = 0;
+        return;
+    }
+    if (answer->status >= 400)
+        sg_log(SG_LOG_DEBUG, PART, "%s answered %d to %s", peer->url, answer->status, peer->push_head ? peer->push_head->path : "");
+    if (peer->push_head)
+        push_pop(peer);
+    push_start(peer);
+}
+
+static void push_start(struct lg_peer *peer)
+{
+    char url[320];
+
+    if (peer->pushing || !peer->push_head)
+        return;
+    snprintf(url, sizeof(url), "%s%s", peer->url, peer->push_head->path);
+    struct sg_http_call call = {
+        .url = url, .post = peer->push_head->doc, .post_len = peer->push_head->len, .max_answer = 1u << 20};
+    if (sg_http_client_start(peer->owner->http, &call, push_done, peer) == SG_OK)
+        peer->pushing = true;
+    else
+        push_forget(peer);
+}
+
+void lg_peer_push(struct lg_peer *peer, const char *path, const void *doc, size_t len)
+{
+    bool full = peer->push_count >= LG_PUSH_MAX || peer->push_bytes + len > LG_PUSH_MAX_BYTES;
+    struct lg_push *push = full ? NULL : malloc(sizeof(*push) + len);
+    if (!push)
+        return;
+    push->next = NULL;
+    push->path = path;
+    push->len = len;
+    memcpy(push->doc, doc, len);
+    if (peer->push_tail)
+        peer->push_tail->next = push;
+    else
+        peer->push_head = push;
+    peer->push_tail = push;
+    peer->push_count++;
+    peer->push_bytes += len;
+    push_start(peer);
+}
+
+void lg_peer_failed(struct lg_peer *peer, const char *state)
+{
+    const struct sg_clock *clock = peer->owner->config.clock;
+
+    if (strcmp(peer->state, state) != 0)
+        sg_log(SG_LOG_INFO, PART, "%s is %s", peer->url, state);
+    peer->state = state;
+    peer->tried = true;
+    peer->wants_pool = true;
+    peer->phase = LG_PEER_IDLE;
+    if (strcmp(state, "unreachable") != 0)
+        peer->backoff_ms = LG_POLL_BAD_MS;
+    else if (peer->backoff_ms == 0)
+        peer->backoff_ms = LG_POLL_MIN_MS;
+    else
+        peer->backoff_ms = peer->backoff_ms * 2 > LG_POLL_MAX_MS ? LG_POLL_MAX_MS : peer->backoff_ms * 2;
+    peer->next_ms = clock->mono_ms(clock) + peer->backoff_ms;
+    if (!peer->pushing)
+        push_forget(peer);
+    lg_peers_publish(peer->owner);
+}
+
+/* ---- the thread ---- */
+
+void lg_peers_publish(struct lg_peers *p)
+{
+    struct lg_peers_summary s = {.n = p->n, .all_tried = true};
+
+    for (unsigned i = 0; i < p->n; i++) {
+        const struct lg_peer *peer = &p->peers[i];
+        bool answering = strcmp(peer->state, "ok") == 0 || strcmp(peer->state, "syncing") == 0;
+        snprintf(s.peers[i].url, sizeof(s.peers[i].url), "%s", peer->url);
+        s.peers[i].state = peer->state;
+        s.peers[i].height = peer->height;
+        s.answering += answering;
+        s.unknown_tip += answering && !peer->tip_known;
+        s.all_tried = s.all_tried && peer->tried;
+    }
+    pthread_mutex_lock(&p->lock);
+    p->summary = s;
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void spread(struct lg_peers *p, const struct message *m)
+{
+    for (unsigned i = 0; i < p->n; i++) {
+        struct lg_peer *peer = &p->peers[i];
+        bool answering = strcmp(peer->state, "ok") == 0 || strcmp(peer->state, "syncing") == 0;
+        if ((int)i != m->peer && answering)
+            lg_peer_push(peer, m->path, m->doc, m->len);
+    }
+}
+
+static void want_now(struct lg_peers *p)
+{
+    for (unsigned i = 0; i < p->n; i++)
+        if (p->peers[i].phase == LG_PEER_IDLE && strcmp(p->peers[i].state, "bad") != 0)
+            p->peers[i].next_ms = 0;
+}
+
+/* False when the thread must end. */
+static bool handle(struct lg_peers *p, struct message *m)
+{
+    bool go = true;
+
+    switch (m->kind) {
+    case MSG_PUSH:
+        spread(p, m);
+        break;
+    case MSG_WANT:
+        want_now(p);
+        break;
+    case MSG_RESULT:
+        if (m->peer >= 0 && (unsigned)m->peer < p->n)
+            lg_peer_judged(&p->peers[m->peer], m->ticket, m->err);
+        break;
+    case MSG_QUIT:
+        go = false;
+        break;
+    }
+    free(m);
+    return go;
+}
+
+/* How long the thread may sleep: until the next peer is due. */
+static sg_ms sleep_ms(const struct lg_peers *p, sg_ms now)
+{
+    sg_ms wait = LG_POLL_MS;
+
+    for (unsigned i = 0; i < p->n; i++) {
+        const struct lg_peer *peer = &p->peers[i];
+        if (peer->phase == LG_PEER_IDLE && peer->next_ms - now < wait)
+            wait = peer->next_ms > now ? peer->next_ms - now : 0;
+    }
+    return wait;
+}
+
+static void *run(void *arg)
+{
+    struct lg_peers *p = arg;
+    const struct sg_clock *clock = p->config.clock;
+    void *m = NULL;
+
+    for (;;) {
+        while (sg_queue_get(p->inbox, &m, 0) == SG_OK)
+            if (!handle(p, m))
+                return NULL;
+        sg_ms now = clock->mono_ms(clock);
+        for (unsigned i = 0; i < p->n; i++)
+            lg_peer_ask(&p->peers[i], now);
+        sg_http_client_run(p->http, sleep_ms(p, now));
+    }
+}
+
+static void release(struct lg_peers *p)
+{
+    void *m = NULL;
+
+    if (p->http)
+        sg_http_client_free(p->http);
+    for (unsigned i = 0; i < p->n; i++) {
+        p->peers[i].pushing = false;
+        push_forget(&p->peers[i]);
+    }
+    if (p->inbox) {
+        while (sg_queue_get(p->inbox, &m, 0) == SG_OK)
+            free(m);
+        sg_queue_free(p->inbox);
+    }
+    if (p->reader)
+        lg_reader_close(p->reader);
+    pthread_mutex_destroy(&p->lock);
+    free(p);
+}
+
+int lg_peers_start(struct lg_peers **out, const struct lg_peers_config *config, struct sg_fault *fault)
+{
+    struct lg_peers *p = calloc(1, sizeof(*p));
+    int err = SG_ENOMEM;
+
+    if (!p)
+        return SG_ENOMEM;
+    p->config = *config;
+    p->n = config->n;
+    p->next_ticket = 1;
+    pthread_mutex_init(&p->lock, NULL);
+    for (unsigned i = 0; i < p->n; i++) {
+        struct lg_peer *peer = &p->peers[i];
+        *peer = (struct lg_peer){.owner = p, .number = (int)i, .state = "new", .wants_pool = true};
+        snprintf(peer->url, sizeof(peer->url), "%s", config->urls[i]);
+    }
+    lg_peers_publish(p);
+    if ((err = sg_queue_new(&p->inbox, INBOX_MAX)) != SG_OK || (err = sg_http_client_new(&p->http)) != SG_OK ||
+        (err = lg_reader_open(&p->reader, config->data_dir, config->genesis, fault)) != SG_OK) {
+        release(p);
+        return err;
+    }
+    if (pthread_create(&p->thread, NULL, run, p) != 0) {
+        release(p);
+        return SG_ENOMEM;
+    }
+    *out = p;
+    return SG_OK;
+}
+
+void lg_peers_stop(struct lg_peers *p)
+{
+    if (!p)
+        return;
+    /* A full inbox is being emptied by the thread: offer until it fits. */
+    struct message *m = NULL;
+    while (!(m = new_message(MSG_QUIT, -1, 0)) || sg_queue_put(p->inbox, m) != SG_OK) {
+        free(m);
+        sg_http_client_wakeup(p->http);
+        sched_yield();
+    }
+    sg_http_client_wakeup(p->http);
+    pthread_join(p->thread, NULL);
+    release(p);
+}
+
+void lg_peers_summary(struct lg_peers *p, struct lg_peers_summary *out)
+{
+    pthread_mutex_lock(&p->lock);
+    *out = p->summary;
+    pthread_mutex_unlock(&p->lock);
+}

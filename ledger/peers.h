@@ -1,0 +1,65 @@
+/* Peers: other ledger nodes, by URL from the configuration. One thread tells them what is new and asks them for what
+ * is missing; an unreachable one never delays anything.
+ *
+ *   telling  new blocks and statements are POSTed to every peer that answers; what a peer missed it finds by asking.
+ *   asking   GET /v1/status now and then (at once when something is wanted). A tip that is not known here starts a
+ *            search for the newest common block (steps of 1, 2, 4 … back from the lower of both heights), then blocks are
+ *            fetched by height in pages and offered to the chain thread in order. Pools are exchanged when a peer
+ *            (re)appears and at intervals, so that a node that nobody can reach works by pulling alone.
+ *
+ * Nothing that a peer says is believed: every document goes through the engine. Thread: see each call. */
+#ifndef LG_PEERS_H
+#define LG_PEERS_H
+
+#include "ledger/core/engine.h"
+#include "lg_node.h"
+#include "sg_clock.h"
+
+struct lg_peers;
+
+/* What the peers' thread asks of the node; both take the document's memory on success and report the result later
+ * through lg_peers_result with the same peer and ticket. SG_EFULL: not now. */
+struct lg_peers_host {
+    void *ctx;
+    int (*offer_block)(void *ctx, uint8_t *doc, size_t len, int peer, uint64_t ticket);
+    int (*offer_statements)(void *ctx, uint8_t *doc, size_t len, int peer, uint64_t ticket);
+};
+
+struct lg_peers_config {
+    const char *const *urls; /* copied */
+    unsigned n;              /* <= LG_NODE_MAX_PEERS */
+    const char *data_dir;
+    const struct lg_genesis *genesis; /* borrowed */
+    const struct sg_clock *clock;     /* borrowed */
+    struct lg_peers_host host;
+};
+
+SG_MUST_USE int lg_peers_start(struct lg_peers **out, const struct lg_peers_config *config, struct sg_fault *fault);
+/* Joins the thread. NULL is legal. */
+void lg_peers_stop(struct lg_peers *p);
+
+/* From the chain thread; copied, never block. What does not fit into a peer's bounded queue is dropped: the peer asks later. */
+void lg_peers_announce_block(struct lg_peers *p, const struct lg_block *b, int from);
+void lg_peers_announce_statements(struct lg_peers *p, struct lg_statement *const *s, unsigned n, struct lg_body *const *bodies,
+    unsigned nbodies, int from);
+/* Ask all peers at once where they stand: a block's parent is not known here. */
+void lg_peers_want(struct lg_peers *p);
+void lg_peers_result(struct lg_peers *p, int peer, uint64_t ticket, int err);
+
+struct lg_peer_state {
+    char url[256];
+    const char *state; /* "new", "ok", "syncing", "unreachable", "other_chain", "bad"; static */
+    int64_t height;    /* as the peer said last; 0 before */
+};
+
+struct lg_peers_summary {
+    unsigned n;
+    unsigned answering;   /* "ok" or "syncing" */
+    unsigned unknown_tip; /* answering, and its tip is not known here */
+    bool all_tried;       /* every peer has answered or failed at least once */
+    struct lg_peer_state peers[LG_NODE_MAX_PEERS];
+};
+/* A copy. Thread: any. */
+void lg_peers_summary(struct lg_peers *p, struct lg_peers_summary *out);
+
+#endif

@@ -1,0 +1,96 @@
+/* Shared by peers.c (thread, queues, telling) and peer_sync.c (asking). Everything here belongs to the peers' thread. */
+#ifndef LG_PEERS_PRIV_H
+#define LG_PEERS_PRIV_H
+
+#include "ledger/peers.h"
+#include "ledger/store.h"
+#include "sg_http.h"
+#include "sg_queue.h"
+
+#include <pthread.h>
+
+/* Bound of one peer's queue of announcements; what does not fit is dropped. */
+#define LG_PUSH_MAX       64
+#define LG_PUSH_MAX_BYTES (16u << 20)
+/* Blocks asked for in one page; the answer is at most 8 MiB by the contract, or one block. */
+#define LG_PAGE_BLOCKS    64
+#define LG_PAGE_MAX_BYTES ((8u << 20) + (17u << 20))
+/* Real milliseconds. */
+#define LG_POLL_MS      2000
+#define LG_POLL_MIN_MS  250
+#define LG_POLL_MAX_MS  15000
+#define LG_POLL_BAD_MS  60000
+#define LG_POOL_POLLS   10 /* a pool is asked for at every tenth poll */
+
+enum lg_peer_phase {
+    LG_PEER_IDLE,   /* waiting for next_ms */
+    LG_PEER_STATUS, /* GET /v1/status under way */
+    LG_PEER_FIND,   /* GET /v1/headers: looking for the newest common block */
+    LG_PEER_FETCH,  /* GET /v1/blocks under way */
+    LG_PEER_JUDGE,  /* a page is with the chain thread */
+    LG_PEER_POOL,   /* GET /v1/pool under way, or with the chain thread */
+};
+
+struct lg_push {
+    struct lg_push *next;
+    const char *path; /* static */
+    size_t len;
+    uint8_t doc[];
+};
+
+struct lg_peer {
+    struct lg_peers *owner;
+    int number;
+    char url[256];
+    const char *state;
+    bool tried;
+    int64_t height;
+    struct lg_hash tip;
+    bool tip_known;
+
+    enum lg_peer_phase phase;
+    sg_ms next_ms; /* mono: when to ask again */
+    sg_ms backoff_ms;
+    unsigned polls;
+    bool wants_pool;
+    int64_t probe, step; /* FIND */
+    int64_t from;        /* FETCH: next height */
+    bool more;           /* FETCH: the peer has another page */
+    uint64_t ticket;     /* of the page that is judged */
+    unsigned waiting;    /* results to come */
+    int judged;          /* first error among them */
+
+    struct lg_push *push_head, *push_tail;
+    unsigned push_count;
+    size_t push_bytes;
+    bool pushing;
+};
+
+struct lg_peers {
+    struct lg_peers_config config;
+    pthread_t thread;
+    struct sg_queue *inbox;
+    struct sg_http_client *http;
+    struct lg_reader *reader;
+    uint64_t next_ticket;
+    unsigned n;
+    struct lg_peer peers[LG_NODE_MAX_PEERS];
+
+    pthread_mutex_t lock; /* of summary */
+    struct lg_peers_summary summary;
+};
+
+/* peers.c */
+void lg_peers_publish(struct lg_peers *p);
+/* Queue one POST; copies. Dropped when the queue is full. */
+void lg_peer_push(struct lg_peer *peer, const char *path, const void *doc, size_t len);
+/* The peer did not answer: backoff, forget its queue. */
+void lg_peer_failed(struct lg_peer *peer, const char *state);
+
+/* peer_sync.c */
+/* Start whatever is due now. */
+void lg_peer_ask(struct lg_peer *peer, sg_ms now_mono_ms);
+/* One document of the page or pool has been judged. */
+void lg_peer_judged(struct lg_peer *peer, uint64_t ticket, int err);
+
+#endif
