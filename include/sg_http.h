@@ -37,27 +37,37 @@ struct sg_http_server_config {
     void *ctx; /* handed to every handler */
     unsigned max_connections;         /* 0: 128 */
     unsigned max_connections_address; /* 0: 16 */
-    const char *server_name;          /* Server: header */
+    const char *server_name;          /* Server: header; NULL: none */
+    unsigned threads;                 /* 0: one; handlers run on all of them */
+    unsigned request_timeout_ms;      /* 0: 10000; a connection without a complete request for so long is shut down */
+    unsigned answer_timeout_ms;       /* 0: 60000; the same while a whole (not streamed) answer is being sent */
 };
 
 /* SG_EADDRINUSE (fault names the address and port), SG_ECONFIG for a bad address, SG_EIO. */
 SG_MUST_USE int sg_http_server_start(
     struct sg_http_server **out, const struct sg_http_server_config *config, struct sg_fault *fault);
-/* Every kept request must have been answered. Joins the threads. */
+/* From now on every new request is answered 503 not_ready without a handler; kept ones can still be answered.
+ * For an owner that answers and stops on one thread: refuse, answer what was kept, stop. Thread: any. */
+void sg_http_server_refuse(struct sg_http_server *s);
+/* Refuses new requests, waits for the answers to kept ones (their threads must still run), joins the threads and
+ * frees s. NULL is legal. Not from a handler. */
 void sg_http_server_stop(struct sg_http_server *s);
 uint16_t sg_http_server_port(const struct sg_http_server *s);
 /* Requests answered and refused since the start, for /metrics. */
 void sg_http_server_counts(const struct sg_http_server *s, uint64_t *answered, uint64_t *refused);
 
-/* Segment i matched by {}, percent-decoded; "" beyond the last. Borrowed with req. */
+/* Segment i matched by {}, percent-decoded, valid UTF-8; "" beyond the last. Borrowed with req. */
 const char *sg_http_segment(const struct sg_http_request *req, size_t i);
-/* Query argument, percent-decoded; NULL when absent. A key given twice counts as bad: see sg_http_query_check. */
+/* Query argument, percent-decoded ('+' stays '+'), valid UTF-8 without control characters; NULL when absent.
+ * A key given twice counts as bad: see sg_http_query_check. */
 const char *sg_http_query(const struct sg_http_request *req, const char *key);
 /* SG_EBAD_PARAMETER when a key is not in names (NULL-terminated) or occurs twice; *which says it. */
 SG_MUST_USE int sg_http_query_check(const struct sg_http_request *req, const char *const *names, const char **which);
+/* Value of a request header, name in any case; NULL when absent. Borrowed with req. */
 const char *sg_http_header(const struct sg_http_request *req, const char *name);
+/* The whole body; NULL and 0 when there is none. Borrowed with req. */
 const uint8_t *sg_http_body(const struct sg_http_request *req, size_t *len);
-/* A value that lives with the request (freed by free_fn after the answer). */
+/* A value that lives with the request (freed by free_fn after the answer). At most 4. */
 void sg_http_request_own(struct sg_http_request *req, void *p, void (*free_fn)(void *));
 
 /* Answer with a whole body; bytes are copied. extra: NULL or "Name: value\r\n..." */
@@ -71,10 +81,16 @@ void sg_http_answer_problem(struct sg_http_request *req, int err, const char *de
 int sg_http_status_of(int err);
 
 /* A streamed answer: read_fn fills at most max bytes, returns their number, 0 at the end, -1 to break off
- * (the connection is closed without a final chunk). Called on the server's thread. */
+ * (the connection is closed without a final chunk), SG_HTTP_LATER when there is nothing yet: it is asked again
+ * after sg_http_server_wake, and about once a second (time for a heartbeat: a connection that is gone is noticed
+ * by writing only). Called on the server's thread; it must not block. free_fn(state) is called once, on the
+ * server's thread, however the answer ends. A stopping server breaks streams off. */
+#define SG_HTTP_LATER (-2)
 typedef long sg_http_read_fn(void *state, char *dst, size_t max);
 void sg_http_answer_stream(
     struct sg_http_request *req, int status, const char *content_type, sg_http_read_fn *read_fn, void *state, void (*free_fn)(void *));
+/* Ask every stream that said SG_HTTP_LATER again. Thread: any. */
+void sg_http_server_wake(struct sg_http_server *s);
 
 /* ---- client ---- */
 
