@@ -36,7 +36,8 @@ static void rest_until(struct lg_peer *peer, const char *state, sg_ms wait_ms)
     lg_peers_publish(peer->owner);
 }
 
-static void call(struct lg_peer *peer, enum lg_peer_phase phase, const char *path, size_t max_answer, sg_http_done_fn *done)
+static void call(struct lg_peer *peer, enum lg_peer_phase phase, const char *path, size_t max_answer,
+    sg_http_done_fn *done)
 {
     char url[400];
 
@@ -54,8 +55,9 @@ static bool answered(struct lg_peer *peer, const struct sg_http_answer *answer)
         return false;
     if (answer->err == SG_OK && answer->status == 200)
         return true;
+    peer->tried = true;
     if (answer->err == SG_OK || answer->err == SG_EMALFORMED || answer->err == SG_ETOO_LARGE)
-        rest_until(peer, peer->tried ? peer->state : "new", LG_POLL_MAX_MS);
+        rest_until(peer, peer->state, LG_POLL_MAX_MS);
     else
         lg_peer_failed(peer, "unreachable");
     return false;
@@ -69,7 +71,8 @@ static void ask_status(struct lg_peer *peer);
 static void page_taken(struct lg_peer *peer)
 {
     if (peer->judged != SG_OK && peer->judged != SG_EFUTURE && peer->judged != SG_EFULL) {
-        sg_log(SG_LOG_WARN, PART, "%s offers a block that is refused: %s", peer->url, sg_err_code(peer->judged));
+        sg_log(
+            SG_LOG_WARN, PART, "%s offers a block that is refused: %s", peer->url, sg_err_code(peer->judged));
         lg_peer_failed(peer, "bad");
         return;
     }

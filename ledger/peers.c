@@ -59,8 +59,8 @@ void lg_peers_announce_block(struct lg_peers *p, const struct lg_block *b, int f
     send_message(p, m);
 }
 
-void lg_peers_announce_statements(struct lg_peers *p, struct lg_statement *const *s, unsigned n, struct lg_body *const *bodies,
-    unsigned nbodies, int from)
+void lg_peers_announce_statements(struct lg_peers *p, struct lg_statement *const *s, unsigned n,
+    struct lg_body *const *bodies, unsigned nbodies, int from)
 {
     struct sg_buf doc;
     struct message *m = NULL;
@@ -138,7 +138,8 @@ static void push_done(void *ctx, struct sg_http_answer *answer)
         return;
     }
     if (answer->status >= 400)
-        sg_log(SG_LOG_DEBUG, PART, "%s answered %d to %s", peer->url, answer->status, peer->push_head ? peer->push_head->path : "");
+        sg_log(SG_LOG_DEBUG, PART, "%s answered %d to %s", peer->url, answer->status,
+            peer->push_head ? peer->push_head->path : "");
     if (peer->push_head)
         push_pop(peer);
     push_start(peer);
@@ -331,7 +332,8 @@ int lg_peers_start(struct lg_peers **out, const struct lg_peers_config *config, 
         snprintf(peer->url, sizeof(peer->url), "%s", config->urls[i]);
     }
     lg_peers_publish(p);
-    if ((err = sg_queue_new(&p->inbox, INBOX_MAX)) != SG_OK || (err = sg_http_client_new(&p->http)) != SG_OK ||
+    if ((err = sg_queue_new(&p->inbox, INBOX_MAX)) != SG_OK ||
+        (err = sg_http_client_new(&p->http)) != SG_OK ||
         (err = lg_reader_open(&p->reader, config->data_dir, config->genesis, fault)) != SG_OK) {
         release(p);
         return err;

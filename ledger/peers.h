@@ -34,14 +34,15 @@ struct lg_peers_config {
     struct lg_peers_host host;
 };
 
-SG_MUST_USE int lg_peers_start(struct lg_peers **out, const struct lg_peers_config *config, struct sg_fault *fault);
+SG_MUST_USE int lg_peers_start(
+    struct lg_peers **out, const struct lg_peers_config *config, struct sg_fault *fault);
 /* Joins the thread. NULL is legal. */
 void lg_peers_stop(struct lg_peers *p);
 
 /* From the chain thread; copied, never block. What does not fit into a peer's bounded queue is dropped: the peer asks later. */
 void lg_peers_announce_block(struct lg_peers *p, const struct lg_block *b, int from);
-void lg_peers_announce_statements(struct lg_peers *p, struct lg_statement *const *s, unsigned n, struct lg_body *const *bodies,
-    unsigned nbodies, int from);
+void lg_peers_announce_statements(struct lg_peers *p, struct lg_statement *const *s, unsigned n,
+    struct lg_body *const *bodies, unsigned nbodies, int from);
 /* Ask all peers at once where they stand: a block's parent is not known here. */
 void lg_peers_want(struct lg_peers *p);
 void lg_peers_result(struct lg_peers *p, int peer, uint64_t ticket, int err);

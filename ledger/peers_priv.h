@@ -16,11 +16,11 @@
 #define LG_PAGE_BLOCKS    64
 #define LG_PAGE_MAX_BYTES ((8u << 20) + (17u << 20))
 /* Real milliseconds. */
-#define LG_POLL_MS      2000
-#define LG_POLL_MIN_MS  250
-#define LG_POLL_MAX_MS  15000
-#define LG_POLL_BAD_MS  60000
-#define LG_POOL_POLLS   10 /* a pool is asked for at every tenth poll */
+#define LG_POLL_MS     2000
+#define LG_POLL_MIN_MS 250
+#define LG_POLL_MAX_MS 15000
+#define LG_POLL_BAD_MS 60000
+#define LG_POOL_POLLS  10 /* a pool is asked for at every tenth poll */
 
 enum lg_peer_phase {
     LG_PEER_IDLE,   /* waiting for next_ms */

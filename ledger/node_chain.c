@@ -1,0 +1,220 @@
+/* The chain thread: the only one that touches the engine and writes the store.
+ *
+ * It takes offers from the bounded queue, one at a time, wakes the engine when it asked to be woken, and
+ * publishes a copy of the engine's state after each step. An error of the store that the contract calls final (I/O,
+ * corruption) ends it: nothing more is acknowledged, REST stays readable, and the owner of the node is told. */
+#include "ledger/node_priv.h"
+#include "ledger/rest.h"
+#include "sg_log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PART "chain"
+/* Longest sleep, real ms: a wall clock that is stepped is noticed this soon. */
+#define MAX_SLEEP_MS 1000
+
+/* ---- what the engine asks of its node ---- */
+
+static void host_work(void *ctx, const struct lg_job *job)
+{
+    struct lg_node *n = ctx;
+    lg_miner_set(n->miner, job);
+}
+
+static void host_work_stop(void *ctx)
+{
+    struct lg_node *n = ctx;
+    lg_miner_clear(n->miner);
+}
+
+static void host_announce_block(void *ctx, const struct lg_block *b, int from)
+{
+    struct lg_node *n = ctx;
+    lg_peers_announce_block(n->peers, b, from);
+}
+
+static void host_announce_statements(void *ctx, struct lg_statement *const *s, unsigned ns,
+    struct lg_body *const *bodies, unsigned nb, int from)
+{
+    struct lg_node *n = ctx;
+    lg_peers_announce_statements(n->peers, s, ns, bodies, nb, from);
+}
+
+static void host_want_block(void *ctx, const struct lg_hash *hash, int from)
+{
+    struct lg_node *n = ctx;
+    (void)hash; /* blocks are fetched by height from the newest common one on */
+    (void)from;
+    lg_peers_want(n->peers);
+}
+
+static void host_event(void *ctx, const struct lg_event_msg *e)
+{
+    struct lg_node *n = ctx;
+    char hex[2 * SG_HASH_BYTES + 1] = "";
+
+    for (unsigned i = 0; i < 8; i++) {
+        hex[2 * i] = "0123456789abcdef"[e->tip.hash.b[i] >> 4];
+        hex[2 * i + 1] = "0123456789abcdef"[e->tip.hash.b[i] & 15];
+    }
+    switch (e->kind) {
+    case LG_EVENT_BLOCK:
+        sg_log(SG_LOG_INFO, PART, "block %lld %s… slot %lld weight %lld", (long long)e->tip.height, hex,
+            (long long)e->tip.slot, (long long)e->tip.weight);
+        break;
+    case LG_EVENT_REORG:
+        sg_log(SG_LOG_WARN, PART, "reorganisation: %lld blocks off, new tip %lld %s…", (long long)e->depth,
+            (long long)e->tip.height, hex);
+        break;
+    case LG_EVENT_ALARM:
+        lg_node_alarm(n, e->alarm);
+        break;
+    }
+}
+
+static int host_sign(void *ctx, uint8_t sig[static SG_SIGNATURE_BYTES], const void *msg, size_t len)
+{
+    struct lg_node *n = ctx;
+    return sg_key_sign(n->config.key, sig, msg, len);
+}
+
+void lg_node_host_init(struct lg_node *n)
+{
+    n->host = (struct lg_host){
+        .ctx = n,
+        .work = host_work,
+        .work_stop = host_work_stop,
+        .announce_block = host_announce_block,
+        .announce_statements = host_announce_statements,
+        .want_block = host_want_block,
+        .event = host_event,
+        .sign = host_sign,
+    };
+}
+
+/* ---- messages ---- */
+
+void lg_chain_msg_refuse(struct lg_chain_msg *m, int err)
+{
+    if (m->req && m->kind == LG_MSG_STATEMENTS)
+        lg_rest_answer_offer(m->req, NULL, err);
+    else if (m->req)
+        lg_rest_answer_block(m->req, LG_BLOCK_KNOWN, err);
+    free(m->doc);
+    free(m);
+}
+
+static int take_statements(
+    struct lg_node *n, struct lg_chain_msg *m, const uint8_t *doc, size_t len, sg_ms now)
+{
+    struct lg_offer offer = {0};
+    int err = n->ops->offer_statements(n->engine, &offer, doc, len, now, m->peer);
+
+    if (m->req)
+        lg_rest_answer_offer(m->req, &offer, err);
+    else
+        lg_peers_result(n->peers, m->peer, m->ticket, err);
+    lg_offer_fini(&offer);
+    return err;
+}
+
+static int take_block(struct lg_node *n, struct lg_chain_msg *m, const uint8_t *doc, size_t len, sg_ms now)
+{
+    enum lg_block_verdict verdict = LG_BLOCK_KNOWN;
+    int err = n->ops->offer_block(n->engine, &verdict, doc, len, now, m->peer);
+
+    if (m->req)
+        lg_rest_answer_block(m->req, verdict, err);
+    else
+        lg_peers_result(n->peers, m->peer, m->ticket, err);
+    return err;
+}
+
+static int take(struct lg_node *n, struct lg_chain_msg *m, sg_ms now)
+{
+    size_t len = m->len;
+    const uint8_t *doc = m->req ? sg_http_body(m->req, &len) : m->doc;
+    int err = SG_OK;
+
+    switch (m->kind) {
+    case LG_MSG_STATEMENTS:
+        err = take_statements(n, m, doc, len, now);
+        break;
+    case LG_MSG_BLOCK:
+        err = take_block(n, m, doc, len, now);
+        break;
+    case LG_MSG_SOLVED:
+        err = n->ops->solved(n->engine, m->job_id, m->nonce, now);
+        break;
+    }
+    free(m->doc);
+    free(m);
+    return err;
+}
+
+/* Errors of the store after which nothing may be acknowledged any more; the rules' codes are answers, not failures. */
+static bool is_final(int err)
+{
+    return err == SG_EIO || err == SG_ECORRUPT;
+}
+
+static void publish(struct lg_node *n, int failed)
+{
+    struct lg_engine_state state;
+
+    n->ops->state(n->engine, &state);
+    pthread_mutex_lock(&n->lock);
+    n->state = state;
+    if (failed)
+        n->failed = failed;
+    pthread_mutex_unlock(&n->lock);
+}
+
+static sg_ms sleep_ms(const struct lg_node *n)
+{
+    sg_ms wake = n->ops->wake_at(n->engine);
+    if (wake == INT64_MAX)
+        return MAX_SLEEP_MS;
+    sg_ms wait = sg_clock_wait_ms(n->config.clock, wake);
+    return wait < MAX_SLEEP_MS ? wait : MAX_SLEEP_MS;
+}
+
+/* One message or one awakening; SG_ECLOSED ends the thread, a final error fails it. */
+static int step(struct lg_node *n)
+{
+    const struct sg_clock *clock = n->config.clock;
+    void *m = NULL;
+    int err = sg_queue_get(n->queue, &m, sleep_ms(n));
+
+    if (err == SG_ECLOSED)
+        return err;
+    if (err == SG_OK && is_final(err = take(n, m, clock->wall_ms(clock))))
+        return err;
+    sg_ms now = clock->wall_ms(clock);
+    if (now >= n->ops->wake_at(n->engine))
+        err = n->ops->tick(n->engine, now);
+    if (err == SG_ENOSPC)
+        lg_node_alarm(n, "disk_full");
+    return is_final(err) ? err : SG_OK;
+}
+
+void *lg_node_chain_run(void *arg)
+{
+    struct lg_node *n = arg;
+    int err = SG_OK;
+    void *m = NULL;
+
+    while ((err = step(n)) == SG_OK)
+        publish(n, 0);
+    if (err == SG_ECLOSED)
+        return NULL;
+    sg_log(SG_LOG_ERROR, PART, "the store failed (%s): nothing is acknowledged any more", sg_err_text(err));
+    publish(n, err);
+    lg_miner_clear(n->miner);
+    if (n->config.failed)
+        n->config.failed(n->config.failed_ctx, err, "the ledger's store failed");
+    while (sg_queue_get(n->queue, &m, -1) == SG_OK)
+        lg_chain_msg_refuse(m, SG_ENOT_READY);
+    return NULL;
+}

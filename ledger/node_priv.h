@@ -1,0 +1,66 @@
+/* Shared by node.c (start, stop, what others see) and node_chain.c (the chain thread). */
+#ifndef LG_NODE_PRIV_H
+#define LG_NODE_PRIV_H
+
+#include "ledger/core/engine.h"
+#include "ledger/miner.h"
+#include "ledger/peers.h"
+#include "ledger/rest.h"
+#include "ledger/store.h"
+#include "lg_node.h"
+#include "sg_queue.h"
+
+#include <pthread.h>
+
+/* Offers and results that wait for the chain thread. A full queue refuses: REST answers "overloaded", peers come again. */
+#define LG_CHAIN_QUEUE 512
+
+enum lg_chain_msg_kind { LG_MSG_STATEMENTS, LG_MSG_BLOCK, LG_MSG_SOLVED };
+
+/* One message to the chain thread, on the heap, owned by whoever holds it. */
+struct lg_chain_msg {
+    enum lg_chain_msg_kind kind;
+    struct sg_http_request *req; /* from REST: its body is the document; answered by the chain thread */
+    uint8_t *doc;                /* from a peer: owned */
+    size_t len;
+    int peer; /* -1: REST */
+    uint64_t ticket;
+    uint64_t job_id; /* SOLVED */
+    int64_t nonce;
+};
+
+struct lg_node {
+    /* constant after the start */
+    struct lg_node_config config;
+    char name[65];
+    const struct lg_engine_ops *ops;
+    struct lg_host host;
+    struct lg_rest_node rest_node;
+    sg_ms start_ms, start_run_ms;
+
+    /* owned by the chain thread while it runs */
+    struct lg_sqlite *sqlite;
+    struct lg_engine *engine;
+
+    struct sg_queue *queue;
+    pthread_t chain;
+    bool chain_started;
+    struct lg_miner *miner;
+    struct lg_peers *peers;
+    struct lg_rest *rest;
+
+    pthread_mutex_t lock; /* of all below */
+    struct lg_engine_state state;
+    int failed; /* the error that stopped the chain thread */
+    struct lg_rest_alarm alarms[LG_REST_MAX_ALARMS];
+    unsigned nalarms;
+    struct lg_node_relay_state *relays; /* by index in the genesis; id "" until told */
+};
+
+/* node_chain.c */
+void lg_node_host_init(struct lg_node *n);
+void *lg_node_chain_run(void *arg);
+/* Answer and free a message that will not be processed. */
+void lg_chain_msg_refuse(struct lg_chain_msg *m, int err);
+
+#endif
