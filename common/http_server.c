@@ -277,6 +277,8 @@ static void server_free(struct sg_http_server *s)
     free(s);
 }
 
+/* STRICT_FOR_CLIENT stays 0: its two checks (Host, spaces in the target) are made in http_server_guard.c and
+ * http_server_target.c; the library's own answer to a missing Host has its header twice. */
 static struct MHD_Daemon *daemon_start(struct sg_http_server *s, int fd)
 {
     const struct sg_http_server_config *c = &s->config;
@@ -289,7 +291,7 @@ static struct MHD_Daemon *daemon_start(struct sg_http_server *s, int fd)
         access_handler, s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, c->max_connections,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, c->max_connections_address, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)SG_HTTP_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SG_HTTP_IDLE_S,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, begin, s, MHD_OPTION_UNESCAPE_CALLBACK,
+        MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_URI_LOG_CALLBACK, begin, s, MHD_OPTION_UNESCAPE_CALLBACK,
         leave_escaped, NULL, MHD_OPTION_NOTIFY_CONNECTION, sg_http_conn_notify, s,
         MHD_OPTION_NOTIFY_COMPLETED, completed, s, MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
 }
