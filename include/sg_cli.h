@@ -19,11 +19,13 @@ void sg_cli_block_signals(void);
 /* Wait for SIGINT or SIGTERM at most wait_ms real ms (negative: for ever). True when one came. */
 bool sg_cli_wait_signal(sg_ms wait_ms);
 
-/* "A.B.C.D:PORT", "[V6]:PORT" or "NAME:PORT" split; host holds size bytes. SG_EUSAGE otherwise. */
+/* "A.B.C.D:PORT", "[V6]:PORT" or "NAME:PORT" (1..65535) split; host holds size bytes and gets V6 without the
+ * brackets. SG_EUSAGE otherwise, outputs untouched. */
 SG_MUST_USE int sg_cli_host_port(char *host, size_t size, uint16_t *port, const char *text);
 /* Decimal within min..max, whole text. SG_EUSAGE otherwise. */
 SG_MUST_USE int sg_cli_int(int64_t *out, const char *text, int64_t min, int64_t max);
-/* "http://HOST:PORT" or "https://..." without user, query, fragment or trailing slash: SG_ECONFIG otherwise. */
+/* "http://HOST[:PORT][/PATH]" or "https://...": no user, query, fragment, escape, dot segment or slash at the
+ * end. SG_ECONFIG otherwise. */
 SG_MUST_USE int sg_cli_url_check(const char *url);
 
 #endif

@@ -16,7 +16,8 @@ struct sg_key; /* a private key; immutable after it is made */
 SG_MUST_USE int sg_key_load(struct sg_key **out, const char *path, struct sg_fault *fault);
 /* Parse PEM text (tests). */
 SG_MUST_USE int sg_key_of_pem(struct sg_key **out, const char *pem, size_t len);
-/* Make a new key and write it to path, mode 0600, never over an existing file; synced. */
+/* Make a new key and write it to path, mode 0600, never over an existing file; synced.
+ * SG_ECONFIG when the file cannot be made, SG_EIO when it cannot be written (nothing is left behind). */
 SG_MUST_USE int sg_key_create(struct sg_key **out, const char *path, struct sg_fault *fault);
 void sg_key_free(struct sg_key *k);
 
@@ -28,7 +29,8 @@ SG_MUST_USE int sg_key_sign(
 /* 0 or SG_ESIGNATURE. */
 SG_MUST_USE int sg_verify(const uint8_t pub[static SG_PUBLIC_KEY_BYTES],
     const uint8_t sig[static SG_SIGNATURE_BYTES], const void *msg, size_t len);
-/* 0 when pub is canonical (y < 2^255 - 19), on the curve and not of small order; SG_EINVAL otherwise.
+/* 0 when pub is canonical (y < 2^255 - 19), on the curve and not of small order; SG_EINVAL otherwise (or
+ * SG_ENOMEM, which is no verdict).
  * OpenSSL accepts such keys: with 01 00... every message verifies. */
 SG_MUST_USE int sg_public_key_check(const uint8_t pub[static SG_PUBLIC_KEY_BYTES]);
 

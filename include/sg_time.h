@@ -14,7 +14,8 @@ void sg_civil_of_ms(struct sg_civil *out, sg_ms ms, int offset_min);
 /* "2025-11-24T16:01:00.000Z"; dst holds at least SG_RFC3339_SIZE bytes. */
 #define SG_RFC3339_SIZE 32
 void sg_rfc3339_of_ms(char *dst, sg_ms ms);
-/* RFC 3339 date-time with Z or ±hh:mm, seconds required, fraction optional (to ms, rest cut). SG_EINVAL otherwise. */
+/* RFC 3339 date-time with Z or ±hh:mm, seconds required, fraction optional (to ms, rest cut).
+ * A leap second (:60) has no ms of its own and is refused. SG_EINVAL otherwise. */
 SG_MUST_USE int sg_ms_of_rfc3339(sg_ms *out, const char *src, size_t len);
 
 #endif

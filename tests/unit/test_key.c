@@ -1,0 +1,640 @@
+/* Ed25519: RFC 8032's examples, refused signatures, the check of public keys, key files (bad input K1). */
+#include "sg_hash.h"
+#include "sg_key.h"
+#include "sg_text.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#define PEM_BYTES 119 /* what openssl genpkey writes for Ed25519 */
+
+static void unhex(uint8_t *dst, size_t n, const char *hex)
+{
+    assert_int_equal(sg_hex_decode(dst, n, hex, strlen(hex)), 0);
+}
+
+/* The PEM text of a seed; pem holds PEM_BYTES + 1. */
+static void pem_of_seed(char *pem, const char *seed_hex)
+{
+    char base64[65];
+    uint8_t der[48];
+
+    unhex(der, 16, "302e020100300506032b657004220420");
+    unhex(der + 16, 32, seed_hex);
+    sg_base64_encode(base64, der, sizeof der);
+    assert_int_equal(
+        snprintf(pem, PEM_BYTES + 1, "-----BEGIN PRIVATE KEY-----\n%s\n-----END PRIVATE KEY-----\n", base64),
+        PEM_BYTES);
+}
+
+static struct sg_key *key_of_seed(const char *seed_hex)
+{
+    struct sg_key *k = NULL;
+    char pem[PEM_BYTES + 1];
+
+    pem_of_seed(pem, seed_hex);
+    assert_int_equal(sg_key_of_pem(&k, pem, PEM_BYTES), 0);
+    return k;
+}
+
+static const char seed1[] = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
+
+/* RFC 8032 section 7.1: public key and signature are the published ones, and verify. */
+static void key_rfc8032_examples_hold(void **state)
+{
+    static const struct {
+        const char *seed, *pub, *msg, *sig;
+    } rows[] = {
+        {seed1, "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", "",
+            "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555"
+            "fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b"},
+        {"4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
+            "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c", "72",
+            "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da0"
+            "85ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"},
+        {"c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7",
+            "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025", "af82",
+            "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac1"
+            "8ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < SG_ARRAY_LEN(rows); i++) {
+        struct sg_key *k = key_of_seed(rows[i].seed);
+        size_t len = strlen(rows[i].msg) / 2;
+        uint8_t pub[32], sig[64], expected[64], msg[2];
+
+        unhex(expected, 32, rows[i].pub);
+        sg_key_public(k, pub);
+        assert_memory_equal(pub, expected, 32);
+        unhex(msg, len, rows[i].msg);
+        unhex(expected, 64, rows[i].sig);
+        assert_int_equal(sg_key_sign(k, sig, msg, len), 0);
+        assert_memory_equal(sig, expected, 64);
+        assert_int_equal(sg_verify(pub, sig, msg, len), 0);
+        assert_int_equal(sg_public_key_check(pub), 0);
+        sg_key_free(k);
+    }
+    sg_key_free(NULL);
+}
+
+/* A changed bit anywhere in message, signature or key makes the signature invalid. */
+static void verify_changed_bit_is_refused(void **state)
+{
+    struct sg_key *k = key_of_seed(seed1);
+    uint8_t pub[32], sig[64], msg[40];
+
+    (void)state;
+    memset(msg, 'm', sizeof msg);
+    sg_key_public(k, pub);
+    assert_int_equal(sg_key_sign(k, sig, msg, sizeof msg), 0);
+    for (size_t i = 0; i < 64; i++) {
+        sig[i] ^= (uint8_t)(1 << i % 8);
+        assert_int_equal(sg_verify(pub, sig, msg, sizeof msg), SG_ESIGNATURE);
+        sig[i] ^= (uint8_t)(1 << i % 8);
+    }
+    for (size_t i = 0; i < sizeof msg; i++) {
+        msg[i] ^= 1;
+        assert_int_equal(sg_verify(pub, sig, msg, sizeof msg), SG_ESIGNATURE);
+        msg[i] ^= 1;
+    }
+    for (size_t i = 0; i < 32; i++) {
+        pub[i] ^= 1;
+        assert_int_equal(sg_verify(pub, sig, msg, sizeof msg), SG_ESIGNATURE);
+        pub[i] ^= 1;
+    }
+    assert_int_equal(sg_verify(pub, sig, msg, sizeof msg - 1), SG_ESIGNATURE);
+    assert_int_equal(sg_verify(pub, sig, msg, sizeof msg), 0);
+    sg_key_free(k);
+}
+
+/* RFC 8032 5.1.7: S + L satisfies the equation too and is refused; so is a signature of zeros (P23). */
+static void verify_s_not_below_order_is_refused(void **state)
+{
+    static const char order_hex[] = "edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010";
+    struct sg_key *k = key_of_seed(seed1);
+    uint8_t pub[32], sig[64], order[32];
+    unsigned carry = 0;
+
+    (void)state;
+    sg_key_public(k, pub);
+    assert_int_equal(sg_key_sign(k, sig, "x", 1), 0);
+    unhex(order, 32, order_hex);
+    for (size_t i = 0; i < 32; i++) {
+        carry += (unsigned)sig[32 + i] + order[i];
+        sig[32 + i] = (uint8_t)carry;
+        carry >>= 8;
+    }
+    assert_int_equal(carry, 0);
+    assert_int_equal(sg_verify(pub, sig, "x", 1), SG_ESIGNATURE);
+    memset(sig, 0, sizeof sig);
+    assert_int_equal(sg_verify(pub, sig, "x", 1), SG_ESIGNATURE);
+    sg_key_free(k);
+}
+
+/* Why the check exists: with the key 01 00.. and R = 01 00.., S = 0 the library accepts every message. */
+static void verify_small_order_key_shows_the_need_of_the_check(void **state)
+{
+    uint8_t pub[32] = {1}, sig[64] = {1};
+
+    (void)state;
+    assert_int_equal(sg_verify(pub, sig, "anything", 8), 0);
+    assert_int_equal(sg_public_key_check(pub), SG_EINVAL);
+}
+
+/* The encodings of the eight points of order 1, 2, 4, 8, with either sign bit, are refused. */
+static void public_key_small_order_is_refused(void **state)
+{
+    static const char *const ys[] = {"0000000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"};
+    uint8_t pub[32];
+
+    (void)state;
+    for (size_t i = 0; i < SG_ARRAY_LEN(ys); i++) {
+        unhex(pub, 32, ys[i]);
+        assert_int_equal(sg_public_key_check(pub), SG_EINVAL);
+        pub[31] |= 0x80;
+        assert_int_equal(sg_public_key_check(pub), SG_EINVAL);
+    }
+}
+
+/* y = p .. 2^255 - 1, second spellings of 0 .. 18, are refused with either sign, on the curve or not. */
+static void public_key_not_canonical_is_refused(void **state)
+{
+    (void)state;
+    for (unsigned low = 0xED; low <= 0xFF; low++) {
+        uint8_t pub[32];
+
+        memset(pub, 0xFF, sizeof pub);
+        pub[0] = (uint8_t)low;
+        pub[31] = 0x7F;
+        assert_int_equal(sg_public_key_check(pub), SG_EINVAL);
+        pub[31] = 0xFF;
+        assert_int_equal(sg_public_key_check(pub), SG_EINVAL);
+    }
+}
+
+/* For y = 2..65 and y = p-2..p-33 the verdict is that of an independent computation of the curve equation. */
+static void public_key_on_curve_as_computed_elsewhere(void **state)
+{
+    static const char low[] = "0111100110001110110101111111101101010110111000100110111110111101";
+    static const char high[] = "01111001100011101101011111111011";
+
+    (void)state;
+    for (size_t i = 0; low[i]; i++) {
+        uint8_t pub[32] = {(uint8_t)(2 + i)};
+
+        assert_int_equal(sg_public_key_check(pub), low[i] == '1' ? 0 : SG_EINVAL);
+        pub[31] = 0x80;
+        assert_int_equal(sg_public_key_check(pub), low[i] == '1' ? 0 : SG_EINVAL);
+    }
+    for (size_t i = 0; high[i]; i++) {
+        uint8_t pub[32];
+
+        memset(pub, 0xFF, sizeof pub);
+        pub[0] = (uint8_t)(0xED - 2 - i);
+        pub[31] = 0x7F;
+        assert_int_equal(sg_public_key_check(pub), high[i] == '1' ? 0 : SG_EINVAL);
+    }
+}
+
+static json_t *vectors(const char *path)
+{
+    json_error_t error;
+    json_t *doc = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+
+    if (!doc)
+        fail_msg("%s: %s (run from the top folder)", path, error.text);
+    return doc;
+}
+
+static const char *text_of(json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    assert_non_null(text);
+    return text;
+}
+
+/* The published key vectors: PEM gives seed's key, its public half and its kid, and passes the check. */
+static void key_vectors_hold(void **state)
+{
+    json_t *doc = vectors("tests/vectors/keys.json"), *row;
+    size_t i;
+
+    (void)state;
+    assert_true(json_array_size(doc) > 0);
+    json_array_foreach(doc, i, row)
+    {
+        const char *pem = text_of(row, "pem");
+        struct sg_key *k = NULL;
+        uint8_t pub[32], expected[32], hash[32];
+        char kid[17];
+
+        assert_int_equal(sg_key_of_pem(&k, pem, strlen(pem)), 0);
+        sg_key_public(k, pub);
+        unhex(expected, 32, text_of(row, "public_hex"));
+        assert_memory_equal(pub, expected, 32);
+        assert_int_equal(sg_public_key_check(pub), 0);
+        sg_sha256(hash, pub, 32);
+        sg_hex_encode(kid, hash, 8);
+        assert_string_equal(kid, text_of(row, "kid"));
+        sg_key_free(k);
+    }
+    json_decref(doc);
+}
+
+/* The keys for which the genesis vectors refuse a genesis are refused here. */
+static void public_key_genesis_vectors_hold(void **state)
+{
+    json_t *doc = vectors("tests/vectors/genesis.json"), *row;
+    size_t i, seen = 0;
+
+    (void)state;
+    json_array_foreach(json_object_get(doc, "invalid"), i, row)
+    {
+        const char *name = text_of(row, "name");
+        json_t *gateway = json_array_get(json_object_get(json_object_get(row, "genesis"), "gateways"), 0);
+        const char *key;
+        uint8_t pub[32];
+
+        if (strcmp(name, "small-order key") != 0 && strcmp(name, "key off the curve") != 0)
+            continue;
+        key = text_of(gateway, "key");
+        assert_int_equal(sg_base64_decode(pub, 32, key, strlen(key)), 0);
+        assert_int_equal(sg_public_key_check(pub), SG_EINVAL);
+        seen++;
+    }
+    assert_int_equal(seen, 2);
+    json_decref(doc);
+}
+
+/* Of one PEM text, every prefix, every longer text and every changed character of the frame is refused. */
+static void pem_other_texts_are_refused(void **state)
+{
+    char pem[PEM_BYTES + 1], changed[PEM_BYTES + 3];
+    struct sg_key *k = NULL;
+
+    (void)state;
+    pem_of_seed(pem, seed1);
+    for (size_t n = 0; n < PEM_BYTES; n++)
+        assert_int_equal(sg_key_of_pem(&k, pem, n), SG_ECONFIG);
+    for (size_t i = 0; i < PEM_BYTES; i++) {
+        memcpy(changed, pem, PEM_BYTES);
+        changed[i] = '*';
+        assert_int_equal(sg_key_of_pem(&k, changed, PEM_BYTES), SG_ECONFIG);
+    }
+    (void)snprintf(changed, sizeof changed, "%s\n", pem);
+    assert_int_equal(sg_key_of_pem(&k, changed, PEM_BYTES + 1), SG_ECONFIG);
+    (void)snprintf(changed, sizeof changed, " %s", pem);
+    assert_int_equal(sg_key_of_pem(&k, changed, PEM_BYTES + 1), SG_ECONFIG);
+    memcpy(changed, pem, PEM_BYTES);
+    changed[32] ^= 1; /* a digit of the algorithm identifier */
+    assert_int_equal(sg_key_of_pem(&k, changed, PEM_BYTES), SG_ECONFIG);
+    assert_null(k);
+}
+
+/* A fresh directory for each test of files, removed with its content after it. */
+static int directory_make(void **state)
+{
+    char name[] = "/tmp/sg-key-XXXXXX";
+
+    *state = mkdtemp(name) ? strdup(name) : NULL;
+    return *state ? 0 : -1;
+}
+
+static int directory_remove(void **state)
+{
+    DIR *dir = opendir(*state);
+    struct dirent *e;
+    int err;
+
+    if (!dir)
+        return -1;
+    while ((e = readdir(dir)))
+        (void)unlinkat(dirfd(dir), e->d_name, e->d_type == DT_DIR ? AT_REMOVEDIR : 0);
+    (void)closedir(dir);
+    err = rmdir(*state);
+    free(*state);
+    return err;
+}
+
+static void path_in(char path[static 100], void **state, const char *name)
+{
+    assert_true(snprintf(path, 100, "%s/%s", (char *)*state, name) < 100);
+}
+
+static void write_file(const char *path, mode_t mode, const void *bytes, size_t n)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, bytes, n), n);
+    assert_int_equal(fchmod(fd, mode), 0);
+    assert_int_equal(close(fd), 0);
+}
+
+/* The load fails with SG_ECONFIG, and the fault names the file and says `says`. */
+static void assert_refused(const char *path, const char *says)
+{
+    struct sg_fault fault = {.err = 0};
+    struct sg_key *k = NULL;
+
+    assert_int_equal(sg_key_load(&k, path, &fault), SG_ECONFIG);
+    assert_null(k);
+    assert_int_equal(fault.err, SG_ECONFIG);
+    assert_non_null(strstr(fault.text, path));
+    if (!strstr(fault.text, says))
+        fail_msg("\"%s\" does not say \"%s\"", fault.text, says);
+}
+
+/* A key file of mode 0600 or stricter is read, as the key that is in it. */
+static void key_file_private_is_loaded(void **state)
+{
+    static const mode_t modes[] = {0600, 0400};
+    uint8_t pub[32], expected[32];
+    char path[100], pem[PEM_BYTES + 1];
+
+    pem_of_seed(pem, seed1);
+    unhex(expected, 32, "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
+    for (size_t i = 0; i < SG_ARRAY_LEN(modes); i++) {
+        struct sg_fault fault;
+        struct sg_key *k = NULL;
+
+        path_in(path, state, i ? "b" : "a");
+        write_file(path, modes[i], pem, PEM_BYTES);
+        assert_int_equal(sg_key_load(&k, path, &fault), 0);
+        sg_key_public(k, pub);
+        assert_memory_equal(pub, expected, 32);
+        sg_key_free(k);
+    }
+}
+
+/* Any permission beyond reading and writing by the owner is refused (K1: 0644). */
+static void key_file_wider_mode_is_refused(void **state)
+{
+    static const mode_t modes[] = {0644, 0640, 0604, 0660, 0620, 0602, 0700, 0610, 0601, 04600, 01600};
+    char path[100], name[8], pem[PEM_BYTES + 1];
+
+    pem_of_seed(pem, seed1);
+    for (size_t i = 0; i < SG_ARRAY_LEN(modes); i++) {
+        (void)snprintf(name, sizeof name, "k%zu", i);
+        path_in(path, state, name);
+        write_file(path, modes[i], pem, PEM_BYTES);
+        assert_refused(path, "mode is");
+    }
+}
+
+/* What is no Ed25519 key, or a key with anything before or after it, is refused (K1: empty, 31, 33 bytes). */
+static void key_file_other_content_is_refused(void **state)
+{
+    static const char raw[] = "0123456789abcdef0123456789abcdef0";
+    static const char ec[] = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg"
+                             "AQEBAQEBAQEBAQEB\n-----END PRIVATE KEY-----\n";
+    static const char encrypted[] =
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIGbMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3"
+        "DQEFDDAcBAh\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    char pem[PEM_BYTES + 1], twice[2 * PEM_BYTES + 1], crlf[PEM_BYTES + 4], after[PEM_BYTES + 3];
+    struct {
+        const char *name;
+        const void *bytes;
+        size_t len;
+    } rows[] = {{"empty", "", 0}, {"raw31", raw, 31}, {"raw32", raw, 32}, {"raw33", raw, 33},
+        {"ec", ec, sizeof ec - 1}, {"encrypted", encrypted, sizeof encrypted - 1},
+        {"twice", twice, sizeof twice - 1}, {"crlf", crlf, PEM_BYTES + 3}, {"nul", after, PEM_BYTES + 1},
+        {"cut", pem, PEM_BYTES - 1}};
+    char path[100];
+
+    pem_of_seed(pem, seed1);
+    (void)snprintf(twice, sizeof twice, "%s%s", pem, pem);
+    (void)snprintf(
+        crlf, sizeof crlf, "-----BEGIN PRIVATE KEY-----\r\n%.64s\r\n-----END PRIVATE KEY-----\r\n", pem + 28);
+    memcpy(after, pem, sizeof pem);
+    for (size_t i = 0; i < SG_ARRAY_LEN(rows); i++) {
+        path_in(path, state, rows[i].name);
+        write_file(path, 0600, rows[i].bytes, rows[i].len);
+        assert_refused(path, "not exactly one Ed25519 private key");
+    }
+}
+
+/* The seed of 31 or 33 bytes inside a well-formed PEM frame is refused too. */
+static void key_file_wrong_seed_length_is_refused(void **state)
+{
+    static const uint8_t lengths[] = {31, 33};
+    char path[100], base64[SG_BASE64_LEN(49) + 1], text[200];
+
+    for (size_t i = 0; i < SG_ARRAY_LEN(lengths); i++) {
+        uint8_t n = lengths[i], der[49] = {0x30, (uint8_t)(14 + n), 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70,
+                                    4, (uint8_t)(n + 2), 4, n, 0xAA};
+
+        sg_base64_encode(base64, der, 16U + n);
+        (void)snprintf(
+            text, sizeof text, "-----BEGIN PRIVATE KEY-----\n%s\n-----END PRIVATE KEY-----\n", base64);
+        path_in(path, state, i ? "long" : "short");
+        write_file(path, 0600, text, strlen(text));
+        assert_refused(path, "not exactly one Ed25519 private key");
+    }
+}
+
+/* A symbolic link to a good key is refused: who owns the link chooses the key (K1). */
+static void key_file_symlink_is_refused(void **state)
+{
+    char path[100], link[100], pem[PEM_BYTES + 1];
+
+    pem_of_seed(pem, seed1);
+    path_in(path, state, "key");
+    path_in(link, state, "link");
+    write_file(path, 0600, pem, PEM_BYTES);
+    assert_int_equal(symlink(path, link), 0);
+    assert_refused(link, "symbolic link");
+}
+
+/* What is no regular file is refused at once: a FIFO does not hang, a directory and a device are no keys. */
+static void key_file_not_regular_is_refused(void **state)
+{
+    char path[100];
+
+    path_in(path, state, "fifo");
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_refused(path, "not a regular file");
+    assert_refused(*state, "not a regular file");
+    assert_refused("/dev/null", "not a regular file");
+}
+
+/* A file that is not there is a fault with the system's reason. */
+static void key_file_missing_is_refused(void **state)
+{
+    char path[100];
+
+    path_in(path, state, "nothing");
+    assert_refused(path, "No such file");
+}
+
+/* A key that belongs to another user is refused (K1). Only root can hand a file over, so others skip this. */
+static void key_file_of_another_user_is_refused(void **state)
+{
+    char path[100], pem[PEM_BYTES + 1];
+
+    if (geteuid() != 0)
+        skip();
+    pem_of_seed(pem, seed1);
+    path_in(path, state, "key");
+    write_file(path, 0600, pem, PEM_BYTES);
+    assert_int_equal(chown(path, 65534, 65534), 0);
+    assert_refused(path, "belongs to user 65534");
+}
+
+/* A new key is a file of mode 0600 that loads as the same key, and two keys differ. */
+static void key_create_writes_a_private_file_that_loads(void **state)
+{
+    uint8_t pub[2][32], loaded_pub[32];
+    struct sg_fault fault;
+    mode_t before = umask(0);
+
+    for (size_t i = 0; i < 2; i++) {
+        struct sg_key *k = NULL, *loaded = NULL;
+        struct stat st;
+        char path[100];
+
+        path_in(path, state, i ? "b" : "a");
+        assert_int_equal(sg_key_create(&k, path, &fault), 0);
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_mode & 07777, 0600);
+        assert_int_equal(st.st_size, PEM_BYTES);
+        assert_int_equal(sg_key_load(&loaded, path, &fault), 0);
+        sg_key_public(k, pub[i]);
+        sg_key_public(loaded, loaded_pub);
+        assert_memory_equal(pub[i], loaded_pub, 32);
+        assert_int_equal(sg_public_key_check(pub[i]), 0);
+        sg_key_free(k);
+        sg_key_free(loaded);
+    }
+    (void)umask(before);
+    assert_memory_not_equal(pub[0], pub[1], 32);
+}
+
+/* An existing file, or a link to nowhere, is never written over. */
+static void key_create_never_writes_over(void **state)
+{
+    struct sg_fault fault;
+    struct sg_key *k = NULL;
+    char path[100], link[100], text[9] = "";
+    FILE *f;
+
+    path_in(path, state, "key");
+    path_in(link, state, "link");
+    write_file(path, 0600, "precious", 8);
+    assert_int_equal(sg_key_create(&k, path, &fault), SG_ECONFIG);
+    assert_int_equal(fault.err, SG_ECONFIG);
+    assert_non_null(strstr(fault.text, "exists"));
+    f = fopen(path, "r");
+    assert_non_null(f);
+    assert_int_equal(fread(text, 1, 8, f), 8);
+    (void)fclose(f);
+    assert_string_equal(text, "precious");
+    assert_int_equal(symlink("nowhere", link), 0);
+    assert_int_equal(sg_key_create(&k, link, &fault), SG_ECONFIG);
+    assert_null(k);
+}
+
+/* Where no file can be made there is a fault and no key. */
+static void key_create_without_directory_is_a_fault(void **state)
+{
+    struct sg_fault fault = {.err = 0};
+    struct sg_key *k = NULL;
+    char path[100];
+
+    path_in(path, state, "none/key");
+    assert_int_equal(sg_key_create(&k, path, &fault), SG_ECONFIG);
+    assert_int_equal(fault.err, SG_ECONFIG);
+    assert_non_null(strstr(fault.text, path));
+    assert_null(k);
+}
+
+/* A write that fails leaves a fault, no key and no half file: here the file may hold 50 bytes and no more. */
+static void key_create_cut_write_leaves_nothing(void **state)
+{
+    struct sg_fault fault = {.err = 0};
+    struct sg_key *k = NULL;
+    struct rlimit old, small;
+    char path[100];
+    int err;
+
+    path_in(path, state, "key");
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small = (struct rlimit){.rlim_cur = 50, .rlim_max = old.rlim_max};
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    err = sg_key_create(&k, path, &fault);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_int_equal(err, SG_EIO);
+    assert_int_equal(fault.err, SG_EIO);
+    assert_null(k);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
+/* The vtable for the cores is the same verification and the same check. */
+static void crypto_vtable_is_openssl(void **state)
+{
+    struct sg_key *k = key_of_seed(seed1);
+    uint8_t pub[32], sig[64], one[32] = {1};
+
+    (void)state;
+    sg_key_public(k, pub);
+    assert_int_equal(sg_key_sign(k, sig, "x", 1), 0);
+    assert_int_equal(sg_crypto_openssl.verify(pub, sig, "x", 1), 0);
+    assert_int_equal(sg_crypto_openssl.verify(pub, sig, "y", 1), SG_ESIGNATURE);
+    assert_int_equal(sg_crypto_openssl.public_key_check(pub), 0);
+    assert_int_equal(sg_crypto_openssl.public_key_check(one), SG_EINVAL);
+    sg_key_free(k);
+}
+
+#define FILE_TEST(f) cmocka_unit_test_setup_teardown(f, directory_make, directory_remove)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(key_rfc8032_examples_hold),
+        cmocka_unit_test(verify_changed_bit_is_refused),
+        cmocka_unit_test(verify_s_not_below_order_is_refused),
+        cmocka_unit_test(verify_small_order_key_shows_the_need_of_the_check),
+        cmocka_unit_test(public_key_small_order_is_refused),
+        cmocka_unit_test(public_key_not_canonical_is_refused),
+        cmocka_unit_test(public_key_on_curve_as_computed_elsewhere),
+        cmocka_unit_test(key_vectors_hold),
+        cmocka_unit_test(public_key_genesis_vectors_hold),
+        cmocka_unit_test(pem_other_texts_are_refused),
+        FILE_TEST(key_file_private_is_loaded),
+        FILE_TEST(key_file_wider_mode_is_refused),
+        FILE_TEST(key_file_other_content_is_refused),
+        FILE_TEST(key_file_wrong_seed_length_is_refused),
+        FILE_TEST(key_file_symlink_is_refused),
+        FILE_TEST(key_file_not_regular_is_refused),
+        FILE_TEST(key_file_missing_is_refused),
+        FILE_TEST(key_file_of_another_user_is_refused),
+        FILE_TEST(key_create_writes_a_private_file_that_loads),
+        FILE_TEST(key_create_never_writes_over),
+        FILE_TEST(key_create_without_directory_is_a_fault),
+        FILE_TEST(key_create_cut_write_leaves_nothing),
+        cmocka_unit_test(crypto_vtable_is_openssl),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
