@@ -271,8 +271,10 @@ void sg_http_answer_stream(struct sg_http_request *req, int status, const char *
         MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, stream_read, st, stream_free);
     if (!r)
         stream_free(st);
-    else
-        req->streamed = true;
+    else if (req->verb ==
+             SG_HTTP_V_HEAD) /* the library would send a final chunk, read as the next answer's start */
+        (void)MHD_set_response_options(r, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+    req->streamed = r != NULL;
     hand_over(req, status, dress(req, r, content_type, NULL));
 }
 

@@ -116,6 +116,10 @@ static void sweep_locked(struct sg_http_server *s)
         if (c->shut || !overdue(s, c, now_ms))
             continue;
         c->shut = true;
+        if (c->phase ==
+            SG_HTTP_SENDING) /* what the client does not read must not stay in the kernel: reset on close */
+            (void)setsockopt(
+                c->fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
         (void)shutdown(c->fd, SHUT_RDWR); /* ENOTCONN: the client was faster */
     }
 }

@@ -1,0 +1,323 @@
+/* Streamed answers of the HTTP server: whole, broken off, waiting for data, and their end in every case. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "sg_http.h"
+#include "tests/lib/raw_http.h"
+
+#define H "Host: x\r\n"
+
+/* What the streams of a test read from, and what became of them. */
+struct source {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int pending; /* events that may be sent */
+    int asked;   /* calls of read_fn that said SG_HTTP_LATER */
+    int opened, freed;
+};
+
+static struct source source;
+static struct sg_http_server *server;
+static uint16_t port;
+
+struct stream {
+    int left; /* pieces, then the end */
+    long end; /* 0, -1 */
+};
+
+static void free_stream(void *p)
+{
+    pthread_mutex_lock(&source.lock);
+    source.freed++;
+    pthread_cond_broadcast(&source.changed);
+    pthread_mutex_unlock(&source.lock);
+    free(p);
+}
+
+static long read_pieces(void *p, char *dst, size_t max)
+{
+    struct stream *st = p;
+
+    if (st->left == 0)
+        return st->end;
+    st->left--;
+    assert_true(max >= 5);
+    memcpy(dst, "piece", 5);
+    return 5;
+}
+
+static long read_events(void *p, char *dst, size_t max)
+{
+    long n = SG_HTTP_LATER;
+
+    (void)p;
+    assert_true(max >= 6);
+    pthread_mutex_lock(&source.lock);
+    if (source.pending > 0) {
+        source.pending--;
+        memcpy(dst, "event\n", 6);
+        n = 6;
+    } else {
+        source.asked++;
+    }
+    pthread_cond_broadcast(&source.changed);
+    pthread_mutex_unlock(&source.lock);
+    return n;
+}
+
+static void open_stream(struct sg_http_request *req, sg_http_read_fn *fn, int left, long end)
+{
+    struct stream *st = malloc(sizeof(*st));
+
+    assert_non_null(st);
+    *st = (struct stream){left, end};
+    pthread_mutex_lock(&source.lock);
+    source.opened++;
+    pthread_mutex_unlock(&source.lock);
+    sg_http_answer_stream(req, 200, "text/event-stream", fn, st, free_stream);
+}
+
+static void on_whole(void *ctx, struct sg_http_request *req)
+{
+    (void)ctx;
+    open_stream(req, read_pieces, 3, 0);
+}
+
+static void on_broken(void *ctx, struct sg_http_request *req)
+{
+    (void)ctx;
+    open_stream(req, read_pieces, 3, -1);
+}
+
+static void on_events(void *ctx, struct sg_http_request *req)
+{
+    (void)ctx;
+    open_stream(req, read_events, 0, 0);
+}
+
+static void on_ok(void *ctx, struct sg_http_request *req)
+{
+    (void)ctx;
+    sg_http_answer(req, 200, "text/plain", "ok", 2, NULL);
+}
+
+static const struct sg_http_route routes[] = {
+    {SG_HTTP_GET, "/whole", 0, on_whole},
+    {SG_HTTP_GET, "/broken", 0, on_broken},
+    {SG_HTTP_GET, "/events", 0, on_events},
+    {SG_HTTP_GET, "/ok", 0, on_ok},
+};
+
+static int setup(void **state)
+{
+    struct sg_http_server_config c = {
+        .bind = "127.0.0.1", .routes = routes, .nroutes = SG_ARRAY_LEN(routes), .request_timeout_ms = 200};
+    struct sg_fault fault;
+
+    (void)state;
+    memset(&source, 0, sizeof(source));
+    pthread_mutex_init(&source.lock, NULL);
+    pthread_cond_init(&source.changed, NULL);
+    if (sg_http_server_start(&server, &c, &fault) != 0)
+        return -1;
+    port = sg_http_server_port(server);
+    return 0;
+}
+
+/* Every stream that was opened has been freed once when the server has stopped. */
+static int teardown(void **state)
+{
+    (void)state;
+    if (server)
+        sg_http_server_stop(server);
+    server = NULL;
+    assert_int_equal(source.freed, source.opened);
+    pthread_cond_destroy(&source.changed);
+    pthread_mutex_destroy(&source.lock);
+    return 0;
+}
+
+static int ask(const char *path)
+{
+    char text[128];
+    int fd = raw_dial(port, 0);
+
+    (void)snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\n" H "\r\n", path);
+    assert_true(raw_sends(fd, text));
+    return fd;
+}
+
+/* Wait until *counter is at least value; the counter is one of source's. */
+static void wait_for(const int *counter, int value)
+{
+    pthread_mutex_lock(&source.lock);
+    while (*counter < value)
+        pthread_cond_wait(&source.changed, &source.lock);
+    pthread_mutex_unlock(&source.lock);
+}
+
+static int peek(const int *counter)
+{
+    pthread_mutex_lock(&source.lock);
+    int value = *counter;
+    pthread_mutex_unlock(&source.lock);
+    return value;
+}
+
+static void publish(int n)
+{
+    pthread_mutex_lock(&source.lock);
+    source.pending += n;
+    pthread_mutex_unlock(&source.lock);
+}
+
+static void recv_text(int fd, const char *needle)
+{
+    char text[256] = "";
+
+    for (size_t n = 0; n < sizeof(text) - 1 && !strstr(text, needle); n++)
+        assert_int_equal(read(fd, text + n, 1), 1);
+}
+
+/* A stream that ends is a whole chunked answer, and the connection goes on; HTTP/1.0 gets it unchunked. */
+static void stream_to_its_end_is_whole(void **state)
+{
+    struct raw_answer a;
+    char text[512];
+    int fd = ask("/whole");
+
+    (void)state;
+    raw_recv(fd, &a, false);
+    assert_int_equal(a.status, 200);
+    assert_string_equal(a.body, "5\r\npiece\r\n5\r\npiece\r\n5\r\npiece\r\n0\r\n\r\n");
+    assert_true(raw_sends(fd, "GET /ok HTTP/1.1\r\n" H "\r\n"));
+    raw_recv(fd, &a, false);
+    assert_string_equal(a.body, "ok");
+    assert_true(raw_sends(fd, "GET /whole HTTP/1.0\r\n" H "\r\n"));
+    (void)raw_recv_all(fd, text, sizeof(text));
+    assert_string_equal(strstr(text, "\r\n\r\n") + 4, "piecepiecepiece");
+    (void)close(fd);
+}
+
+/* HEAD on a stream has no body at all, not even a final chunk that would be read as the next answer. */
+static void stream_asked_by_head_has_no_body(void **state)
+{
+    char text[512];
+    int fd = raw_dial(port, 0);
+
+    (void)state;
+    assert_true(raw_sends(fd, "HEAD /whole HTTP/1.1\r\n" H "\r\n"));
+    (void)raw_recv_all(fd, text, sizeof(text));
+    assert_memory_equal(text, "HTTP/1.1 200 ", 13);
+    assert_string_equal(strstr(text, "\r\n\r\n"), "\r\n\r\n");
+    (void)close(fd);
+}
+
+/* A stream that breaks off ends without the final chunk: the client cannot take it for whole. */
+static void stream_broken_off_has_no_final_chunk(void **state)
+{
+    char text[512];
+    int fd = ask("/broken");
+
+    (void)state;
+    (void)raw_recv_all(fd, text, sizeof(text));
+    assert_non_null(strstr(text, "5\r\npiece\r\n5\r\npiece\r\n5\r\npiece\r\n"));
+    assert_null(strstr(text, "\r\n0\r\n"));
+    (void)close(fd);
+}
+
+/* A waiting stream sends what is published as soon as it is woken, and costs no calls while nothing happens. */
+static void stream_waiting_is_woken_by_publishing(void **state)
+{
+    enum { EVENTS = 30 };
+    int fd = ask("/events");
+    int64_t start_ms = raw_now_ms();
+
+    (void)state;
+    for (int i = 0; i < EVENTS; i++) {
+        wait_for(&source.asked, i + 1);
+        publish(1);
+        sg_http_server_wake(server);
+        recv_text(fd, "event\n");
+    }
+    /* without the wake each would wait for the tick of a second */
+    assert_in_range(raw_now_ms() - start_ms, 0, EVENTS * 1000 / 2);
+    assert_in_range(peek(&source.asked), EVENTS, 4 * EVENTS);
+    (void)close(fd);
+}
+
+/* A stream that nobody wakes is asked again within about a second: long enough ago for any limit of requests. */
+static void stream_waiting_is_asked_again_by_the_tick(void **state)
+{
+    int fd = ask("/events");
+
+    (void)state;
+    wait_for(&source.asked, 1);
+    publish(1);
+    recv_text(fd, "event\n");
+    wait_for(&source.asked, 3);
+    (void)close(fd);
+}
+
+/* A client that has gone is noticed when something is sent to it, and its stream is freed. */
+static void stream_client_gone_is_freed(void **state)
+{
+    int fd = ask("/events");
+
+    (void)state;
+    wait_for(&source.asked, 1);
+    (void)close(fd);
+    for (int i = 0; peek(&source.freed) == 0 && i < 1000; i++) {
+        int asked = peek(&source.asked);
+        publish(1);
+        sg_http_server_wake(server);
+        pthread_mutex_lock(&source.lock);
+        while (source.asked == asked && source.freed == 0)
+            pthread_cond_wait(&source.changed, &source.lock);
+        pthread_mutex_unlock(&source.lock);
+    }
+    wait_for(&source.freed, 1);
+}
+
+/* A stopping server breaks waiting streams off and frees them. */
+static void stream_waiting_ends_when_the_server_stops(void **state)
+{
+    char text[512];
+    int one = ask("/events");
+    int two = ask("/events");
+
+    (void)state;
+    wait_for(&source.asked, 2);
+    sg_http_server_stop(server);
+    server = NULL;
+    assert_int_equal(source.freed, 2);
+    (void)raw_recv_all(one, text, sizeof(text));
+    assert_null(strstr(text, "\r\n0\r\n"));
+    (void)close(one);
+    (void)close(two);
+}
+
+#define stream_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        stream_test(stream_to_its_end_is_whole),
+        stream_test(stream_asked_by_head_has_no_body),
+        stream_test(stream_broken_off_has_no_final_chunk),
+        stream_test(stream_waiting_is_woken_by_publishing),
+        stream_test(stream_waiting_is_asked_again_by_the_tick),
+        stream_test(stream_client_gone_is_freed),
+        stream_test(stream_waiting_ends_when_the_server_stops),
+    };
+
+    return cmocka_run_group_tests_name("http_server_stream", tests, NULL, NULL);
+}
