@@ -162,6 +162,8 @@ struct lg_body {
     struct lg_slice agg;
 };
 
+/* The order of bodies in a block: by (relay bytes, min, digest). */
+int lg_body_cmp(const struct lg_body *a, const struct lg_body *b);
 /* SG_ECANONICAL, SG_ESHAPE. */
 SG_MUST_USE int lg_body_decode(struct lg_body **out, const uint8_t *doc, size_t len);
 void lg_body_free(struct lg_body *b);
@@ -208,7 +210,8 @@ struct lg_gap {
 struct lg_statement {
     const uint8_t *doc;
     size_t doc_len;
-    struct lg_hash leaf; /* leaf(doc), sig included */
+    size_t sig_at, sig_end; /* doc[sig_at..sig_end) is ,"sig":"..." */
+    struct lg_hash leaf;    /* leaf(doc), sig included */
     lg_kid gw;
     sg_ms inc;
     int64_t seq; /* from 1 within inc */
@@ -228,8 +231,15 @@ void lg_statement_free(struct lg_statement *s);
 /* The bytes that are signed: tag, 0x0A, the document without sig. Appended to out. */
 void lg_statement_signed_bytes(struct sg_buf *out, const struct lg_statement *s);
 /* Write and sign: s gives gw inc seq slot ts prev tip reads gaps (doc, leaf, sig ignored), entries sorted as the rules ask.
- * SG_EINVAL for entries out of order, SG_ETOO_LARGE, SG_ENOMEM. */
+ * SG_EINVAL for a key that is not gw's, entries out of order, minutes outside slot-1439..slot, ts before the slot's end, inc > ts;
+ * SG_ETOO_LARGE, SG_ENOMEM. */
 SG_MUST_USE int lg_statement_encode(struct sg_buf *out, const struct lg_statement *s, const struct sg_key *key);
+/* The same with another signer (a key that is not in this process, the simulator). sign returns 0 or an error, which is
+ * returned; s->gw is taken as it is. */
+typedef int lg_sign_fn(void *ctx, uint8_t sig[static SG_SIGNATURE_BYTES], const void *msg, size_t len);
+SG_MUST_USE int lg_statement_encode_with(struct sg_buf *out, const struct lg_statement *s, lg_sign_fn *sign, void *ctx);
+/* The order of statements in a block: by (gw, inc, seq). */
+int lg_statement_cmp(const struct lg_statement *a, const struct lg_statement *b);
 /* The checks that no branch and no body decides, in the contract's order: SG_EUNKNOWN_GATEWAY,
  * SG_ESTATEMENT_SIGNATURE, SG_ESTATEMENT_SLOT (ts, inc), SG_ERELAY, SG_EREADER, SG_EMINUTE. verified: the signature has
  * been verified before for this very leaf. */
@@ -274,6 +284,8 @@ void lg_header_encode(struct sg_buf *out, const struct lg_header *h);
 /* The bytes that are hashed and signed: tag 0x0A header. */
 void lg_header_signed_bytes(struct sg_buf *out, const uint8_t *header_doc, size_t len);
 void lg_header_hash(struct lg_hash *out, const uint8_t *header_doc, size_t len);
+/* Leaf hashes in the order of the Merkle tree: statements, then bodies. leaves holds nstatements + nbodies. */
+void lg_block_leaves(struct lg_hash *leaves, const struct lg_block *b);
 /* Put a block together from its canonical parts (sorted by the caller). */
 void lg_block_encode(struct sg_buf *out, struct lg_slice header_doc, const uint8_t sig[static SG_SIGNATURE_BYTES],
     const struct lg_slice *statements, unsigned nstatements, const struct lg_slice *bodies, unsigned nbodies);

@@ -80,7 +80,10 @@ SG_MUST_USE int lg_header_check(const struct lg_rules *r, const struct lg_header
 /* Does s continue prev (the gateway's last statement on a branch; NULL: none)? SG_ESTATEMENT_CHAIN, or SG_ESTATEMENT_SLOT
  * when its slot is not greater than the last one's. */
 SG_MUST_USE int lg_statement_follows(const struct lg_statement *s, const struct lg_statement_ref *last, const struct lg_genesis *g);
-/* Number of distinct gateways among the statements whose tip the view knows as an ancestor. */
+/* The reference that a view would give for s once it stands in the block of that height. */
+void lg_statement_ref_of(struct lg_statement_ref *out, const struct lg_statement *s, int64_t height);
+/* Number of distinct gateways among the statements whose tip the view knows as an ancestor. Statements of one gateway stand
+ * together, gateways increase (SG_EINVAL otherwise). */
 SG_MUST_USE int lg_block_weigh(int64_t *weight, struct lg_statement *const *statements, unsigned n, const struct lg_view *view);
 
 /* Which of two branches is better: greatest weight_sum, then height (work), then at the first block that differs the lower
