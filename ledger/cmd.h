@@ -19,6 +19,7 @@ int lg_cmd_node(const struct lg_cmd *self, int argc, char **argv);
 int lg_cmd_verify(const struct lg_cmd *self, int argc, char **argv);
 int lg_cmd_proof(const struct lg_cmd *self, int argc, char **argv);
 int lg_cmd_verify_proof(const struct lg_cmd *self, int argc, char **argv);
+int lg_cmd_tip(const struct lg_cmd *self, int argc, char **argv);
 int lg_cmd_export(const struct lg_cmd *self, int argc, char **argv);
 
 /* "ledger NAME: text" on standard error. Returns SG_EXIT_USAGE. */

@@ -12,9 +12,10 @@ static const struct lg_cmd commands[] = {
     {"node", "--config FILE", "run a ledger node", lg_cmd_node},
     {"verify", "--genesis FILE (--data DIR | --url URL)", "verify a whole chain; says the first fault",
         lg_cmd_verify},
+    {"tip", "--genesis FILE --data DIR", "where the chain in a folder stands, as JSON", lg_cmd_tip},
     {"proof", "RELAY MINUTE [--url URL]", "fetch the proof of a minute", lg_cmd_proof},
     {"verify-proof", "FILE --genesis FILE", "verify the proof of a minute, offline", lg_cmd_verify_proof},
-    {"export", "--csv|--json [--url URL] [--relay ID] [--from T] [--to T]", "write minutes as a table",
+    {"export", "--csv|--json --relay ID [--url URL] [--from TIME] [--to TIME]", "write minutes as a table",
         lg_cmd_export},
 };
 

@@ -1,0 +1,171 @@
+/* ledger export: the minutes of a relay as one table, fetched page by page from any node's REST interface. CSV lines and JSON
+ * documents are passed through as the node wrote them. */
+#include "ledger/cmd.h"
+#include "lg_c0.h"
+#include "sg_http.h"
+#include "sg_text.h"
+#include "sg_time.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define DEFAULT_URL    "http://127.0.0.1:5004"
+#define MAX_PAGE_BYTES (9u << 20)
+#define PAGE_LIMIT     500
+
+struct export
+{
+    const struct lg_cmd *self;
+    struct sg_http_client *http;
+    const char *base, *relay;
+    int64_t from, to;
+    bool csv;
+    bool first;
+};
+
+/* One page as JSON; *answer is the caller's to release. */
+static int get(struct export *x, struct sg_http_answer *answer, const char *accept)
+{
+    char url[500];
+
+    snprintf(url, sizeof(url), "%s/v1/minutes?relay=%s&from=%lld&to=%lld&limit=%d&order=asc", x->base,
+        x->relay, (long long)x->from, (long long)x->to, PAGE_LIMIT);
+    struct sg_http_call call = {.url = url, .accept = accept, .max_answer = MAX_PAGE_BYTES};
+    int err = sg_http_client_call(x->http, &call, answer);
+    if (err != SG_OK)
+        lg_cmd_failed(x->self, "%s: %s", url, sg_err_text(err));
+    else if (answer->status != 200) {
+        lg_cmd_failed(x->self, "%s: status %d: %.*s", url, answer->status, (int)answer->body.len,
+            (const char *)answer->body.p);
+        err = SG_EMALFORMED;
+    }
+    return err;
+}
+
+/* The elements of {"minutes":[…],"next":…}, one a line; moves x->from behind the last. *more: there is another page. */
+static int print_json(struct export *x, const struct sg_buf *body, bool *more)
+{
+    struct lg_c0 c;
+
+    lg_c0_open(&c, body->p, body->len);
+    lg_c0_object(&c);
+    lg_c0_key(&c, "minutes");
+    lg_c0_array(&c);
+    while (lg_c0_more(&c)) {
+        struct lg_slice minute = lg_c0_value(&c);
+        printf("%s\n%.*s", x->first ? "[" : ",", (int)minute.len, (const char *)minute.p);
+        x->first = false;
+    }
+    *more = !c.bad && c.p < c.end && *c.p == ',';
+    if (*more) {
+        lg_c0_key(&c, "next");
+        x->from = lg_c0_int(&c, x->from + 1, SG_MINUTE_END);
+    }
+    lg_c0_object_end(&c);
+    return lg_c0_close(&c) == SG_OK ? SG_OK : SG_EMALFORMED;
+}
+
+/* The minute in the last row of a CSV page, from the column that the header calls "minute"; -1 when the page has no row. */
+static int64_t last_minute(const char *text, size_t len)
+{
+    const char *end = text + len, *head_end = memchr(text, '\n', len);
+    unsigned column = 0, at = 0;
+    int64_t minute = -1;
+
+    if (!head_end || head_end + 1 >= end)
+        return -1;
+    const char *name = memmem(text, (size_t)(head_end - text), "minute", 6);
+    for (const char *p = text; name && p < name; p++)
+        column += *p == ',';
+    const char *row = end - 1; /* the page ends with a newline */
+    while (row > head_end + 1 && row[-1] != '\n')
+        row--;
+    const char *p = row;
+    while (p < end && at < column)
+        at += *p++ == ',';
+    const char *stop = p;
+    while (stop < end && *stop >= '0' && *stop <= '9')
+        stop++;
+    if (!name || sg_i64_parse(&minute, p, (size_t)(stop - p), 0, SG_MINUTE_END) != SG_OK)
+        return -1;
+    return minute;
+}
+
+/* Rows of one page, the header line only once; moves x->from behind the last row. */
+static void print_csv(struct export *x, const struct sg_buf *body, bool *more)
+{
+    const char *text = (const char *)body->p;
+    int64_t minute = body->len ? last_minute(text, body->len) : -1;
+    const char *rows = x->first || !body->len ? text : memchr(text, '\n', body->len);
+
+    if (rows && !x->first)
+        rows++;
+    if (rows)
+        fwrite(rows, 1, (size_t)(text + body->len - rows), stdout);
+    x->first = false;
+    *more = minute >= x->from;
+    x->from = minute + 1;
+}
+
+static int run(struct export *x)
+{
+    bool more = true;
+
+    while (more && x->from <= x->to) {
+        struct sg_http_answer answer = {0};
+        int err = get(x, &answer, x->csv ? "text/csv" : "application/json");
+        if (err == SG_OK && x->csv)
+            print_csv(x, &answer.body, &more);
+        else if (err == SG_OK)
+            err = print_json(x, &answer.body, &more);
+        sg_buf_fini(&answer.body);
+        if (err != SG_OK)
+            return SG_EXIT_FAILED;
+    }
+    if (!x->csv)
+        printf("%s\n", x->first ? "[]" : "\n]");
+    return fflush(stdout) == 0 ? SG_EXIT_GOOD : lg_cmd_failed(x->self, "standard output: write failed");
+}
+
+/* A minute number, or an RFC 3339 instant inside the minute. */
+static int parse_minute(int64_t *minute, const char *text)
+{
+    sg_ms ms = 0;
+
+    if (sg_i64_parse(minute, text, strlen(text), 0, SG_MINUTE_END - 1) == SG_OK)
+        return SG_OK;
+    if (sg_ms_of_rfc3339(&ms, text, strlen(text)) != SG_OK)
+        return SG_EUSAGE;
+    *minute = ms / SG_MINUTE_MS;
+    return SG_OK;
+}
+
+int lg_cmd_export(const struct lg_cmd *self, int argc, char **argv)
+{
+    const char *base = NULL, *relay = NULL, *from = NULL, *to = NULL, *format = NULL;
+    const struct lg_cmd_option options[] = {{"url", &base}, {"relay", &relay}, {"from", &from}, {"to", &to}};
+    struct export x = {.self = self, .to = SG_MINUTE_END - 1, .first = true};
+
+    if (argc > 0 && (strcmp(argv[0], "--csv") == 0 || strcmp(argv[0], "--json") == 0))
+        format = argv[0];
+    if (!format)
+        return lg_cmd_usage_error(self, "--csv or --json comes first");
+    if (lg_cmd_parse(self, argc - 1, argv + 1, options, SG_ARRAY_LEN(options), NULL, 0) != SG_OK)
+        return SG_EXIT_USAGE;
+    if (!relay || relay[0] == '\0' || strlen(relay) > 32 ||
+        strspn(relay, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(relay))
+        return lg_cmd_usage_error(self, "--relay ID is needed");
+    if ((from && parse_minute(&x.from, from) != SG_OK) || (to && parse_minute(&x.to, to) != SG_OK) ||
+        x.from > x.to)
+        return lg_cmd_usage_error(self, "--from and --to are minute numbers or RFC 3339 times, in order");
+    x.csv = strcmp(format, "--csv") == 0;
+    x.base = base ? base : DEFAULT_URL;
+    x.relay = relay;
+    if (sg_cli_url_check(x.base) != SG_OK || strlen(x.base) > 200)
+        return lg_cmd_usage_error(self, "%s is not http://HOST:PORT", x.base);
+    if (sg_http_client_new(&x.http) != SG_OK)
+        return lg_cmd_failed(self, "out of memory");
+    int result = run(&x);
+    sg_http_client_free(x.http);
+    return result;
+}
