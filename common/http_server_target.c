@@ -33,7 +33,7 @@ static bool decode(char *text, const char *forbidden)
         }
         int high = hex_value(in[1]);
         int low = high < 0 ? -1 : hex_value(in[2]);
-        int c = high << 4 | low;
+        int c = high * 16 + low;
         if (high < 0 || low < 0 || c < 0x20 || c == 0x7f || strchr(forbidden, c))
             return false;
         *out++ = (char)c;
