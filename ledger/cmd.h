@@ -36,4 +36,7 @@ struct lg_cmd_option {
 SG_MUST_USE int lg_cmd_parse(const struct lg_cmd *self, int argc, char **argv,
     const struct lg_cmd_option *options, unsigned noptions, const char **positional, unsigned npositional);
 
+/* A minute number, or an RFC 3339 instant inside the minute. SG_EUSAGE otherwise. */
+SG_MUST_USE int lg_cmd_minute(int64_t *minute, const char *text);
+
 #endif

@@ -4,7 +4,6 @@
 #include "lg_c0.h"
 #include "sg_http.h"
 #include "sg_text.h"
-#include "sg_time.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -127,19 +126,6 @@ static int run(struct export *x)
     return fflush(stdout) == 0 ? SG_EXIT_GOOD : lg_cmd_failed(x->self, "standard output: write failed");
 }
 
-/* A minute number, or an RFC 3339 instant inside the minute. */
-static int parse_minute(int64_t *minute, const char *text)
-{
-    sg_ms ms = 0;
-
-    if (sg_i64_parse(minute, text, strlen(text), 0, SG_MINUTE_END - 1) == SG_OK)
-        return SG_OK;
-    if (sg_ms_of_rfc3339(&ms, text, strlen(text)) != SG_OK)
-        return SG_EUSAGE;
-    *minute = ms / SG_MINUTE_MS;
-    return SG_OK;
-}
-
 int lg_cmd_export(const struct lg_cmd *self, int argc, char **argv)
 {
     const char *base = NULL, *relay = NULL, *from = NULL, *to = NULL, *format = NULL;
@@ -155,7 +141,7 @@ int lg_cmd_export(const struct lg_cmd *self, int argc, char **argv)
     if (!relay || relay[0] == '\0' || strlen(relay) > 32 ||
         strspn(relay, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(relay))
         return lg_cmd_usage_error(self, "--relay ID is needed");
-    if ((from && parse_minute(&x.from, from) != SG_OK) || (to && parse_minute(&x.to, to) != SG_OK) ||
+    if ((from && lg_cmd_minute(&x.from, from) != SG_OK) || (to && lg_cmd_minute(&x.to, to) != SG_OK) ||
         x.from > x.to)
         return lg_cmd_usage_error(self, "--from and --to are minute numbers or RFC 3339 times, in order");
     x.csv = strcmp(format, "--csv") == 0;

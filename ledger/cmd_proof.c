@@ -12,19 +12,6 @@
 #define DEFAULT_URL     "http://127.0.0.1:5004"
 #define MAX_PROOF_BYTES (64u << 20)
 
-/* A minute number, or an RFC 3339 instant inside the minute. */
-static int parse_minute(int64_t *minute, const char *text)
-{
-    sg_ms ms = 0;
-
-    if (sg_i64_parse(minute, text, strlen(text), 0, SG_MINUTE_END - 1) == SG_OK)
-        return SG_OK;
-    if (sg_ms_of_rfc3339(&ms, text, strlen(text)) != SG_OK)
-        return SG_EUSAGE;
-    *minute = ms / SG_MINUTE_MS;
-    return SG_OK;
-}
-
 static int fetch(const struct lg_cmd *self, const char *url)
 {
     struct sg_http_client *http = NULL;
@@ -58,7 +45,7 @@ int lg_cmd_proof(const struct lg_cmd *self, int argc, char **argv)
 
     if (lg_cmd_parse(self, argc, argv, options, SG_ARRAY_LEN(options), args, 2) != SG_OK)
         return SG_EXIT_USAGE;
-    if (parse_minute(&minute, args[1]) != SG_OK)
+    if (lg_cmd_minute(&minute, args[1]) != SG_OK)
         return lg_cmd_usage_error(self, "%s is neither a minute number nor an RFC 3339 time", args[1]);
     if (args[0][0] == '\0' || strspn(args[0], "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(args[0]) ||
         strlen(args[0]) > 32)
