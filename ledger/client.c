@@ -1,0 +1,496 @@
+/* The client's side of the REST interface: URLs, and strict reading of the answers.
+ *
+ * Invariant: what a caller gets has every key that the header names, with the type and range of the documents; whatever else
+ * a node sends is an error code, never a half-filled structure.
+ * Refuses: answers that are not JSON, nest deeper than a document can inside an answer, or carry duplicate keys. */
+#include "lg_client.h"
+#include "sg_text.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A document nests LG_C0_MAX_DEPTH deep; lists of blocks put it three levels down. */
+#define MAX_DEPTH    (LG_C0_MAX_DEPTH + 4)
+#define MAX_TIMEOUT  8000 /* ms, real */
+#define MAX_POSITION INT64_C(9007199254740991)
+
+/* ---- reading JSON ---- */
+
+/* Depth before parsing: the parser's own limit is 2048, and each level costs it memory. */
+static bool depth_ok(const uint8_t *p, size_t len)
+{
+    unsigned depth = 0;
+    bool text = false;
+
+    for (size_t i = 0; i < len; i++) {
+        if (text) {
+            if (p[i] == '\\')
+                i++;
+            else if (p[i] == '"')
+                text = false;
+        } else if (p[i] == '"') {
+            text = true;
+        } else if (p[i] == '{' || p[i] == '[') {
+            if (++depth > MAX_DEPTH)
+                return false;
+        } else if ((p[i] == '}' || p[i] == ']') && depth > 0) {
+            depth--;
+        }
+    }
+    return true;
+}
+
+/* An object, or NULL. */
+static json_t *parse_object(const struct sg_buf *body)
+{
+    json_t *root;
+
+    if (body->len == 0 || !depth_ok(body->p, body->len))
+        return NULL;
+    root = json_loadb((const char *)body->p, body->len, JSON_REJECT_DUPLICATES, NULL);
+    if (root && !json_is_object(root)) {
+        json_decref(root);
+        root = NULL;
+    }
+    return root;
+}
+
+static bool get_int(int64_t *out, const json_t *obj, const char *key, int64_t min, int64_t max)
+{
+    const json_t *v = json_object_get(obj, key);
+    json_int_t n = json_integer_value(v);
+
+    if (!json_is_integer(v) || n < min || n > max)
+        return false;
+    *out = n;
+    return true;
+}
+
+static bool get_hash(struct lg_hash *out, const json_t *obj, const char *key)
+{
+    const json_t *v = json_object_get(obj, key);
+
+    return json_is_string(v) &&
+           sg_hex_decode(out->b, sizeof out->b, json_string_value(v), json_string_length(v)) == 0;
+}
+
+/* The code of a problem document. A node's word for its own troubles must not read as one of ours: codes that never leave a
+ * process, "ok" and unknown ones are malformed. */
+static int problem_of(const struct sg_buf *body)
+{
+    json_t *root = parse_object(body);
+    const char *code = json_string_value(json_object_get(root, "code"));
+    int err = code ? sg_err_of_code(code) : SG_EINVAL;
+
+    json_decref(root);
+    return err <= -(int)SG_ECANONICAL_NO && err > -(int)SG_ERR_COUNT ? err : SG_EMALFORMED;
+}
+
+/* 0 for an answer with status 200; else its error. */
+static int answer_err(const struct sg_http_answer *answer)
+{
+    if (answer->err)
+        return answer->err;
+    return answer->status == 200 ? 0 : problem_of(&answer->body);
+}
+
+static int open_answer(json_t **root, const struct sg_http_answer *answer)
+{
+    int err = answer_err(answer);
+
+    if (err)
+        return err;
+    *root = parse_object(&answer->body);
+    return *root ? 0 : SG_EMALFORMED;
+}
+
+/* ---- URLs ---- */
+
+static int url_of(char *dst, const char *base, const char *path, const char *tail)
+{
+    int n = snprintf(dst, LG_CLIENT_URL_SIZE, "%s%s%s", base, path, tail);
+
+    return n > 0 && n < LG_CLIENT_URL_SIZE ? 0 : SG_ETOO_LARGE;
+}
+
+int lg_client_status_url(char dst[static LG_CLIENT_URL_SIZE], const char *url)
+{
+    return url_of(dst, url, "/v1/status", "");
+}
+
+int lg_client_ready_url(char dst[static LG_CLIENT_URL_SIZE], const char *url)
+{
+    return url_of(dst, url, "/readyz", "");
+}
+
+int lg_client_gateway_url(char dst[static LG_CLIENT_URL_SIZE], const char *url, lg_kid kid)
+{
+    char hex[LG_KID_HEX + 1];
+
+    lg_kid_hex(hex, kid);
+    return url_of(dst, url, "/v1/gateways/", hex);
+}
+
+int lg_client_statement_url(char dst[static LG_CLIENT_URL_SIZE], const char *url, const struct lg_hash *leaf)
+{
+    char hex[2 * SG_HASH_BYTES + 1];
+
+    sg_hex_encode(hex, leaf->b, sizeof leaf->b);
+    return url_of(dst, url, "/v1/statements/", hex);
+}
+
+int lg_client_header_url(char dst[static LG_CLIENT_URL_SIZE], const char *url, int64_t height)
+{
+    char text[48];
+
+    (void)snprintf(text, sizeof text, "%lld&limit=1", (long long)height);
+    return url_of(dst, url, "/v1/headers?from=", text);
+}
+
+int lg_client_offer_url(char dst[static LG_CLIENT_URL_SIZE], const char *url)
+{
+    return url_of(dst, url, "/v1/statements", "");
+}
+
+/* ---- blocking calls ---- */
+
+/* One GET; the caller frees answer->body whatever comes of it. */
+static int get(struct sg_http_client *c, struct sg_http_answer *answer, const char *url, size_t max)
+{
+    struct sg_http_call call = {.url = url, .max_answer = max, .timeout_ms = MAX_TIMEOUT};
+    int err;
+
+    memset(answer, 0, sizeof *answer);
+    err = sg_http_client_call(c, &call, answer);
+    answer->err = err;
+    return err;
+}
+
+int lg_client_status(struct sg_http_client *c, const char *url, struct lg_client_status *out)
+{
+    char full[LG_CLIENT_URL_SIZE];
+    struct sg_http_answer answer;
+    int err = lg_client_status_url(full, url);
+
+    if (err)
+        return err;
+    (void)get(c, &answer, full, LG_CLIENT_MAX_STATUS);
+    err = lg_client_status_parse(out, &answer);
+    sg_buf_fini(&answer.body);
+    return err;
+}
+
+int lg_client_ready(struct sg_http_client *c, const char *url, char why[static 160])
+{
+    char full[LG_CLIENT_URL_SIZE];
+    struct sg_http_answer answer;
+    int err = lg_client_ready_url(full, url);
+
+    if (err)
+        return err;
+    (void)get(c, &answer, full, LG_CLIENT_MAX_SMALL);
+    err = lg_client_ready_parse(why, &answer);
+    sg_buf_fini(&answer.body);
+    return err;
+}
+
+int lg_client_genesis(struct sg_http_client *c, const char *url, struct sg_buf *doc)
+{
+    char full[LG_CLIENT_URL_SIZE];
+    struct sg_http_answer answer;
+    int err = url_of(full, url, "/v1/genesis", "");
+
+    if (err)
+        return err;
+    (void)get(c, &answer, full, LG_MAX_GENESIS_BYTES);
+    err = answer_err(&answer);
+    if (!err && lg_c0_check(answer.body.p, answer.body.len))
+        err = SG_EMALFORMED;
+    if (!err) {
+        sg_buf_put(doc, answer.body.p, answer.body.len);
+        err = sg_buf_err(doc);
+    }
+    sg_buf_fini(&answer.body);
+    return err;
+}
+
+int lg_client_gateway(struct sg_http_client *c, const char *url, lg_kid kid, struct lg_client_gateway *out)
+{
+    char full[LG_CLIENT_URL_SIZE];
+    struct sg_http_answer answer;
+    int err = lg_client_gateway_url(full, url, kid);
+
+    if (err)
+        return err;
+    (void)get(c, &answer, full, LG_CLIENT_MAX_SMALL);
+    err = lg_client_gateway_parse(out, &answer);
+    sg_buf_fini(&answer.body);
+    return err;
+}
+
+int lg_client_statement(struct sg_http_client *c, const char *url, const struct lg_hash *leaf,
+    enum lg_place *place, int64_t *height, struct lg_hash *block)
+{
+    char full[LG_CLIENT_URL_SIZE];
+    struct sg_http_answer answer;
+    int err = lg_client_statement_url(full, url, leaf);
+
+    if (err)
+        return err;
+    (void)get(c, &answer, full, LG_CLIENT_MAX_STATUS);
+    err = lg_client_statement_parse(place, height, block, &answer);
+    sg_buf_fini(&answer.body);
+    return err;
+}
+
+/* ---- answers ---- */
+
+int lg_client_status_parse(struct lg_client_status *out, const struct sg_http_answer *answer)
+{
+    struct lg_client_status s;
+    json_t *root = NULL;
+    int err = open_answer(&root, answer);
+
+    if (err)
+        return err;
+    if (get_hash(&s.chain, root, "chain") && get_hash(&s.tip, root, "tip") &&
+        get_int(&s.height, root, "height", 0, MAX_POSITION) &&
+        get_int(&s.slot, root, "slot", -1, SG_MINUTE_END) && get_int(&s.time, root, "time", 0, SG_MS_END - 1))
+        *out = s;
+    else
+        err = SG_EMALFORMED;
+    json_decref(root);
+    return err;
+}
+
+/* Copied without control characters: it goes into logs. */
+static void copy_detail(char why[static 160], const json_t *detail)
+{
+    const char *text = json_string_value(detail);
+
+    (void)snprintf(why, 160, "%s", text ? text : "");
+    for (char *p = why; *p; p++) {
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = '?';
+    }
+}
+
+int lg_client_ready_parse(char why[static 160], const struct sg_http_answer *answer)
+{
+    int err = answer_err(answer);
+
+    why[0] = 0;
+    if (err == SG_ENOT_READY) {
+        json_t *root = parse_object(&answer->body);
+
+        copy_detail(why, json_object_get(root, "detail"));
+        json_decref(root);
+    }
+    return err;
+}
+
+/* Absent: all zeros. */
+static bool get_last(struct lg_client_last *out, const json_t *obj, const char *key)
+{
+    const json_t *v = json_object_get(obj, key);
+
+    memset(out, 0, sizeof *out);
+    if (!v)
+        return true;
+    return json_is_object(v) && get_int(&out->inc, v, "inc", 1, SG_MS_END - 1) &&
+           get_int(&out->seq, v, "seq", 1, MAX_POSITION) &&
+           get_int(&out->slot, v, "slot", 0, SG_MINUTE_END - 1) && get_hash(&out->leaf, v, "leaf");
+}
+
+int lg_client_gateway_parse(struct lg_client_gateway *out, const struct sg_http_answer *answer)
+{
+    struct lg_client_gateway g;
+    json_t *root = NULL;
+    int err = open_answer(&root, answer);
+
+    if (err)
+        return err;
+    if (get_last(&g.chain, root, "chain") && get_last(&g.pool, root, "pool") &&
+        get_int(&g.greatest_inc, root, "greatest_inc", 0, SG_MS_END - 1) &&
+        get_int(&g.greatest_slot, root, "greatest_slot", 0, SG_MINUTE_END - 1) &&
+        g.greatest_inc >= g.chain.inc && g.greatest_inc >= g.pool.inc)
+        *out = g;
+    else
+        err = SG_EMALFORMED;
+    json_decref(root);
+    return err;
+}
+
+static const char *const place_names[] = {[LG_PLACE_POOLED] = "pooled",
+    [LG_PLACE_MINED] = "mined",
+    [LG_PLACE_CONFIRMED] = "confirmed",
+    [LG_PLACE_OVERTAKEN] = "overtaken"};
+
+const char *lg_place_name(enum lg_place place)
+{
+    return place_names[place];
+}
+
+static bool get_place(enum lg_place *out, const json_t *obj)
+{
+    const char *name = json_string_value(json_object_get(obj, "state"));
+
+    for (size_t i = 0; name && i < SG_ARRAY_LEN(place_names); i++) {
+        if (strcmp(place_names[i], name) == 0) {
+            *out = (enum lg_place)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+int lg_client_statement_parse(
+    enum lg_place *place, int64_t *height, struct lg_hash *block, const struct sg_http_answer *answer)
+{
+    enum lg_place there = LG_PLACE_POOLED;
+    struct lg_hash hash = {{0}};
+    int64_t at = 0;
+    json_t *root = NULL;
+    int err = open_answer(&root, answer);
+    bool ok;
+
+    if (err)
+        return err;
+    ok = get_place(&there, root);
+    if (ok && (there == LG_PLACE_MINED || there == LG_PLACE_CONFIRMED))
+        ok = get_int(&at, root, "height", 1, MAX_POSITION) && get_hash(&hash, root, "block");
+    json_decref(root);
+    if (!ok)
+        return SG_EMALFORMED;
+    *place = there;
+    *height = at;
+    *block = hash;
+    return 0;
+}
+
+int lg_client_statement_doc(struct sg_buf *doc, const struct sg_http_answer *answer)
+{
+    json_t *root = NULL;
+    int err = open_answer(&root, answer);
+    char *text;
+
+    if (err)
+        return err;
+    /* on the subset of canonical documents this writes the canonical bytes; whoever decodes them checks that */
+    text = json_dumps(json_object_get(root, "statement"), JSON_COMPACT | JSON_SORT_KEYS);
+    json_decref(root);
+    if (!text)
+        return SG_EMALFORMED;
+    sg_buf_puts(doc, text);
+    free(text);
+    return sg_buf_err(doc);
+}
+
+/* The canonical header of the one element of the list. */
+static bool read_header(struct lg_client_header *out, const json_t *element, int64_t height)
+{
+    char *text = json_dumps(json_object_get(element, "header"), JSON_COMPACT | JSON_SORT_KEYS);
+    struct lg_header h;
+    struct lg_hash hash;
+    bool ok = text && get_hash(&out->hash, element, "hash");
+
+    if (ok) {
+        lg_header_hash(&hash, (const uint8_t *)text, strlen(text));
+        ok = lg_hash_eq(&hash, &out->hash) &&
+             lg_header_decode(&h, (const uint8_t *)text, strlen(text)) == 0 && h.height == height;
+    }
+    if (ok) {
+        out->height = h.height;
+        out->slot = h.slot;
+        out->time = h.time;
+    }
+    free(text);
+    return ok;
+}
+
+int lg_client_header_parse(struct lg_client_header *out, const struct sg_http_answer *answer, int64_t height)
+{
+    struct lg_client_header h;
+    const json_t *list;
+    json_t *root = NULL;
+    int err = open_answer(&root, answer);
+
+    if (err)
+        return err;
+    list = json_object_get(root, "headers");
+    if (!json_is_array(list))
+        err = SG_EMALFORMED;
+    else if (json_array_size(list) == 0)
+        err = SG_ENOT_FOUND;
+    else if (!read_header(&h, json_array_get(list, 0), height))
+        err = SG_EMALFORMED;
+    if (!err)
+        *out = h;
+    json_decref(root);
+    return err;
+}
+
+/* One element of "rejected", after the index `after`. */
+static bool read_rejected(struct lg_client_offer *o, const json_t *element, int64_t *after, unsigned offered)
+{
+    const char *code = json_string_value(json_object_get(element, "code"));
+    int err = code ? sg_err_of_code(code) : 0;
+    int64_t index;
+
+    if (!get_int(&index, element, "index", *after + 1, (int64_t)offered - 1) || err == 0)
+        return false;
+    *after = index;
+    if (o->nrejected < SG_ARRAY_LEN(o->rejected)) {
+        o->rejected[o->nrejected].index = (unsigned)index;
+        /* a code of a newer node: refused, whatever it means */
+        o->rejected[o->nrejected].err = err <= -(int)SG_ECANONICAL_NO ? err : SG_EMALFORMED;
+    }
+    o->nrejected++;
+    return true;
+}
+
+int lg_client_offer_parse(struct lg_client_offer *out, const struct sg_http_answer *answer, unsigned offered)
+{
+    struct lg_client_offer o = {0};
+    int64_t accepted = 0, known = 0, after = -1;
+    const json_t *list;
+    json_t *root = NULL;
+    int err = open_answer(&root, answer);
+    bool ok;
+
+    if (err)
+        return err;
+    list = json_object_get(root, "rejected");
+    ok = get_int(&accepted, root, "accepted", 0, offered) && get_int(&known, root, "known", 0, offered) &&
+         json_is_array(list);
+    for (size_t i = 0; ok && i < json_array_size(list); i++)
+        ok = read_rejected(&o, json_array_get(list, i), &after, offered);
+    json_decref(root);
+    if (!ok || accepted + known + o.nrejected != offered)
+        return SG_EMALFORMED;
+    o.accepted = (unsigned)accepted;
+    o.known = (unsigned)known;
+    *out = o;
+    return 0;
+}
+
+static void put_list(struct sg_buf *out, const struct lg_slice *docs, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (i > 0)
+            sg_buf_put_u8(out, ',');
+        sg_buf_put(out, docs[i].p, docs[i].len);
+    }
+}
+
+void lg_client_offer_encode(struct sg_buf *out, const struct lg_slice *bodies, unsigned nbodies,
+    const struct lg_slice *statements, unsigned nstatements)
+{
+    sg_buf_puts(out, "{\"bodies\":[");
+    put_list(out, bodies, nbodies);
+    sg_buf_puts(out, "],\"statements\":[");
+    put_list(out, statements, nstatements);
+    sg_buf_puts(out, "]}");
+}
