@@ -42,8 +42,9 @@ struct re_textfile {
     bool running;
     int utc_offset_min;
     unsigned relays;
-    bool failing;              /* writer: one log line when it begins, one when it ends */
-    int dirs[RE_UNIT_MAX + 1]; /* by unit; -1 when not open */
+    bool failing;                  /* writer: one log line when it begins, one when it ends */
+    int dirs[RE_UNIT_MAX + 1];     /* by unit; -1 when not open */
+    bool renamed[RE_UNIT_MAX + 1]; /* writer: a new name in the folder is not on disk yet */
 };
 
 static int open_folder(int *out, const char *path, struct sg_fault *fault)
@@ -121,12 +122,20 @@ static int write_capture(int dir, const struct message *m)
     return err;
 }
 
-static int write_message(int dir, const struct message *m)
+/* The folder is synced with the next capture, which follows at once: for readers of the folder there is a
+ * CAPTURING.txt again before this thread waits for the disk. */
+static int write_message(struct re_textfile *t, const struct message *m)
 {
+    int dir = t->dirs[m->unit];
     int err = write_capture(dir, m);
-    if (err || !m->name[0])
-        return err;
-    return renameat(dir, CAPTURING, dir, m->name) != 0 || fsync(dir) != 0 ? SG_EIO : 0;
+    if (!err && m->name[0]) {
+        err = renameat(dir, CAPTURING, dir, m->name) != 0 ? SG_EIO : 0;
+        t->renamed[m->unit] = !err;
+    } else if (!err && t->renamed[m->unit]) {
+        err = fsync(dir) != 0 ? SG_EIO : 0;
+        t->renamed[m->unit] = false;
+    }
+    return err;
 }
 
 static void report(struct re_textfile *t, const struct message *m, int err)
@@ -152,7 +161,7 @@ static void *writer(void *arg)
     void *got;
     while (sg_queue_get(t->queue, &got, -1) == 0) {
         struct message *m = got;
-        report(t, m, write_message(t->dirs[m->unit], m));
+        report(t, m, write_message(t, m));
         message_free(m);
     }
     return NULL;

@@ -5,7 +5,7 @@
  * message is dropped with a log line: the minute stays readable in RING for an hour.
  *
  *   DIR, DIR/unit-2, DIR/unit-3 ..   made when missing; a second emulator on the same DIR is refused
- *   publishing                       written whole, fsync, rename, fsync of the folder: a file with a date is complete
+ *   publishing                       written whole, fsync, rename, then the folder: a file with a date is complete
  *   leftover                         a CAPTURING.txt found at the start (crash, or stopped inside a minute) belongs to
  *                                    a minute that never got its file; it is kept as
  *                                    "INTERRUPTED DD MM YYYY HH MM SS.txt" with the local time of this start

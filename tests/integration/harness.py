@@ -9,7 +9,8 @@ every wait is for an event with a deadline. Python 3 standard library only.
         host, port = relay.listening()
 
 Environment:
-    GRIDWITNESS_BIN     folder of the binaries (default: bin/ of the repository)
+    GRIDWITNESS_BIN      folder of the binaries (default: bin/ of the repository)
+    GRIDWITNESS_HELPERS  folder of the compiled helpers (default: build/default/tests/integration)
 """
 
 import os
@@ -28,6 +29,12 @@ DEADLINE_S = 20.0  # of every wait that names no other
 def bin_path(name):
     """The path of a binary under test."""
     return os.path.join(os.environ.get("GRIDWITNESS_BIN", os.path.join(ROOT, "bin")), name)
+
+
+def helper_path(name):
+    """The path of a compiled helper, tests/integration/<name>.c."""
+    folder = os.environ.get("GRIDWITNESS_HELPERS", os.path.join(ROOT, "build/default/tests/integration"))
+    return os.path.join(folder, name)
 
 
 def now_ms():
