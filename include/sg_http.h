@@ -118,9 +118,10 @@ struct sg_http_call {
 };
 
 SG_MUST_USE int sg_http_client_new(struct sg_http_client **out);
-/* Running calls end with SG_ESTOPPED. */
+/* Running calls end with SG_ESTOPPED; a call that done starts then is refused with it. NULL is legal. */
 void sg_http_client_free(struct sg_http_client *c);
-/* Start a call; done is called exactly once, later. SG_ENOMEM or SG_EINVAL: it never will be. */
+/* Start a call; done is called exactly once, later. SG_EINVAL (no http or https URL, max_answer beyond
+ * 2^31-1, timeout beyond an hour), SG_ENOMEM, SG_ESTOPPED: it never will be. */
 SG_MUST_USE int sg_http_client_start(struct sg_http_client *c, const struct sg_http_call *call, sg_http_done_fn *done, void *ctx);
 /* Drive transfers for at most wait_ms, return earlier after a completion or a wakeup. */
 void sg_http_client_run(struct sg_http_client *c, sg_ms wait_ms);
