@@ -21,19 +21,21 @@ const struct lg_store *lg_sqlite_store(struct lg_sqlite *s);
 
 struct lg_reader;
 
-/* A read-only connection. No lock: works beside a running node and on a stopped one's folder. */
+/* A read-only connection. No lock: works beside a running node and on a stopped one's folder (a folder that cannot be
+ * written is read as it lies). SG_ENOT_FOUND without a database; else as lg_sqlite_open. */
 SG_MUST_USE int lg_reader_open(struct lg_reader **out, const char *data_dir, const struct lg_genesis *genesis, struct sg_fault *fault);
 void lg_reader_close(struct lg_reader *r);
 /* One consistent snapshot for the calls between. */
 SG_MUST_USE int lg_reader_begin(struct lg_reader *r);
 void lg_reader_end(struct lg_reader *r);
 
-/* All: 0, SG_ENOT_FOUND, or SG_EIO/SG_ECORRUPT/SG_ENOMEM. */
+/* All: 0, SG_ENOT_FOUND, or SG_EIO/SG_ECORRUPT/SG_ENOMEM. A callback must not call into the same reader; its non-zero result
+ * ends the walk and is returned. */
 SG_MUST_USE int lg_reader_tip(struct lg_reader *r, struct lg_block_info *out);
 SG_MUST_USE int lg_reader_block_at(struct lg_reader *r, struct lg_block_info *out, int64_t height);
 SG_MUST_USE int lg_reader_block_info(struct lg_reader *r, struct lg_block_info *out, bool *best, const struct lg_hash *hash);
 SG_MUST_USE int lg_reader_block_bytes(struct lg_reader *r, struct sg_buf *out, const struct lg_hash *hash);
-/* Canonical header and signature. */
+/* Canonical header and signature, for any valid block. */
 SG_MUST_USE int lg_reader_header(struct lg_reader *r, struct sg_buf *header, uint8_t sig[static SG_SIGNATURE_BYTES], const struct lg_hash *hash);
 SG_MUST_USE int lg_reader_leaves(struct lg_reader *r, struct lg_hash **leaves, size_t *n, const struct lg_hash *block); /* caller frees */
 
@@ -45,11 +47,12 @@ struct lg_doc_place {
 };
 SG_MUST_USE int lg_reader_statement(struct lg_reader *r, struct sg_buf *doc, struct lg_doc_place *place, const struct lg_hash *leaf);
 SG_MUST_USE int lg_reader_body(struct lg_reader *r, struct sg_buf *doc, struct lg_doc_place *place, const struct lg_hash *digest);
-/* Pooled documents in a fixed order, from the offset-th; fn's non-zero result ends the walk and is returned. */
+/* Pooled documents: bodies in the order in which they came, then statements by (gw, inc, seq), so that what is read stands before what
+ * reads it. fn's non-zero result ends the walk and is returned. */
 typedef int lg_reader_doc_fn(void *arg, bool is_body, const struct lg_hash *leaf, const uint8_t *doc, size_t len);
 SG_MUST_USE int lg_reader_pool(struct lg_reader *r, lg_reader_doc_fn *fn, void *arg);
 
-/* Who read what of one (relay, minute): one row per gateway and digest; the first read of a gateway on the branch counts. */
+/* Who read what of one (relay, minute): one row per gateway, its first read on the branch, which counts. */
 struct lg_attestation {
     lg_kid gw;
     uint8_t live;
@@ -65,7 +68,8 @@ struct lg_minute {
     struct lg_hash block;
     int64_t confirmations;
     bool conflict;           /* another digest exists on the branch for this (relay, minute) */
-    unsigned attested;       /* entries below */
+    unsigned attested;       /* gateways that read this digest: by[0..attested), by increasing gw */
+    unsigned witnesses;      /* all that read the minute: by[attested..witnesses) read another digest */
     struct lg_attestation by[LG_MAX_GATEWAYS];
     unsigned of;             /* readers of the relay */
     unsigned seen_by;        /* gateways whose later statements on the branch name a tip at or above the block */
@@ -86,9 +90,39 @@ struct lg_gateway_state {
     int64_t evidence;
 };
 SG_MUST_USE int lg_reader_gateway(struct lg_reader *r, struct lg_gateway_state *out, lg_kid gw);
-/* Conflicting statements: pairs of leaves, newest first. */
+/* Newest declared gaps of a gateway on the best branch, newest first, at most limit. */
+struct lg_reader_gap {
+    int64_t height;
+    const char *relay; /* borrowed from the genesis */
+    sg_minute from, to;
+    enum lg_reason reason;
+};
+typedef int lg_reader_gap_fn(void *arg, const struct lg_reader_gap *gap);
+SG_MUST_USE int lg_reader_gaps(struct lg_reader *r, lg_kid gw, unsigned limit, lg_reader_gap_fn *fn, void *arg);
+/* Conflicting statements: pairs of documents, newest first. */
 typedef int lg_reader_evidence_fn(void *arg, lg_kid gw, const uint8_t *first, size_t first_len, const uint8_t *second, size_t second_len);
 SG_MUST_USE int lg_reader_evidence(struct lg_reader *r, lg_reader_evidence_fn *fn, void *arg);
+
+/* A page of them: pairs with an id below `before` (INT64_MAX: from the newest). */
+typedef int lg_reader_pair_fn(void *arg, int64_t id, lg_kid gw, struct lg_slice first, struct lg_slice second);
+SG_MUST_USE int lg_reader_evidence_page(struct lg_reader *r, int64_t before, unsigned limit, lg_reader_pair_fn *fn, void *arg);
+/* Conflicting bodies: those of the best branch that came after another one of their (relay, minute), newest first, after the
+ * place (height, index); (INT64_MAX, 0) begins. */
+struct lg_reader_conflict {
+    int64_t height;
+    unsigned index;
+    const char *relay; /* borrowed from the genesis */
+    sg_minute min;
+};
+typedef int lg_reader_conflict_fn(void *arg, const struct lg_reader_conflict *c);
+SG_MUST_USE int lg_reader_conflicts(
+    struct lg_reader *r, int64_t height, unsigned index, unsigned limit, lg_reader_conflict_fn *fn, void *arg);
+/* All bodies of one (relay, minute) on the best branch, in the order of their inclusion, and all reads of it, later ones of
+ * the same gateway too, by (gw, height, index). */
+typedef int lg_reader_body_fn(void *arg, const struct lg_hash *digest, int64_t height, unsigned index);
+SG_MUST_USE int lg_reader_bodies_of(struct lg_reader *r, const char *relay, sg_minute min, lg_reader_body_fn *fn, void *arg);
+typedef int lg_reader_read_fn(void *arg, const struct lg_attestation *read);
+SG_MUST_USE int lg_reader_reads_of(struct lg_reader *r, const char *relay, sg_minute min, lg_reader_read_fn *fn, void *arg);
 
 /* The paper's view: JSON text of view block index (1 = genesis), appended to out. */
 SG_MUST_USE int lg_reader_paper(struct lg_reader *r, struct sg_buf *out, struct lg_paper_state *state, int64_t index);

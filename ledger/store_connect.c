@@ -1,0 +1,288 @@
+/* Blocks: storing one, appending it to the best branch, taking it off again.
+ *
+ * Invariant: connect and disconnect are exact opposites on read, gap, conflict, paper and the counters of the branch; a document
+ * is mined at one height or at none. What a block costs depends on what it holds, never on how high the chain is.
+ * Refuses a block whose parent is not the tip (connect) or that is not the tip (disconnect): SG_EINVAL. */
+#include <sqlite3.h>
+#include <stdlib.h>
+
+#include "ledger/store_db.h"
+
+/* A view block holds the texts of its bodies once more: at most twice the block with escapes, and a little. */
+#define MAX_PAPER_BYTES ((size_t)64 << 20)
+
+/* ---- put ---- */
+
+static int put_documents(struct lg_sqlite *s, const struct lg_block *b)
+{
+    bool added;
+    int err = 0;
+    for (unsigned i = 0; i < b->nstatements && err == 0; i++)
+        err = lg_sqlite_add_statement(s, &added, b->statements[i], LG_MARK_SIDE);
+    for (unsigned i = 0; i < b->nbodies && err == 0; i++)
+        err = lg_sqlite_add_body(s, &added, b->bodies[i], LG_MARK_SIDE);
+    return err;
+}
+
+static int put_row(struct lg_sqlite *s, const struct lg_block *b, const struct lg_block_info *info)
+{
+    const int miner = lg_db_gateway_index(&s->db, info->miner);
+    if (miner < 0)
+        return SG_EMINER;
+    const size_t n = (size_t)b->nstatements + b->nbodies;
+    struct lg_hash *leaves = malloc(n == 0 ? 1 : n * sizeof *leaves);
+    if (leaves == NULL)
+        return SG_ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        leaves[i] = i < b->nstatements ? b->statements[i]->leaf : b->bodies[i - b->nstatements]->digest;
+    const int err = lg_db_run(&s->db, NULL, LG_SQL_BLOCK_PUT,
+        LG_ARGS(lg_arg_hash(&info->hash), lg_arg_hash(&info->prev), lg_arg_int(info->height),
+            lg_arg_int(info->slot), lg_arg_int(info->time), lg_arg_int(miner), lg_arg_int(info->weight),
+            lg_arg_int(info->weight_sum), lg_arg_int(b->nstatements),
+            lg_arg_blob(b->header_doc.p, b->header_doc.len), lg_arg_blob(b->sig, sizeof b->sig),
+            lg_arg_blob(leaves, n * sizeof *leaves)));
+    free(leaves);
+    return err;
+}
+
+static int put_block(void *ctx, const struct lg_block *b, const struct lg_block_info *info)
+{
+    struct lg_sqlite *s = ctx;
+    int err = lg_sqlite_writable(s);
+    if (err == 0)
+        err = put_documents(s, b);
+    if (err == 0)
+        err = put_row(s, b, info);
+    return lg_sqlite_note(s, err);
+}
+
+/* ---- connect ---- */
+
+/* Runs a statement that must write exactly one row. */
+static int run_one(struct lg_sqlite *s, enum lg_sql id, const struct lg_arg *args, size_t n)
+{
+    int64_t changed = 0;
+    const int err = lg_db_run(&s->db, &changed, id, args, n);
+    return err == 0 && changed != 1 ? SG_ECORRUPT : err;
+}
+
+/* Height of the block that a statement names as tip, NULL when it is on another branch or unknown here. */
+static int tip_height(struct lg_sqlite *s, struct lg_arg *out, const struct lg_hash *tip)
+{
+    *out = lg_arg_int(0);
+    if (lg_hash_eq(tip, &s->db.genesis->id))
+        return 0;
+    sqlite3_stmt *st;
+    const int err = lg_db_query(&s->db, &st, LG_SQL_BLOCK_BEST_HEIGHT, LG_ARGS(lg_arg_hash(tip)));
+    if (err != 0)
+        return err;
+    const int row = lg_db_row(st);
+    *out = lg_arg_null();
+    if (row <= 0)
+        return row;
+    *out = lg_arg_int(sqlite3_column_int64(st, 0));
+    lg_db_done(st);
+    return 0;
+}
+
+static int body_id(struct lg_sqlite *s, int64_t *id, const struct lg_hash *digest)
+{
+    sqlite3_stmt *st;
+    const int err = lg_db_query(&s->db, &st, LG_SQL_BODY_ID, LG_ARGS(lg_arg_hash(digest)));
+    if (err != 0)
+        return err;
+    const int row = lg_db_row(st);
+    if (row <= 0)
+        return row < 0 ? row : SG_ECORRUPT;
+    *id = sqlite3_column_int64(st, 0);
+    lg_db_done(st);
+    return 0;
+}
+
+/* A statement's place among the rows that follow from it. */
+struct place {
+    int gw;
+    int64_t height;
+    unsigned idx;
+};
+
+static int connect_read(struct lg_sqlite *s, const struct place *at, const struct lg_read *r)
+{
+    int64_t body = 0;
+    const int relay = lg_db_relay_index(&s->db, r->relay.p, r->relay.len);
+    const int err = relay < 0 ? SG_ERELAY : body_id(s, &body, &r->digest);
+    if (err != 0)
+        return err;
+    return run_one(s, LG_SQL_READ_PUT,
+        LG_ARGS(lg_arg_int(relay), lg_arg_int(r->min), lg_arg_int(at->gw), lg_arg_int(at->height),
+            lg_arg_int(at->idx), lg_arg_int(body), lg_arg_int(r->live)));
+}
+
+static int connect_gap(struct lg_sqlite *s, const struct place *at, const struct lg_gap *g)
+{
+    const int relay = lg_db_relay_index(&s->db, g->relay.p, g->relay.len);
+    if (relay < 0)
+        return SG_ERELAY;
+    return run_one(s, LG_SQL_GAP_PUT,
+        LG_ARGS(lg_arg_int(at->gw), lg_arg_int(at->height), lg_arg_int(at->idx), lg_arg_int(relay),
+            lg_arg_int(g->from), lg_arg_int(g->to), lg_arg_int(g->reason)));
+}
+
+static int64_t gap_minutes(const struct lg_statement *x)
+{
+    int64_t sum = 0;
+    for (unsigned i = 0; i < x->ngaps; i++)
+        sum += x->gaps[i].to - x->gaps[i].from + 1;
+    return sum;
+}
+
+/* What a statement adds to its gateway's counters, times sign. Every incarnation begins with seq 1. */
+static int count(struct lg_sqlite *s, const struct place *at, const struct lg_statement *x, int sign)
+{
+    return run_one(s, LG_SQL_GATEWAY_COUNT,
+        LG_ARGS(lg_arg_int(at->gw), lg_arg_int(x->seq == 1 ? sign : 0), lg_arg_int(sign * gap_minutes(x))));
+}
+
+static int connect_statement(struct lg_sqlite *s, const struct lg_statement *x, int64_t height, unsigned idx)
+{
+    const struct place at = {lg_db_gateway_index(&s->db, x->gw), height, idx};
+    struct lg_arg tip;
+    int err = at.gw < 0 ? SG_EUNKNOWN_GATEWAY : tip_height(s, &tip, &x->tip);
+    if (err == 0)
+        err = run_one(s, LG_SQL_STATEMENT_CONNECT,
+            LG_ARGS(lg_arg_hash(&x->leaf), lg_arg_int(height), lg_arg_int(idx), tip));
+    for (unsigned i = 0; i < x->nreads && err == 0; i++)
+        err = connect_read(s, &at, &x->reads[i]);
+    for (unsigned i = 0; i < x->ngaps && err == 0; i++)
+        err = connect_gap(s, &at, &x->gaps[i]);
+    return err != 0 ? err : count(s, &at, x, 1);
+}
+
+static int connect_body(struct lg_sqlite *s, const struct lg_body *b, int64_t height, unsigned idx)
+{
+    const int relay = lg_db_relay_index(&s->db, b->relay.p, b->relay.len);
+    sqlite3_stmt *st;
+    int err = relay < 0 ? SG_ERELAY
+                        : lg_db_query(&s->db, &st, LG_SQL_BODY_OTHERS,
+                              LG_ARGS(lg_arg_int(relay), lg_arg_int(b->min)));
+    if (err != 0)
+        return err;
+    const int row = lg_db_row(st);
+    if (row < 0)
+        return row;
+    lg_db_done(st);
+    err = run_one(
+        s, LG_SQL_BODY_CONNECT, LG_ARGS(lg_arg_hash(&b->digest), lg_arg_int(height), lg_arg_int(idx)));
+    if (err == 0 && row > 0)
+        err = run_one(s, LG_SQL_CONFLICT_PUT,
+            LG_ARGS(lg_arg_int(height), lg_arg_int(idx), lg_arg_int(relay), lg_arg_int(b->min)));
+    return err;
+}
+
+static int connect_paper(struct lg_sqlite *s, const struct lg_block *b, int64_t height)
+{
+    struct lg_paper_state prev, state;
+    struct sg_buf text;
+    sg_buf_init(&text, MAX_PAPER_BYTES);
+    int err = lg_db_paper_state(&s->db, &prev, height);
+    if (err == SG_ENOT_FOUND)
+        err = SG_ECORRUPT;
+    if (err == 0)
+        err = lg_paper_block(&text, &state, &prev, s->db.genesis, b);
+    if (err == 0)
+        err = sg_buf_err(&text);
+    if (err == 0)
+        err = run_one(s, LG_SQL_PAPER_PUT,
+            LG_ARGS(lg_arg_int(height + 1), lg_arg_int(state.proof), lg_arg_hash(&state.hash),
+                lg_arg_blob(text.p, text.len)));
+    sg_buf_fini(&text);
+    return err;
+}
+
+/* 0 when hash is the tip, or the chain id of an empty chain. */
+static int check_tip(struct lg_sqlite *s, const struct lg_hash *hash)
+{
+    struct lg_block_info tip;
+    const int err = lg_db_tip(&s->db, &tip);
+    if (err == SG_ENOT_FOUND)
+        return lg_hash_eq(hash, &s->db.genesis->id) ? 0 : SG_EINVAL;
+    if (err != 0)
+        return err;
+    return lg_hash_eq(hash, &tip.hash) ? 0 : SG_EINVAL;
+}
+
+/* Bodies before statements: a read points at the row of its body, and that must be mined first. */
+static int connect_all(struct lg_sqlite *s, const struct lg_block *b, const struct lg_block_info *info)
+{
+    int err = check_tip(s, &info->prev);
+    if (err == 0)
+        err = run_one(s, LG_SQL_BLOCK_SET_BEST, LG_ARGS(lg_arg_hash(&info->hash), lg_arg_int(1)));
+    for (unsigned i = 0; i < b->nbodies && err == 0; i++)
+        err = connect_body(s, b->bodies[i], info->height, b->nstatements + i);
+    for (unsigned i = 0; i < b->nstatements && err == 0; i++)
+        err = connect_statement(s, b->statements[i], info->height, i);
+    return err != 0 ? err : connect_paper(s, b, info->height);
+}
+
+static int connect_block(void *ctx, const struct lg_block *b, const struct lg_block_info *info)
+{
+    struct lg_sqlite *s = ctx;
+    int err = lg_sqlite_writable(s);
+    if (err == 0)
+        err = connect_all(s, b, info);
+    return lg_sqlite_note(s, err);
+}
+
+/* ---- disconnect ---- */
+
+static int disconnect_statement(
+    struct lg_sqlite *s, const struct lg_statement *x, int64_t height, unsigned idx)
+{
+    const struct place at = {lg_db_gateway_index(&s->db, x->gw), height, idx};
+    int err = at.gw < 0 ? SG_EUNKNOWN_GATEWAY
+                        : run_one(s, LG_SQL_STATEMENT_DISCONNECT,
+                              LG_ARGS(lg_arg_hash(&x->leaf), lg_arg_int(height)));
+    for (unsigned i = 0; i < x->nreads && err == 0; i++) {
+        const struct lg_read *r = &x->reads[i];
+        const int relay = lg_db_relay_index(&s->db, r->relay.p, r->relay.len);
+        err = run_one(s, LG_SQL_READ_DELETE,
+            LG_ARGS(lg_arg_int(relay), lg_arg_int(r->min), lg_arg_int(at.gw), lg_arg_int(height),
+                lg_arg_int(idx)));
+    }
+    if (err == 0 && x->ngaps > 0)
+        err = lg_db_run(
+            &s->db, NULL, LG_SQL_GAP_DELETE, LG_ARGS(lg_arg_int(at.gw), lg_arg_int(height), lg_arg_int(idx)));
+    return err != 0 ? err : count(s, &at, x, -1);
+}
+
+static int disconnect_all(struct lg_sqlite *s, const struct lg_block *b, const struct lg_block_info *info)
+{
+    const struct lg_arg height = lg_arg_int(info->height);
+    int err = check_tip(s, &info->hash);
+    if (err == 0)
+        err = run_one(s, LG_SQL_PAPER_DELETE, LG_ARGS(lg_arg_int(info->height + 1)));
+    for (unsigned i = b->nstatements; i-- > 0 && err == 0;)
+        err = disconnect_statement(s, b->statements[i], info->height, i);
+    for (unsigned i = b->nbodies; i-- > 0 && err == 0;)
+        err = run_one(s, LG_SQL_BODY_DISCONNECT, LG_ARGS(lg_arg_hash(&b->bodies[i]->digest), height));
+    if (err == 0)
+        err = lg_db_run(&s->db, NULL, LG_SQL_CONFLICT_DELETE, LG_ARGS(height));
+    return err != 0 ? err
+                    : run_one(s, LG_SQL_BLOCK_SET_BEST, LG_ARGS(lg_arg_hash(&info->hash), lg_arg_int(0)));
+}
+
+static int disconnect_block(void *ctx, const struct lg_block *b, const struct lg_block_info *info)
+{
+    struct lg_sqlite *s = ctx;
+    int err = lg_sqlite_writable(s);
+    if (err == 0)
+        err = disconnect_all(s, b, info);
+    return lg_sqlite_note(s, err);
+}
+
+void lg_sqlite_fill_connect(struct lg_store *v)
+{
+    v->put_block = put_block;
+    v->connect = connect_block;
+    v->disconnect = disconnect_block;
+}

@@ -1,0 +1,245 @@
+/* The layout of chain.db, and opening it.
+ *
+ *   meta       key -> value: "chain" the chain id, "genesis" the canonical genesis
+ *   block      every valid block once: fields of its header, the header's bytes, the signature, and the leaf hashes of
+ *              its documents in order (nst statements, then bodies); best = 1 on the best branch
+ *   statement  every statement once, whatever blocks hold it; height and idx (its leaf index) while it is on the best
+ *   body       branch, NULL otherwise, then pool says what it is (enum lg_pool_mark). tip_height: height of the
+ *              block that the statement names as tip, when that is on the best branch
+ *   read       one row per read on the best branch, clustered by (relay, minute): a minute's witnesses lie together
+ *   gap        declared gaps on the best branch, clustered by gateway, newest last
+ *   gateway    counters of each gateway: greatest inc and slot ever held, incarnations and gap minutes on the best branch
+ *   evidence   pairs of statements with one (gw, inc, seq)
+ *   conflict   bodies of the best branch that are not the first of their (relay, minute)
+ *   paper      the paper's view: index h + 1 belongs to block h
+ *
+ * gw and relay are positions in the genesis, which never changes for a database: the chain id in meta is compared at
+ * every start. Invariant: connect followed by disconnect leaves read, gap, conflict, paper and the branch counters as they
+ * were. Every lookup goes through an index whose depth grows with the logarithm of the rows, so costs stay the same at any
+ * height in practice.
+ *
+ * Refuses: a file that is no database, another application's, a newer schema, another chain. */
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ledger/store_db.h"
+
+#define APPLICATION_ID 0x47574c31 /* "GWL1" */
+#define SCHEMA_VERSION 1
+/* Another process can only hold the file for moments: a reader that recovers the log of a killed writer. */
+#define BUSY_MS 5000
+
+static const char schema[] =
+    "CREATE TABLE meta(key TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE block(id INTEGER PRIMARY KEY, hash BLOB NOT NULL, prev BLOB NOT NULL, height INTEGER NOT "
+    "NULL,"
+    " slot INTEGER NOT NULL, time INTEGER NOT NULL, miner INTEGER NOT NULL, weight INTEGER NOT NULL,"
+    " weight_sum INTEGER NOT NULL, best INTEGER NOT NULL, nst INTEGER NOT NULL, header BLOB NOT NULL,"
+    " sig BLOB NOT NULL, leaves BLOB NOT NULL);"
+    "CREATE UNIQUE INDEX block_hash ON block(hash);"
+    "CREATE INDEX block_prev ON block(prev);"
+    "CREATE UNIQUE INDEX block_best ON block(height) WHERE best = 1;"
+    "CREATE TABLE statement(id INTEGER PRIMARY KEY, gw INTEGER NOT NULL, inc INTEGER NOT NULL, seq INTEGER "
+    "NOT NULL,"
+    " slot INTEGER NOT NULL, ts INTEGER NOT NULL, pool INTEGER NOT NULL, height INTEGER, idx INTEGER,"
+    " tip_height INTEGER, leaf BLOB NOT NULL, doc BLOB NOT NULL);"
+    "CREATE UNIQUE INDEX statement_leaf ON statement(leaf);"
+    "CREATE INDEX statement_seq ON statement(gw, inc, seq);"
+    "CREATE UNIQUE INDEX statement_mined ON statement(gw, height, idx) WHERE height IS NOT NULL;"
+    "CREATE INDEX statement_seen ON statement(gw, tip_height) WHERE tip_height IS NOT NULL;"
+    "CREATE INDEX statement_pool ON statement(gw, inc, seq) WHERE pool = 1 AND height IS NULL;"
+    "CREATE TABLE body(id INTEGER PRIMARY KEY, relay INTEGER NOT NULL, min INTEGER NOT NULL, pool INTEGER "
+    "NOT NULL,"
+    " height INTEGER, idx INTEGER, digest BLOB NOT NULL, doc BLOB NOT NULL);"
+    "CREATE UNIQUE INDEX body_digest ON body(digest);"
+    "CREATE UNIQUE INDEX body_minute ON body(relay, min, height, idx) WHERE height IS NOT NULL;"
+    "CREATE INDEX body_pool ON body(id) WHERE pool = 1 AND height IS NULL;"
+    "CREATE TABLE read(relay INTEGER NOT NULL, min INTEGER NOT NULL, gw INTEGER NOT NULL, height INTEGER NOT "
+    "NULL,"
+    " idx INTEGER NOT NULL, body INTEGER NOT NULL, live INTEGER NOT NULL,"
+    " PRIMARY KEY(relay, min, gw, height, idx)) WITHOUT ROWID;"
+    "CREATE TABLE gap(gw INTEGER NOT NULL, height INTEGER NOT NULL, idx INTEGER NOT NULL, relay INTEGER NOT "
+    "NULL,"
+    " from_min INTEGER NOT NULL, to_min INTEGER NOT NULL, reason INTEGER NOT NULL,"
+    " PRIMARY KEY(gw, height, idx, relay, from_min)) WITHOUT ROWID;"
+    "CREATE TABLE gateway(gw INTEGER PRIMARY KEY, greatest_inc INTEGER NOT NULL DEFAULT 0,"
+    " greatest_slot INTEGER NOT NULL DEFAULT 0, incarnations INTEGER NOT NULL DEFAULT 0,"
+    " gap_minutes INTEGER NOT NULL DEFAULT 0, evidence INTEGER NOT NULL DEFAULT 0);"
+    "CREATE TABLE evidence(id INTEGER PRIMARY KEY, gw INTEGER NOT NULL, inc INTEGER NOT NULL, seq INTEGER "
+    "NOT NULL,"
+    " first INTEGER NOT NULL, second INTEGER NOT NULL);"
+    "CREATE UNIQUE INDEX evidence_seq ON evidence(gw, inc, seq);"
+    "CREATE TABLE conflict(height INTEGER NOT NULL, idx INTEGER NOT NULL, relay INTEGER NOT NULL,"
+    " min INTEGER NOT NULL, PRIMARY KEY(height, idx)) WITHOUT ROWID;"
+    "CREATE TABLE paper(idx INTEGER PRIMARY KEY, proof INTEGER NOT NULL, hash BLOB NOT NULL, text BLOB NOT "
+    "NULL);";
+
+static int fail(struct sg_fault *fault, int err, const char *path, const char *what)
+{
+    fault->err = err;
+    snprintf(fault->text, sizeof fault->text, "%s: %s", path, what);
+    return err;
+}
+
+static int exec(struct lg_db *db, const char *sql)
+{
+    return lg_db_error(sqlite3_exec(db->h, sql, NULL, NULL, NULL));
+}
+
+/* The one integer that a pragma answers. */
+static int pragma_int(struct lg_db *db, const char *sql, int64_t *out)
+{
+    sqlite3_stmt *st = NULL;
+    int err = lg_db_error(sqlite3_prepare_v2(db->h, sql, -1, &st, NULL));
+    if (err != 0)
+        return err;
+    const int rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW)
+        *out = sqlite3_column_int64(st, 0);
+    else
+        err = rc == SQLITE_DONE ? SG_ECORRUPT : lg_db_error(rc);
+    sqlite3_finalize(st);
+    return err;
+}
+
+/* Small caches: a gateway with its node must stay below 20 MB. WAL with FULL: a commit is on disk when it
+ * returns. 512 pages (2 MiB) of log between checkpoints; the log file is cut back to 4 MiB after them. */
+static int configure(struct lg_db *db, bool writing)
+{
+    sqlite3_busy_timeout(db->h, BUSY_MS);
+    sqlite3_extended_result_codes(db->h, 1);
+    int err = lg_db_error(sqlite3_db_config(db->h, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL));
+    if (err == 0)
+        err = exec(db, "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA foreign_keys=ON;"
+                       "PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;");
+    if (err == 0 && writing)
+        err = exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-1024;"
+                       "PRAGMA wal_autocheckpoint=512; PRAGMA journal_size_limit=4194304;");
+    if (err == 0 && !writing)
+        err = exec(db, "PRAGMA query_only=ON; PRAGMA cache_size=-512;");
+    return err;
+}
+
+static int put_meta(struct lg_db *db, const char *key, const void *p, size_t len)
+{
+    return lg_db_run(db, NULL, LG_SQL_META_PUT, LG_ARGS(lg_arg_text(key, strlen(key)), lg_arg_blob(p, len)));
+}
+
+static int put_paper_genesis(struct lg_db *db)
+{
+    struct sg_buf text;
+    struct lg_paper_state state;
+    sg_buf_init(&text, 1u << 16);
+    int err = lg_paper_genesis(&text, &state, db->genesis);
+    if (err == 0)
+        err = lg_db_run(db, NULL, LG_SQL_PAPER_PUT,
+            LG_ARGS(lg_arg_int(state.index), lg_arg_int(state.proof), lg_arg_hash(&state.hash),
+                lg_arg_blob(text.p, text.len)));
+    sg_buf_fini(&text);
+    return err;
+}
+
+/* A new database, all in one transaction: a crash in the middle leaves an empty file, which is new again. */
+static int create(struct lg_db *db)
+{
+    const struct lg_genesis *g = db->genesis;
+    char version[96];
+    snprintf(version, sizeof version, "PRAGMA application_id=%d; PRAGMA user_version=%d;", APPLICATION_ID,
+        SCHEMA_VERSION);
+    int err = exec(db, "BEGIN IMMEDIATE");
+    if (err == 0)
+        err = exec(db, schema);
+    if (err == 0)
+        err = exec(db, version);
+    if (err == 0)
+        err = put_meta(db, "chain", g->id.b, sizeof g->id.b);
+    if (err == 0)
+        err = put_meta(db, "genesis", g->doc, g->doc_len);
+    if (err == 0)
+        err = put_paper_genesis(db);
+    if (err == 0)
+        err = exec(db, "COMMIT");
+    if (err != 0 && !sqlite3_get_autocommit(db->h))
+        (void)exec(db, "ROLLBACK");
+    return err;
+}
+
+static int check_chain(struct lg_db *db, const char *path, struct sg_fault *fault)
+{
+    sqlite3_stmt *st;
+    struct lg_hash id = {{0}};
+    int err = lg_db_query(db, &st, LG_SQL_META_GET, LG_ARGS(lg_arg_text("chain", 5)));
+    int row = err == 0 ? lg_db_row(st) : err;
+    if (row == 0)
+        return fail(fault, SG_ECORRUPT, path, "names no chain");
+    if (row > 0) {
+        err = lg_db_column_hash(&id, st, 0);
+        lg_db_done(st);
+        row = err;
+    }
+    if (row < 0)
+        return fail(fault, row, path, sg_err_text(row));
+    if (!lg_hash_eq(&id, &db->genesis->id))
+        return fail(fault, SG_ECONFIG, path, "holds another chain than this genesis");
+    return 0;
+}
+
+static int check_schema(struct lg_db *db, const char *path, bool writing, struct sg_fault *fault)
+{
+    int64_t app = 0, version = 0, tables = 0;
+    int err = pragma_int(db, "PRAGMA application_id", &app);
+    if (err == 0)
+        err = pragma_int(db, "PRAGMA user_version", &version);
+    if (err == 0)
+        err = pragma_int(db, "SELECT count(*) FROM sqlite_schema", &tables);
+    if (err != 0)
+        return fail(fault, err, path, sg_err_text(err));
+    if (app == 0 && version == 0 && tables == 0) {
+        err = writing ? create(db) : SG_ENOT_FOUND;
+        if (err != 0)
+            return fail(fault, err, path, writing ? sg_err_text(err) : "holds no chain yet");
+    } else if (app != APPLICATION_ID) {
+        return fail(fault, SG_ECONFIG, path, "is a database of another program");
+    } else if (version != SCHEMA_VERSION) {
+        return fail(fault, SG_ECONFIG, path, "was written by another version of this program");
+    }
+    return check_chain(db, path, fault);
+}
+
+static int open_file(struct lg_db *db, const char *path, bool writing, struct sg_fault *fault)
+{
+    const int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    const int rc = sqlite3_open_v2(path, &db->h,
+        flags | (writing ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY), NULL);
+    int err = lg_db_error(rc);
+    if (err == 0)
+        err = configure(db, writing);
+    if (err != 0)
+        return fail(fault, err, path, db->h != NULL ? sqlite3_errmsg(db->h) : sg_err_text(err));
+    return check_schema(db, path, writing, fault);
+}
+
+int lg_db_open(struct lg_db *db, const char *data_dir, const struct lg_genesis *genesis, bool writing,
+    struct sg_fault *fault)
+{
+    memset(db, 0, sizeof *db);
+    db->genesis = genesis;
+    const size_t size = strlen(data_dir) + sizeof "/chain.db";
+    char *path = malloc(size);
+    if (path == NULL)
+        return fail(fault, SG_ENOMEM, data_dir, sg_err_text(SG_ENOMEM));
+    snprintf(path, size, "%s/chain.db", data_dir);
+    int err;
+    if (!writing && access(path, F_OK) != 0)
+        err = fail(fault, errno == ENOENT ? SG_ENOT_FOUND : SG_EIO, path, strerror(errno));
+    else
+        err = open_file(db, path, writing, fault);
+    free(path);
+    if (err != 0)
+        lg_db_close(db);
+    return err;
+}

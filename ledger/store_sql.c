@@ -1,0 +1,239 @@
+/* Every SQL text of the store, and the few calls that run it.
+ *
+ * Statements are prepared once a connection, arguments are always bound, never written into text: names and ids with any
+ * bytes in them are data. SQLite's result codes end here; what leaves is SG_E…. */
+#include <limits.h>
+#include <sqlite3.h>
+#include <string.h>
+
+#include "ledger/store_db.h"
+
+#define INFO_COLUMNS "hash, prev, height, slot, time, miner, weight, weight_sum, best"
+
+static const char *const sql[LG_SQL_COUNT] = {
+    [LG_SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [LG_SQL_SNAPSHOT] = "BEGIN",
+    [LG_SQL_COMMIT] = "COMMIT",
+    [LG_SQL_ROLLBACK] = "ROLLBACK",
+    [LG_SQL_META_GET] = "SELECT value FROM meta WHERE key = ?1",
+    [LG_SQL_META_PUT] = "INSERT INTO meta(key, value) VALUES(?1, ?2)",
+
+    [LG_SQL_TIP] = "SELECT " INFO_COLUMNS " FROM block WHERE best = 1 ORDER BY height DESC LIMIT 1",
+    [LG_SQL_BLOCK_BY_HASH] = "SELECT " INFO_COLUMNS " FROM block WHERE hash = ?1",
+    [LG_SQL_BLOCK_AT] = "SELECT " INFO_COLUMNS " FROM block WHERE best = 1 AND height = ?1",
+    [LG_SQL_BLOCK_PARTS] = "SELECT header, sig, nst, leaves FROM block WHERE hash = ?1",
+    [LG_SQL_BLOCK_HEADER] = "SELECT header, sig FROM block WHERE hash = ?1",
+    [LG_SQL_BLOCK_CHILDREN] = "SELECT hash FROM block WHERE prev = ?1",
+    [LG_SQL_BLOCK_HASH_AT] = "SELECT hash FROM block WHERE best = 1 AND height = ?1",
+    [LG_SQL_BLOCK_BEST_HEIGHT] = "SELECT height FROM block WHERE hash = ?1 AND best = 1",
+    [LG_SQL_BLOCK_PUT] =
+        "INSERT INTO block(hash, prev, height, slot, time, miner, weight, weight_sum, best, nst, header,"
+        " sig, leaves) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11, ?12)"
+        " ON CONFLICT(hash) DO NOTHING",
+    [LG_SQL_BLOCK_SET_BEST] = "UPDATE block SET best = ?2 WHERE hash = ?1 AND best <> ?2",
+
+    [LG_SQL_LAST_STATEMENT] = "SELECT inc, seq, slot, ts, leaf, height FROM statement"
+                              " WHERE gw = ?1 AND height IS NOT NULL AND height <= ?2"
+                              " ORDER BY height DESC, idx DESC LIMIT 1",
+    [LG_SQL_LAST_POOLED] =
+        "SELECT inc, seq, slot, ts, leaf, 0 FROM statement"
+        " WHERE gw = ?1 AND pool = 1 AND height IS NULL ORDER BY inc DESC, seq DESC LIMIT 1",
+    [LG_SQL_STATEMENT_STATE] = "SELECT pool, height, idx FROM statement WHERE leaf = ?1",
+    [LG_SQL_STATEMENT_DOC] = "SELECT pool, height, idx, doc FROM statement WHERE leaf = ?1",
+    [LG_SQL_STATEMENT_DOC_BY_ID] = "SELECT doc FROM statement WHERE id = ?1",
+    [LG_SQL_STATEMENT_VARIANTS] = "SELECT id, leaf FROM statement WHERE gw = ?1 AND inc = ?2 AND seq = ?3"
+                                  " ORDER BY height IS NULL, pool = 1 DESC, id",
+    [LG_SQL_STATEMENT_LEAF_AT] = "SELECT leaf FROM statement WHERE gw = ?1 AND height = ?2 AND idx = ?3",
+    [LG_SQL_STATEMENT_POOL] =
+        "SELECT leaf, doc FROM statement WHERE pool = 1 AND height IS NULL ORDER BY gw, inc, seq",
+    [LG_SQL_STATEMENT_PUT] = "INSERT INTO statement(gw, inc, seq, slot, ts, pool, leaf, doc)"
+                             " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(leaf) DO NOTHING",
+    [LG_SQL_STATEMENT_TO_POOL] =
+        "UPDATE statement SET pool = 1 WHERE leaf = ?1 AND height IS NULL AND pool <> 1",
+    [LG_SQL_STATEMENT_OVERTAKE] = "UPDATE statement SET pool = 2 WHERE leaf = ?1 AND height IS NULL",
+    [LG_SQL_STATEMENT_CONNECT] =
+        "UPDATE statement SET height = ?2, idx = ?3, tip_height = ?4,"
+        " pool = CASE pool WHEN 2 THEN 2 ELSE 0 END WHERE leaf = ?1 AND height IS NULL",
+    [LG_SQL_STATEMENT_DISCONNECT] =
+        "UPDATE statement SET height = NULL, idx = NULL, tip_height = NULL,"
+        " pool = CASE pool WHEN 2 THEN 2 ELSE 1 END WHERE leaf = ?1 AND height = ?2",
+
+    [LG_SQL_BODY_AT] = "SELECT relay, min, height FROM body WHERE digest = ?1 AND height <= ?2",
+    [LG_SQL_BODY_STATE] = "SELECT pool, height, idx FROM body WHERE digest = ?1",
+    [LG_SQL_BODY_DOC] = "SELECT pool, height, idx, doc FROM body WHERE digest = ?1",
+    [LG_SQL_BODY_PLACE_BY_ID] = "SELECT digest, height, idx FROM body WHERE id = ?1",
+    [LG_SQL_BODY_ID] = "SELECT id FROM body WHERE digest = ?1",
+    [LG_SQL_BODY_POOL] = "SELECT digest, doc FROM body WHERE pool = 1 AND height IS NULL ORDER BY id",
+    [LG_SQL_BODY_PUT] = "INSERT INTO body(relay, min, pool, digest, doc) VALUES(?1, ?2, ?3, ?4, ?5)"
+                        " ON CONFLICT(digest) DO NOTHING",
+    [LG_SQL_BODY_TO_POOL] = "UPDATE body SET pool = 1 WHERE digest = ?1 AND height IS NULL AND pool <> 1",
+    [LG_SQL_BODY_OVERTAKE] = "UPDATE body SET pool = 2 WHERE digest = ?1 AND height IS NULL",
+    [LG_SQL_BODY_CONNECT] = "UPDATE body SET height = ?2, idx = ?3, pool = CASE pool WHEN 2 THEN 2 ELSE 0 END"
+                            " WHERE digest = ?1 AND height IS NULL",
+    [LG_SQL_BODY_DISCONNECT] =
+        "UPDATE body SET height = NULL, idx = NULL, pool = CASE pool WHEN 2 THEN 2 ELSE 1 END"
+        " WHERE digest = ?1 AND height = ?2",
+    [LG_SQL_BODY_OTHERS] = "SELECT 1 FROM body WHERE relay = ?1 AND min = ?2 AND height IS NOT NULL LIMIT 2",
+    [LG_SQL_BODY_OF_MINUTE] = "SELECT digest, height, idx FROM body"
+                              " WHERE relay = ?1 AND min = ?2 AND height IS NOT NULL ORDER BY height, idx",
+    [LG_SQL_MINUTES_UP] = "SELECT DISTINCT min FROM body WHERE relay = ?1 AND min BETWEEN ?2 AND ?3"
+                          " AND height IS NOT NULL ORDER BY min LIMIT ?4",
+    [LG_SQL_MINUTES_DOWN] = "SELECT DISTINCT min FROM body WHERE relay = ?1 AND min BETWEEN ?2 AND ?3"
+                            " AND height IS NOT NULL ORDER BY min DESC LIMIT ?4",
+
+    [LG_SQL_READ_PUT] =
+        "INSERT INTO read(relay, min, gw, height, idx, body, live) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [LG_SQL_READ_DELETE] =
+        "DELETE FROM read WHERE relay = ?1 AND min = ?2 AND gw = ?3 AND height = ?4 AND idx = ?5",
+    [LG_SQL_READS_OF_MINUTE] = "SELECT gw, height, idx, body, live FROM read WHERE relay = ?1 AND min = ?2"
+                               " ORDER BY gw, height, idx",
+    [LG_SQL_GAP_PUT] = "INSERT INTO gap(gw, height, idx, relay, from_min, to_min, reason)"
+                       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [LG_SQL_GAP_DELETE] = "DELETE FROM gap WHERE gw = ?1 AND height = ?2 AND idx = ?3",
+    [LG_SQL_GAPS_OF_GATEWAY] = "SELECT height, relay, from_min, to_min, reason FROM gap WHERE gw = ?1"
+                               " ORDER BY height DESC, idx DESC, relay DESC, from_min DESC LIMIT ?2",
+
+    [LG_SQL_GATEWAY] =
+        "SELECT greatest_inc, greatest_slot, incarnations, gap_minutes, evidence FROM gateway WHERE gw = ?1",
+    [LG_SQL_GATEWAY_HELD] =
+        "INSERT INTO gateway(gw, greatest_inc, greatest_slot) VALUES(?1, ?2, ?3) ON CONFLICT(gw)"
+        " DO UPDATE SET greatest_inc = max(greatest_inc, ?2), greatest_slot = max(greatest_slot, ?3)",
+    [LG_SQL_GATEWAY_COUNT] =
+        "UPDATE gateway SET incarnations = incarnations + ?2, gap_minutes = gap_minutes + ?3"
+        " WHERE gw = ?1",
+    [LG_SQL_GATEWAY_EVIDENCE] = "UPDATE gateway SET evidence = evidence + 1 WHERE gw = ?1",
+    [LG_SQL_SEEN] = "SELECT max(tip_height) FROM statement WHERE gw = ?1 AND tip_height IS NOT NULL",
+
+    [LG_SQL_EVIDENCE_PUT] = "INSERT INTO evidence(gw, inc, seq, first, second) VALUES(?1, ?2, ?3, ?4, ?5)"
+                            " ON CONFLICT(gw, inc, seq) DO NOTHING",
+    [LG_SQL_EVIDENCE] = "SELECT id, gw, first, second FROM evidence WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
+    [LG_SQL_CONFLICT_PUT] = "INSERT INTO conflict(height, idx, relay, min) VALUES(?1, ?2, ?3, ?4)",
+    [LG_SQL_CONFLICT_DELETE] = "DELETE FROM conflict WHERE height = ?1",
+    [LG_SQL_CONFLICTS] = "SELECT height, idx, relay, min FROM conflict WHERE (height, idx) < (?1, ?2)"
+                         " ORDER BY height DESC, idx DESC LIMIT ?3",
+
+    [LG_SQL_PAPER_PUT] = "INSERT INTO paper(idx, proof, hash, text) VALUES(?1, ?2, ?3, ?4)",
+    [LG_SQL_PAPER_DELETE] = "DELETE FROM paper WHERE idx = ?1",
+    [LG_SQL_PAPER] = "SELECT proof, hash, text FROM paper WHERE idx = ?1",
+    [LG_SQL_PAPER_STATE] = "SELECT proof, hash FROM paper WHERE idx = ?1",
+};
+
+const char *lg_db_sql(enum lg_sql id)
+{
+    return sql[id];
+}
+
+int lg_db_error(int rc)
+{
+    if (rc == SQLITE_IOERR_NOMEM)
+        return SG_ENOMEM;
+    switch (rc & 0xff) {
+    case SQLITE_OK:
+    case SQLITE_ROW:
+    case SQLITE_DONE:
+        return 0;
+    case SQLITE_FULL:
+        return SG_ENOSPC;
+    case SQLITE_NOMEM:
+        return SG_ENOMEM;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_CONSTRAINT: /* the schema's rules cannot be broken by valid documents */
+    case SQLITE_MISMATCH:
+    case SQLITE_ERROR: /* a table or column is missing: not the database that this program wrote */
+        return SG_ECORRUPT;
+    case SQLITE_TOOBIG:
+        return SG_ETOO_LARGE;
+    case SQLITE_MISUSE:
+    case SQLITE_RANGE:
+        return SG_EINVAL;
+    default:
+        return SG_EIO;
+    }
+}
+
+static int bind_one(sqlite3_stmt *st, int at, const struct lg_arg *a)
+{
+    switch (a->kind) {
+    case LG_ARG_NULL:
+        return sqlite3_bind_null(st, at);
+    case LG_ARG_INT:
+        return sqlite3_bind_int64(st, at, a->i);
+    case LG_ARG_BLOB:
+        return sqlite3_bind_blob64(st, at, a->p, a->len, SQLITE_STATIC);
+    case LG_ARG_TEXT:
+        return sqlite3_bind_text64(st, at, a->p, a->len, SQLITE_STATIC, SQLITE_UTF8);
+    }
+    return SQLITE_MISUSE;
+}
+
+int lg_db_query(
+    struct lg_db *db, struct sqlite3_stmt **st, enum lg_sql id, const struct lg_arg *args, size_t n)
+{
+    *st = db->st[id];
+    if (*st == NULL) {
+        const int rc = sqlite3_prepare_v3(db->h, sql[id], -1, SQLITE_PREPARE_PERSISTENT, st, NULL);
+        if (rc != SQLITE_OK)
+            return lg_db_error(rc);
+        db->st[id] = *st;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const int rc = bind_one(*st, (int)i + 1, &args[i]);
+        if (rc != SQLITE_OK)
+            return lg_db_error(rc);
+    }
+    return 0;
+}
+
+int lg_db_row(struct sqlite3_stmt *st)
+{
+    const int rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW)
+        return 1;
+    sqlite3_reset(st);
+    return lg_db_error(rc);
+}
+
+void lg_db_done(struct sqlite3_stmt *st)
+{
+    sqlite3_reset(st);
+}
+
+int lg_db_run(struct lg_db *db, int64_t *changed, enum lg_sql id, const struct lg_arg *args, size_t n)
+{
+    sqlite3_stmt *st;
+    int err = lg_db_query(db, &st, id, args, n);
+    if (err != 0)
+        return err;
+    err = lg_db_row(st);
+    if (err == 0 && changed != NULL)
+        *changed = sqlite3_changes64(db->h);
+    return err;
+}
+
+int lg_db_column_hash(struct lg_hash *out, struct sqlite3_stmt *st, int column)
+{
+    const void *p = sqlite3_column_blob(st, column);
+    if (p == NULL || sqlite3_column_bytes(st, column) != (int)sizeof out->b)
+        return SG_ECORRUPT;
+    memcpy(out->b, p, sizeof out->b);
+    return 0;
+}
+
+void lg_db_column_bytes(struct sg_buf *out, struct sqlite3_stmt *st, int column)
+{
+    const void *p = sqlite3_column_blob(st, column);
+    const int n = sqlite3_column_bytes(st, column);
+    if (p != NULL && n > 0)
+        sg_buf_put(out, p, (size_t)n);
+}
+
+void lg_db_close(struct lg_db *db)
+{
+    for (size_t i = 0; i < LG_SQL_COUNT; i++) {
+        sqlite3_finalize(db->st[i]);
+        db->st[i] = NULL;
+    }
+    sqlite3_close(db->h);
+    db->h = NULL;
+}

@@ -1,0 +1,229 @@
+/* Transactions and single documents of the writing connection.
+ *
+ * Invariant: between begin and commit the first error sticks; everything after it, the commit too, fails with it, so that half
+ * a transaction can never be committed (SQLite itself rolls back on some errors and would then commit each later
+ * statement alone). An input/output error or corruption is final for the process: an fsync that failed once may not be
+ * tried again, for the kernel has dropped the pages.
+ * Refuses writes outside a transaction (SG_EINVAL) and, on a disk without room for the ballast, transactions (SG_ENOSPC). */
+#include <sqlite3.h>
+
+#include "ledger/store_db.h"
+
+/* Pairs of conflicting statements kept for one gateway. */
+#define MAX_EVIDENCE 64
+
+int lg_sqlite_writable(const struct lg_sqlite *s)
+{
+    if (s->failed != 0)
+        return s->failed;
+    if (!s->in_tx)
+        return SG_EINVAL;
+    return s->tx_err;
+}
+
+int lg_sqlite_note(struct lg_sqlite *s, int err)
+{
+    if (err == SG_EIO || err == SG_ECORRUPT)
+        s->failed = err;
+    if (err != 0 && s->in_tx && s->tx_err == 0)
+        s->tx_err = err;
+    return err;
+}
+
+/* Outside a transaction, after SQLITE_FULL: empty the log into the room of the ballast, then take the ballast back. */
+static void relieve(struct lg_sqlite *s)
+{
+    lg_ballast_release(s->dir);
+    (void)sqlite3_wal_checkpoint_v2(s->db.h, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    /* Without success the next begin tries again and refuses to write. */
+    if (lg_ballast_hold(s->dir) != 0)
+        return;
+}
+
+static void end_tx(struct lg_sqlite *s)
+{
+    const int err = s->tx_err;
+    if (!sqlite3_get_autocommit(s->db.h) && lg_db_run(&s->db, NULL, LG_SQL_ROLLBACK, NULL, 0) != 0)
+        s->failed = SG_EIO;
+    s->in_tx = false;
+    s->tx_err = 0;
+    if (err == SG_ENOSPC && s->failed == 0)
+        relieve(s);
+}
+
+static int begin(void *ctx)
+{
+    struct lg_sqlite *s = ctx;
+    if (s->failed != 0)
+        return s->failed;
+    if (s->in_tx)
+        return SG_EINVAL;
+    int err = lg_ballast_hold(s->dir);
+    if (err == 0)
+        err = lg_db_run(&s->db, NULL, LG_SQL_BEGIN, NULL, 0);
+    if (err != 0)
+        return lg_sqlite_note(s, err);
+    s->in_tx = true;
+    s->tx_err = 0;
+    return 0;
+}
+
+static int commit(void *ctx)
+{
+    struct lg_sqlite *s = ctx;
+    int err = lg_sqlite_writable(s);
+    if (err == 0)
+        err = lg_sqlite_note(s, lg_db_run(&s->db, NULL, LG_SQL_COMMIT, NULL, 0));
+    if (s->in_tx)
+        end_tx(s);
+    return err;
+}
+
+static void rollback(void *ctx)
+{
+    struct lg_sqlite *s = ctx;
+    if (s->in_tx)
+        end_tx(s);
+}
+
+/* Is there another statement with this (gw, inc, seq)? Then the two are a pair, unless this gateway has 64 already. */
+static int pair_up(struct lg_sqlite *s, int g, const struct lg_statement *x)
+{
+    int64_t ids[2] = {0, 0};
+    int n = 0, row;
+    sqlite3_stmt *st;
+    int err = lg_db_query(&s->db, &st, LG_SQL_STATEMENT_VARIANTS,
+        LG_ARGS(lg_arg_int(g), lg_arg_int(x->inc), lg_arg_int(x->seq)));
+    if (err != 0)
+        return err;
+    while ((row = lg_db_row(st)) > 0 && n < 2)
+        ids[n++] = sqlite3_column_int64(st, 0);
+    if (row != 0)
+        lg_db_done(st);
+    if (row < 0 || n < 2)
+        return row < 0 ? row : 0;
+    int64_t changed = 0;
+    const int64_t first = ids[0] < ids[1] ? ids[0] : ids[1], second = ids[0] < ids[1] ? ids[1] : ids[0];
+    err = lg_db_run(&s->db, &changed, LG_SQL_EVIDENCE_PUT,
+        LG_ARGS(
+            lg_arg_int(g), lg_arg_int(x->inc), lg_arg_int(x->seq), lg_arg_int(first), lg_arg_int(second)));
+    if (err == 0 && changed == 1)
+        err = lg_db_run(&s->db, NULL, LG_SQL_GATEWAY_EVIDENCE, LG_ARGS(lg_arg_int(g)));
+    return err;
+}
+
+static int evidence_count(struct lg_sqlite *s, int64_t *count, int g)
+{
+    sqlite3_stmt *st;
+    const int err = lg_db_query(&s->db, &st, LG_SQL_GATEWAY, LG_ARGS(lg_arg_int(g)));
+    if (err != 0)
+        return err;
+    const int row = lg_db_row(st);
+    *count = 0;
+    if (row <= 0)
+        return row;
+    *count = sqlite3_column_int64(st, 4);
+    lg_db_done(st);
+    return 0;
+}
+
+int lg_sqlite_add_statement(
+    struct lg_sqlite *s, bool *added, const struct lg_statement *x, enum lg_pool_mark mark)
+{
+    const int g = lg_db_gateway_index(&s->db, x->gw);
+    if (g < 0)
+        return SG_EUNKNOWN_GATEWAY;
+    int64_t changed = 0, count = 0;
+    int err = lg_db_run(&s->db, &changed, LG_SQL_STATEMENT_PUT,
+        LG_ARGS(lg_arg_int(g), lg_arg_int(x->inc), lg_arg_int(x->seq), lg_arg_int(x->slot), lg_arg_int(x->ts),
+            lg_arg_int(mark), lg_arg_hash(&x->leaf), lg_arg_blob(x->doc, x->doc_len)));
+    *added = err == 0 && changed == 1;
+    if (!*added)
+        return err;
+    err = lg_db_run(
+        &s->db, NULL, LG_SQL_GATEWAY_HELD, LG_ARGS(lg_arg_int(g), lg_arg_int(x->inc), lg_arg_int(x->slot)));
+    if (err == 0)
+        err = evidence_count(s, &count, g);
+    return err != 0 || count >= MAX_EVIDENCE ? err : pair_up(s, g, x);
+}
+
+int lg_sqlite_add_body(struct lg_sqlite *s, bool *added, const struct lg_body *b, enum lg_pool_mark mark)
+{
+    const int relay = lg_db_relay_index(&s->db, b->relay.p, b->relay.len);
+    if (relay < 0)
+        return SG_ERELAY;
+    int64_t changed = 0;
+    const int err = lg_db_run(&s->db, &changed, LG_SQL_BODY_PUT,
+        LG_ARGS(lg_arg_int(relay), lg_arg_int(b->min), lg_arg_int(mark), lg_arg_hash(&b->digest),
+            lg_arg_blob(b->doc, b->doc_len)));
+    *added = err == 0 && changed == 1;
+    return err;
+}
+
+static int put_statement(void *ctx, const struct lg_statement *x)
+{
+    struct lg_sqlite *s = ctx;
+    bool added = false;
+    int err = lg_sqlite_writable(s);
+    if (err == 0)
+        err = lg_sqlite_add_statement(s, &added, x, LG_MARK_POOLED);
+    if (err == 0 && !added)
+        err = lg_db_run(&s->db, NULL, LG_SQL_STATEMENT_TO_POOL, LG_ARGS(lg_arg_hash(&x->leaf)));
+    return lg_sqlite_note(s, err);
+}
+
+static int put_body(void *ctx, const struct lg_body *b)
+{
+    struct lg_sqlite *s = ctx;
+    bool added = false;
+    int err = lg_sqlite_writable(s);
+    if (err == 0)
+        err = lg_sqlite_add_body(s, &added, b, LG_MARK_POOLED);
+    if (err == 0 && !added)
+        err = lg_db_run(&s->db, NULL, LG_SQL_BODY_TO_POOL, LG_ARGS(lg_arg_hash(&b->digest)));
+    return lg_sqlite_note(s, err);
+}
+
+static int overtake(struct lg_sqlite *s, enum lg_sql id, const struct lg_hash *leaf)
+{
+    int err = lg_sqlite_writable(s);
+    if (err == 0)
+        err = lg_db_run(&s->db, NULL, id, LG_ARGS(lg_arg_hash(leaf)));
+    return lg_sqlite_note(s, err);
+}
+
+static int overtake_statement(void *ctx, const struct lg_hash *leaf)
+{
+    return overtake(ctx, LG_SQL_STATEMENT_OVERTAKE, leaf);
+}
+
+static int overtake_body(void *ctx, const struct lg_hash *digest)
+{
+    return overtake(ctx, LG_SQL_BODY_OVERTAKE, digest);
+}
+
+static int put_evidence(void *ctx, const struct lg_statement *x)
+{
+    struct lg_sqlite *s = ctx;
+    bool added;
+    int64_t count = 0;
+    int err = lg_sqlite_writable(s);
+    const int g = lg_db_gateway_index(&s->db, x->gw);
+    if (err == 0)
+        err = g < 0 ? SG_EUNKNOWN_GATEWAY : evidence_count(s, &count, g);
+    if (err == 0 && count < MAX_EVIDENCE)
+        err = lg_sqlite_add_statement(s, &added, x, LG_MARK_OVERTAKEN);
+    return lg_sqlite_note(s, err);
+}
+
+void lg_sqlite_fill_write(struct lg_store *v)
+{
+    v->begin = begin;
+    v->commit = commit;
+    v->rollback = rollback;
+    v->put_statement = put_statement;
+    v->put_body = put_body;
+    v->overtake_statement = overtake_statement;
+    v->overtake_body = overtake_body;
+    v->put_evidence = put_evidence;
+}
