@@ -113,9 +113,9 @@ static void minutes_step_forward_skips(void **state)
         sg_minute first, last, lost;
 
         assert_true(step(&m, &c, steps[i]));
-        /* a day later no statement may name it any more */
-        assert_int_equal(settle_all(&m, &first, &last), i == 0 ? 1 : 0);
-        if (i == 0)
+        /* days later no statement may name it any more */
+        assert_int_equal(settle_all(&m, &first, &last), i < 2 ? 1 : 0);
+        if (i < 2)
             assert_int_equal(first, M0);
         assert_true(gw_minutes_lost(&m, &lost));
         assert_int_equal(lost, m.now - (i == 0 ? 59 : 60));
