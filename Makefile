@@ -1,7 +1,10 @@
 # GridWitness: one non-recursive build. `make help` lists the targets.
 #
-# Flavours live side by side in build/<flavour>/: the default one, and one per SANITIZE value. Sources are globbed; a file
-# belongs to a library by its folder and to a program when it is called main.c.
+# Flavours live side by side in build/<flavour>/: the default one, one per SANITIZE value, and the fuzzers'. Sources are globbed; a
+# file belongs to a library by its folder and to a program when it is called main.c.
+#
+# Targets that people call (run, test, check, lint, bench) first install what is missing and then call make again, for
+# pkg-config can only be asked once it is there.
 
 VERSION   := 1.0.0
 SANITIZE  ?=
@@ -11,21 +14,25 @@ PREFIX    ?= /usr/local
 DESTDIR   ?=
 CFLAGS    ?= -O2 -g
 WERROR    ?= $(if $(CI),1,0)
+SPEED     ?= 1
+FUZZ_SECONDS ?= 30
 
 comma     := ,
-FLAVOUR   := $(if $(SANITIZE),san-$(subst $(comma),-,$(SANITIZE)),default)
+FLAVOUR   ?= $(if $(SANITIZE),san-$(subst $(comma),-,$(SANITIZE)),default)
 B         := build/$(FLAVOUR)
-BIN       := $(if $(SANITIZE),$(B)/bin,bin)
+BIN       := $(if $(filter default,$(FLAVOUR)),bin,$(B)/bin)
 PKGS      := libmodbus libcurl jansson openssl libmicrohttpd sqlite3
+PKGS_HERE := $(shell pkg-config --exists $(PKGS) 2>/dev/null && echo yes)
 Q         := $(if $(filter 1,$(V)),,@)
 
 WARN      := -std=c11 -Wall -Wextra -Wconversion -Wshadow -Wswitch-enum -Wvla -Wstrict-prototypes -Wmissing-prototypes
 HARDEN    := -fPIE -fstack-protector-strong $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
 SAN       := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-CPPFLAGS  += -D_GNU_SOURCE -Iinclude -I. $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-ALLCFLAGS := $(WARN) $(if $(filter 1,$(WERROR)),-Werror) $(HARDEN) $(SAN) $(CFLAGS)
-LDFLAGS   += -pie -Wl,-z,relro,-z,now $(SAN) -pthread
-LDLIBS    += $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
+# -UNDEBUG last: assertions guard against our own bugs and are part of every build
+ALLCPP    := -D_GNU_SOURCE -Iinclude -I. $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(CPPFLAGS)
+ALLCFLAGS := $(WARN) $(HARDEN) $(SAN) $(FUZZCFLAGS) $(CFLAGS) -UNDEBUG
+ALLLD     := -pie -Wl,-z,relro,-z,now $(SAN) -pthread $(LDFLAGS)
+ALLLIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm $(LDLIBS)
 
 lib_src    = $(filter-out %/main.c,$(wildcard $(addsuffix /*.c,$(1))))
 objs       = $(patsubst %.c,$(B)/%.o,$(1))
@@ -34,8 +41,10 @@ COMMON    := $(call lib_src,common)
 LEDGER    := $(call lib_src,ledger ledger/core)
 GATEWAY   := $(call lib_src,gateway gateway/core)
 EMULATOR  := $(call lib_src,relay-emulator relay-emulator/core)
-TESTLIB   := $(wildcard tests/lib/*.c)
+TESTLIB   := $(filter-out tests/lib/fuzz_main.c,$(wildcard tests/lib/*.c))
 UNIT      := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
+SIM       := $(patsubst tests/sim/%.c,%,$(wildcard tests/sim/test_*.c))
+SIMLIB    := $(filter-out tests/sim/test_%.c,$(wildcard tests/sim/*.c))
 BENCHES   := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench_*.c))
 FUZZERS   := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 HELPERS   := $(patsubst tests/integration/%.c,%,$(wildcard tests/integration/*.c))
@@ -44,16 +53,43 @@ LIBS      := $(B)/libgateway.a $(B)/libemulator.a $(B)/libledger.a $(B)/libcommo
 PROGRAMS  := $(if $(wildcard relay-emulator/main.c),$(BIN)/relay-emulator) $(if $(wildcard gateway/main.c),$(BIN)/gateway) \
              $(if $(wildcard ledger/main.c),$(BIN)/ledger)
 
+# make again, with as many jobs as there are processors unless the caller has chosen
+SUBMAKE    = +$(Q)$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+
 .PHONY: all
 all: $(PROGRAMS)
 
+.PHONY: help
+help:
+	@echo "make              build bin/relay-emulator, bin/gateway, bin/ledger"
+	@echo "make run          install what is missing, build, run the demonstration; SPEED=20 for a virtual clock; Ctrl-C stops"
+	@echo "make test         install what is missing, build, run every test; VALGRIND=0 without valgrind, ONLY=text for a part"
+	@echo "make check        directions of includes, purity of cores, sizes, forbidden words; and that the checks can fail"
+	@echo "make lint         formatting, shell scripts, Python; and that the lints can fail"
+	@echo "make bench        measure"
+	@echo "make fuzz         fuzz each decoder for FUZZ_SECONDS (30)"
+	@echo "make deps         install what the build, the demonstration and the tests need (Debian, Ubuntu)"
+	@echo "make install      the three programs under PREFIX (/usr/local), DESTDIR respected"
+	@echo "make clean        remove build/ and bin/"
+	@echo "Variables: SANITIZE=address,undefined or thread, WERROR=1, V=1, CC, CFLAGS, CPPFLAGS, LDFLAGS, LDLIBS"
+
 .SUFFIXES:
 .DELETE_ON_ERROR:
+.SECONDARY:
 
-$(B)/%.o: %.c
+# What compiled the objects: another compiler or other flags compile them again.
+FLAGS_ARE := $(CC) $(ALLCPP) $(ALLCFLAGS)
+$(B)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(FLAGS_ARE)' | cmp -s - $@ || printf '%s\n' '$(FLAGS_ARE)' >$@
+.PHONY: FORCE
+FORCE:
+
+$(B)/%.o: %.c $(B)/flags
+	$(if $(PKGS_HERE),,$(error pkg-config does not find all of: $(PKGS); 'make deps' installs them))
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC      $<")
-	$(Q)$(CC) $(CPPFLAGS) $(ALLCFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALLCPP) $(ALLCFLAGS) $(if $(filter 1,$(WERROR)),-Werror) -MMD -MP -c -o $@ $<
 
 define archive
 	@mkdir -p $(@D)
@@ -64,7 +100,7 @@ endef
 define link
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  LD      $@")
-	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(filter %.a,$^) $(LDLIBS) $(1)
+	$(Q)$(CC) $(ALLLD) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(filter %.a,$^) $(ALLLIBS) $(1)
 endef
 
 $(B)/libcommon.a: $(call objs,$(COMMON))
@@ -87,18 +123,64 @@ $(BIN)/ledger: $(B)/ledger/main.o $(B)/libledger.a $(B)/libcommon.a
 
 $(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $(B)/libtest.a $(LIBS)
 	$(call link,-lcmocka)
+$(B)/tests/sim/test_%: $(B)/tests/sim/test_%.o $(call objs,$(SIMLIB)) $(B)/libtest.a $(LIBS)
+	$(call link,-lcmocka)
 $(B)/tests/bench/bench_%: $(B)/tests/bench/bench_%.o $(B)/libtest.a $(LIBS)
 	$(call link)
 $(B)/tests/integration/%: $(B)/tests/integration/%.o $(B)/libtest.a $(LIBS)
 	$(call link)
-$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libtest.a $(LIBS)
-	$(call link)
+# FUZZLD brings libFuzzer and its main; without it a main of ours replays the corpus
+$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(if $(FUZZLD),,$(B)/tests/lib/fuzz_main.o) $(B)/libtest.a $(LIBS)
+	$(call link,$(FUZZLD))
 
-.PHONY: unit-build
-unit-build: $(addprefix $(B)/tests/unit/,$(UNIT))
+.PHONY: unit-build test-build bench-build fuzz-build
+unit-build: $(addprefix $(B)/tests/unit/,$(UNIT)) $(addprefix $(B)/tests/sim/,$(SIM))
+fuzz-build: $(addprefix $(B)/tests/fuzz/,$(FUZZERS))
+bench-build: $(PROGRAMS) $(addprefix $(B)/tests/bench/,$(BENCHES))
+test-build: $(PROGRAMS) unit-build fuzz-build $(addprefix $(B)/tests/integration/,$(HELPERS))
+
+.PHONY: deps run test check lint bench fuzz
+deps:
+	@.ci/deps test
+
+run:
+	@.ci/deps run
+	$(SUBMAKE) all
+	@SPEED='$(SPEED)' GRIDWITNESS_BIN='$(BIN)' bash gateway/demo/run.sh
+
+test:
+	@.ci/deps test
+	$(SUBMAKE) test-build
+	@tests/run-tests '$(B)' '$(BIN)'
+
+check:
+	@.ci/deps test
+	@python3 tests/lint/test_check.py
+	@python3 tests/lint/check.py
+
+lint:
+	@.ci/deps test
+	@python3 tests/lint/test_lint.py
+	@python3 tests/lint/lint.py
+
+bench:
+	@.ci/deps test
+	$(SUBMAKE) bench-build
+	@for b in $(BENCHES); do echo "== $$b"; GRIDWITNESS_BIN='$(BIN)' '$(B)'/tests/bench/$$b || exit 1; done
+
+fuzz:
+	@.ci/deps fuzz
+	@tests/run-fuzz '$(FUZZ_SECONDS)' $(FUZZERS)
+
+.PHONY: install
+install: all
+	install -d '$(DESTDIR)$(PREFIX)/bin'
+	install -m 755 $(PROGRAMS) '$(DESTDIR)$(PREFIX)/bin'
+	$(if $(wildcard docs/*.schema.json),install -d '$(DESTDIR)$(PREFIX)/share/gridwitness')
+	$(if $(wildcard docs/*.schema.json),install -m 644 $(wildcard docs/*.schema.json) '$(DESTDIR)$(PREFIX)/share/gridwitness')
 
 .PHONY: clean
 clean:
 	$(Q)rm -rf build bin
 
--include $(shell find build/$(FLAVOUR) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
