@@ -11,6 +11,7 @@
 void gw_minutes_init(struct gw_minutes *m, sg_ms wall_ms, sg_ms run_ms)
 {
     *m = (struct gw_minutes){
+        .first = wall_ms / SG_MINUTE_MS,
         .now = wall_ms / SG_MINUTE_MS,
         .next = wall_ms / SG_MINUTE_MS,
         .last_wall_ms = wall_ms,
@@ -72,7 +73,7 @@ static void skip(struct gw_minutes *m, sg_minute before)
 
     m->skipped = (struct gw_span){.from = before + 1, .to = m->now - 1};
     for (sg_minute min = first; min < m->now; min++) {
-        if (!is_settled(m, min))
+        if (min >= m->first && !is_settled(m, min))
             lose(m, min);
     }
 }

@@ -24,8 +24,9 @@ struct gw_span {
 };
 
 struct gw_minutes {
-    sg_minute now;  /* the minute that runs */
-    sg_minute next; /* the oldest that is owed; >= now when nothing is pending */
+    sg_minute first; /* the minute of the start: what was before is not this process's business */
+    sg_minute now;   /* the minute that runs */
+    sg_minute next;  /* the oldest that is owed; >= now when nothing is pending */
     sg_ms last_wall_ms, last_run_ms;
     struct gw_span skipped; /* minutes that a step forward left out; from > to when none */
     struct gw_span settled[GW_MINUTES_SPANS];
