@@ -47,10 +47,13 @@ struct lg_doc_place {
 };
 SG_MUST_USE int lg_reader_statement(struct lg_reader *r, struct sg_buf *doc, struct lg_doc_place *place, const struct lg_hash *leaf);
 SG_MUST_USE int lg_reader_body(struct lg_reader *r, struct sg_buf *doc, struct lg_doc_place *place, const struct lg_hash *digest);
-/* Pooled documents: bodies in the order in which they came, then statements by (gw, inc, seq), so that what is read stands before what
+/* Pooled documents: bodies by (relay, min), then statements by (gw, inc, seq), so that what is read stands before what
  * reads it. fn's non-zero result ends the walk and is returned. */
 typedef int lg_reader_doc_fn(void *arg, bool is_body, const struct lg_hash *leaf, const uint8_t *doc, size_t len);
 SG_MUST_USE int lg_reader_pool(struct lg_reader *r, lg_reader_doc_fn *fn, void *arg);
+/* Pooled statements alone, in the same order, at most limit of them from the offset-th. */
+SG_MUST_USE int lg_reader_pool_statements(
+    struct lg_reader *r, int64_t offset, int64_t limit, lg_reader_doc_fn *fn, void *arg);
 
 /* Who read what of one (relay, minute): one row per gateway, its first read on the branch, which counts. */
 struct lg_attestation {
@@ -79,6 +82,11 @@ SG_MUST_USE int lg_reader_minute(struct lg_reader *r, struct lg_minute *out, con
 /* Minutes of one relay that have a body on the best branch, from..to inclusive, ascending or descending; fn per minute. */
 typedef int lg_reader_minute_fn(void *arg, sg_minute min);
 SG_MUST_USE int lg_reader_minutes(struct lg_reader *r, const char *relay, sg_minute from, sg_minute to, bool descending, unsigned limit, lg_reader_minute_fn *fn, void *arg);
+
+/* The same for minutes with a body in the pool (the branch may hold another body of it), and those bodies. */
+SG_MUST_USE int lg_reader_pooled_minutes(struct lg_reader *r, const char *relay, sg_minute from, sg_minute to, bool descending, unsigned limit, lg_reader_minute_fn *fn, void *arg);
+typedef int lg_reader_digest_fn(void *arg, const struct lg_hash *digest);
+SG_MUST_USE int lg_reader_pooled_bodies(struct lg_reader *r, const char *relay, sg_minute min, lg_reader_digest_fn *fn, void *arg);
 
 struct lg_gateway_state {
     struct lg_statement_ref chain; /* inc 0: none */

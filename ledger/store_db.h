@@ -35,6 +35,7 @@ enum lg_sql {
     LG_SQL_STATEMENT_VARIANTS,
     LG_SQL_STATEMENT_LEAF_AT,
     LG_SQL_STATEMENT_POOL,
+    LG_SQL_STATEMENT_POOL_PAGE,
     LG_SQL_STATEMENT_PUT,
     LG_SQL_STATEMENT_TO_POOL,
     LG_SQL_STATEMENT_OVERTAKE,
@@ -46,6 +47,9 @@ enum lg_sql {
     LG_SQL_BODY_PLACE_BY_ID,
     LG_SQL_BODY_ID,
     LG_SQL_BODY_POOL,
+    LG_SQL_BODY_POOL_OF_MINUTE,
+    LG_SQL_POOLED_MINUTES_UP,
+    LG_SQL_POOLED_MINUTES_DOWN,
     LG_SQL_BODY_PUT,
     LG_SQL_BODY_TO_POOL,
     LG_SQL_BODY_OVERTAKE,
@@ -181,6 +185,9 @@ SG_MUST_USE int lg_db_last_pooled(struct lg_db *db, struct lg_statement_ref *out
  * doc may be NULL; the bytes are checked against the hash. */
 SG_MUST_USE int lg_db_document(struct lg_db *db, struct sg_buf *doc, struct lg_doc_place *place, bool is_body,
     const struct lg_hash *leaf);
+/* fn for each row (leaf, document) of a query. */
+SG_MUST_USE int lg_db_each_document(struct lg_db *db, enum lg_sql id, const struct lg_arg *args, size_t n,
+    bool is_body, lg_reader_doc_fn *fn, void *arg);
 SG_MUST_USE int lg_db_pool(struct lg_db *db, lg_reader_doc_fn *fn, void *arg);
 SG_MUST_USE int lg_db_paper_state(struct lg_db *db, struct lg_paper_state *state, int64_t index);
 

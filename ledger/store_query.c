@@ -295,11 +295,11 @@ int lg_db_document(struct lg_db *db, struct sg_buf *doc, struct lg_doc_place *pl
     return err;
 }
 
-/* One half of the pool: rows of (leaf, document). */
-static int walk(struct lg_db *db, enum lg_sql id, bool is_body, lg_reader_doc_fn *fn, void *arg)
+int lg_db_each_document(struct lg_db *db, enum lg_sql id, const struct lg_arg *args, size_t n, bool is_body,
+    lg_reader_doc_fn *fn, void *arg)
 {
     sqlite3_stmt *st;
-    int err = lg_db_query(db, &st, id, NULL, 0);
+    int err = lg_db_query(db, &st, id, args, n);
     if (err != 0)
         return err;
     int row;
@@ -318,8 +318,8 @@ static int walk(struct lg_db *db, enum lg_sql id, bool is_body, lg_reader_doc_fn
 
 int lg_db_pool(struct lg_db *db, lg_reader_doc_fn *fn, void *arg)
 {
-    const int err = walk(db, LG_SQL_BODY_POOL, true, fn, arg);
-    return err != 0 ? err : walk(db, LG_SQL_STATEMENT_POOL, false, fn, arg);
+    const int err = lg_db_each_document(db, LG_SQL_BODY_POOL, NULL, 0, true, fn, arg);
+    return err != 0 ? err : lg_db_each_document(db, LG_SQL_STATEMENT_POOL, NULL, 0, false, fn, arg);
 }
 
 int lg_db_paper_state(struct lg_db *db, struct lg_paper_state *state, int64_t index)

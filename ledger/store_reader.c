@@ -126,6 +126,13 @@ int lg_reader_pool(struct lg_reader *r, lg_reader_doc_fn *fn, void *arg)
     return lg_db_pool(&r->db, fn, arg);
 }
 
+int lg_reader_pool_statements(
+    struct lg_reader *r, int64_t offset, int64_t limit, lg_reader_doc_fn *fn, void *arg)
+{
+    return lg_db_each_document(
+        &r->db, LG_SQL_STATEMENT_POOL_PAGE, LG_ARGS(lg_arg_int(offset), lg_arg_int(limit)), false, fn, arg);
+}
+
 /* The counters of a gateway; zeros when nothing of it was ever held. */
 static int counters(struct lg_reader *r, struct lg_gateway_state *out, int g)
 {

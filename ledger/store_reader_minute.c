@@ -233,20 +233,59 @@ int lg_reader_minute(struct lg_reader *r, struct lg_minute *out, const char *rel
     return err != 0 ? err : count_seen(r, &out->seen_by, out->height);
 }
 
-int lg_reader_minutes(struct lg_reader *r, const char *relay, sg_minute from, sg_minute to, bool descending,
+static int each_minute(struct lg_reader *r, enum lg_sql id, const char *relay, sg_minute from, sg_minute to,
     unsigned limit, lg_reader_minute_fn *fn, void *arg)
 {
     const int index = lg_db_relay_index(&r->db, relay, strlen(relay));
     if (index < 0)
         return SG_ENOT_FOUND;
     sqlite3_stmt *st;
-    int err = lg_db_query(&r->db, &st, descending ? LG_SQL_MINUTES_DOWN : LG_SQL_MINUTES_UP,
-        LG_ARGS(lg_arg_int(index), lg_arg_int(from), lg_arg_int(to), lg_arg_int(limit)));
+    int err = lg_db_query(
+        &r->db, &st, id, LG_ARGS(lg_arg_int(index), lg_arg_int(from), lg_arg_int(to), lg_arg_int(limit)));
     if (err != 0)
         return err;
     int row;
     while ((row = lg_db_row(st)) > 0) {
         err = fn(arg, sqlite3_column_int64(st, 0));
+        if (err != 0) {
+            lg_db_done(st);
+            return err;
+        }
+    }
+    return row;
+}
+
+int lg_reader_minutes(struct lg_reader *r, const char *relay, sg_minute from, sg_minute to, bool descending,
+    unsigned limit, lg_reader_minute_fn *fn, void *arg)
+{
+    return each_minute(
+        r, descending ? LG_SQL_MINUTES_DOWN : LG_SQL_MINUTES_UP, relay, from, to, limit, fn, arg);
+}
+
+int lg_reader_pooled_minutes(struct lg_reader *r, const char *relay, sg_minute from, sg_minute to,
+    bool descending, unsigned limit, lg_reader_minute_fn *fn, void *arg)
+{
+    return each_minute(r, descending ? LG_SQL_POOLED_MINUTES_DOWN : LG_SQL_POOLED_MINUTES_UP, relay, from, to,
+        limit, fn, arg);
+}
+
+int lg_reader_pooled_bodies(
+    struct lg_reader *r, const char *relay, sg_minute min, lg_reader_digest_fn *fn, void *arg)
+{
+    const int index = lg_db_relay_index(&r->db, relay, strlen(relay));
+    if (index < 0)
+        return SG_ENOT_FOUND;
+    sqlite3_stmt *st;
+    int err =
+        lg_db_query(&r->db, &st, LG_SQL_BODY_POOL_OF_MINUTE, LG_ARGS(lg_arg_int(index), lg_arg_int(min)));
+    if (err != 0)
+        return err;
+    int row;
+    while ((row = lg_db_row(st)) > 0) {
+        struct lg_hash digest;
+        err = lg_db_column_hash(&digest, st, 0);
+        if (err == 0)
+            err = fn(arg, &digest);
         if (err != 0) {
             lg_db_done(st);
             return err;

@@ -57,7 +57,7 @@ static const char schema[] =
     " height INTEGER, idx INTEGER, digest BLOB NOT NULL, doc BLOB NOT NULL);"
     "CREATE UNIQUE INDEX body_digest ON body(digest);"
     "CREATE UNIQUE INDEX body_minute ON body(relay, min, height, idx) WHERE height IS NOT NULL;"
-    "CREATE INDEX body_pool ON body(id) WHERE pool = 1 AND height IS NULL;"
+    "CREATE INDEX body_pool ON body(relay, min) WHERE pool = 1 AND height IS NULL;"
     "CREATE TABLE read(relay INTEGER NOT NULL, min INTEGER NOT NULL, gw INTEGER NOT NULL, height INTEGER NOT "
     "NULL,"
     " idx INTEGER NOT NULL, body INTEGER NOT NULL, live INTEGER NOT NULL,"

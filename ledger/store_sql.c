@@ -46,6 +46,8 @@ static const char *const sql[LG_SQL_COUNT] = {
     [LG_SQL_STATEMENT_LEAF_AT] = "SELECT leaf FROM statement WHERE gw = ?1 AND height = ?2 AND idx = ?3",
     [LG_SQL_STATEMENT_POOL] =
         "SELECT leaf, doc FROM statement WHERE pool = 1 AND height IS NULL ORDER BY gw, inc, seq",
+    [LG_SQL_STATEMENT_POOL_PAGE] = "SELECT leaf, doc FROM statement WHERE pool = 1 AND height IS NULL"
+                                   " ORDER BY gw, inc, seq LIMIT ?2 OFFSET ?1",
     [LG_SQL_STATEMENT_PUT] = "INSERT INTO statement(gw, inc, seq, slot, ts, pool, leaf, doc)"
                              " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(leaf) DO NOTHING",
     [LG_SQL_STATEMENT_TO_POOL] =
@@ -63,7 +65,15 @@ static const char *const sql[LG_SQL_COUNT] = {
     [LG_SQL_BODY_DOC] = "SELECT pool, height, idx, doc FROM body WHERE digest = ?1",
     [LG_SQL_BODY_PLACE_BY_ID] = "SELECT digest, height, idx FROM body WHERE id = ?1",
     [LG_SQL_BODY_ID] = "SELECT id FROM body WHERE digest = ?1",
-    [LG_SQL_BODY_POOL] = "SELECT digest, doc FROM body WHERE pool = 1 AND height IS NULL ORDER BY id",
+    [LG_SQL_BODY_POOL] = "SELECT digest, doc FROM body WHERE pool = 1 AND height IS NULL ORDER BY relay, min",
+    [LG_SQL_BODY_POOL_OF_MINUTE] = "SELECT digest FROM body WHERE pool = 1 AND height IS NULL"
+                                   " AND relay = ?1 AND min = ?2",
+    [LG_SQL_POOLED_MINUTES_UP] =
+        "SELECT DISTINCT min FROM body WHERE pool = 1 AND height IS NULL AND relay = ?1"
+        " AND min BETWEEN ?2 AND ?3 ORDER BY min LIMIT ?4",
+    [LG_SQL_POOLED_MINUTES_DOWN] =
+        "SELECT DISTINCT min FROM body WHERE pool = 1 AND height IS NULL AND relay = ?1"
+        " AND min BETWEEN ?2 AND ?3 ORDER BY min DESC LIMIT ?4",
     [LG_SQL_BODY_PUT] = "INSERT INTO body(relay, min, pool, digest, doc) VALUES(?1, ?2, ?3, ?4, ?5)"
                         " ON CONFLICT(digest) DO NOTHING",
     [LG_SQL_BODY_TO_POOL] = "UPDATE body SET pool = 1 WHERE digest = ?1 AND height IS NULL AND pool <> 1",
