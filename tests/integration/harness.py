@@ -9,8 +9,8 @@ every wait is for an event with a deadline. Python 3 standard library only.
         host, port = relay.listening()
 
 Environment:
-    GRIDWITNESS_BIN      folder of the binaries (default: bin/ of the repository)
-    GRIDWITNESS_HELPERS  folder of the compiled helpers (default: build/default/tests/integration)
+    GRIDWITNESS_BIN    folder of the binaries (default: bin/ of the repository)
+    GRIDWITNESS_BUILD  folder of the build that holds the compiled helpers (default: build/default)
 """
 
 import os
@@ -33,8 +33,8 @@ def bin_path(name):
 
 def helper_path(name):
     """The path of a compiled helper, tests/integration/<name>.c."""
-    folder = os.environ.get("GRIDWITNESS_HELPERS", os.path.join(ROOT, "build/default/tests/integration"))
-    return os.path.join(folder, name)
+    build = os.environ.get("GRIDWITNESS_BUILD", os.path.join(ROOT, "build/default"))
+    return os.path.join(build, "tests/integration", name)
 
 
 def now_ms():

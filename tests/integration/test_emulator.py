@@ -3,6 +3,7 @@
 The numbers M1..M42 name hostile inputs; each has its exact fate here (an answer, byte for byte, or a close).
 """
 
+import json
 import os
 import re
 import shutil
@@ -709,6 +710,18 @@ class CommandLine(unittest.TestCase):
                     self.assertEqual(client.read(8, 4), [0, 0, 0, 6])
                     client.live(2)
                 self.assertTrue(os.path.isdir(os.path.join(folder, "text")))
+
+    def test_every_key_of_the_schema_is_accepted(self):
+        with open(os.path.join(ROOT, "docs/schema/relay-emulator.json"), encoding="utf-8") as f:
+            schema = json.load(f)
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "relay.json")
+            with open(path, "w", encoding="utf-8") as f:
+                json.dump({key: rule["examples"][0] for key, rule in schema["properties"].items()}, f)
+            with Program([EMULATOR, "--config", path]) as program:
+                with Client(program.listening()) as client:
+                    self.assertEqual(client.read(8, 4), [0xFFFF] * 4)
+                    client.live(3)
 
     def test_wrong_configuration_exits_2_and_names_the_place(self):
         for text, names in (
