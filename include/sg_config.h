@@ -13,7 +13,8 @@
 struct sg_config; /* a parsed file and its list of faults */
 struct sg_node;   /* a value in it; borrowed from the sg_config, valid until sg_config_free */
 
-/* Read and parse. On SG_ECONFIG *out is still set when the text could be read, so that faults can be listed;
+/* Read and parse. Refused: what is no regular file, more than 1 MiB or 16 levels, a BOM, a NUL, anything that is not
+ * strict JSON with an object at the top, a key given twice. CR LF is white space. On SG_ECONFIG *out is still set when the text could be read, so that faults can be listed;
  * otherwise *out is NULL and fault says why. Caller frees *out. */
 SG_MUST_USE int sg_config_load(struct sg_config **out, const char *path, struct sg_fault *fault);
 /* The same from memory; name stands for the file in messages. */
@@ -21,6 +22,7 @@ SG_MUST_USE int sg_config_parse(
     struct sg_config **out, const char *name, const char *text, size_t len, struct sg_fault *fault);
 void sg_config_free(struct sg_config *c);
 
+/* The object of the file; NULL when it could not be parsed. */
 const struct sg_node *sg_config_root(const struct sg_config *c);
 size_t sg_config_fault_count(const struct sg_config *c);
 /* i < count. "FILE:LINE: $.relays[1].port: 65536 is not in 1..65535". Borrowed until sg_config_free. */
@@ -31,7 +33,8 @@ void sg_config_fail(struct sg_config *c, const struct sg_node *at, const char *f
 SG_MUST_USE int sg_config_result(const struct sg_config *c, struct sg_fault *fault);
 
 /* Object access: each getter marks the key as known; sg_config_no_more faults every key that nobody asked for.
- * A getter for a missing key returns the default; with required it records a fault. Getters never fail hard. */
+ * A getter for a missing key returns the default; with required it records a fault. Getters never fail hard. A NULL
+ * object or array (missing, or of a wrong kind: already a fault) gives defaults and records nothing. */
 const struct sg_node *sg_config_object(struct sg_config *c, const struct sg_node *obj, const char *key, bool required);
 const struct sg_node *sg_config_array(
     struct sg_config *c, const struct sg_node *obj, const char *key, bool required, size_t min, size_t max);
