@@ -81,16 +81,19 @@ struct gw_said_row {
  * transaction: only after 0 may it leave the process. SG_ECONFLICT: this (inc, seq) is there; nothing changed. */
 SG_MUST_USE int gw_outbox_add_statement(struct gw_outbox *o, struct gw_said_row *row, const uint8_t *doc,
     size_t doc_len, const struct gw_item *items, unsigned nitems);
-/* Note where it is seen; acknowledged is sticky. GW_SAID_DEAD opens its items again. SG_ENOT_FOUND. */
+/* Note where it is seen; acknowledged is sticky. GW_SAID_DEAD opens its items again, and is final. SG_ENOT_FOUND: no such
+ * statement, or a dead one. */
 SG_MUST_USE int gw_outbox_set_said(
     struct gw_outbox *o, int64_t id, enum gw_said said, bool acknowledged, int64_t height);
+/* A node has taken it: a MADE one is POOLED now, another place stays. SG_ENOT_FOUND. */
+SG_MUST_USE int gw_outbox_acknowledge(struct gw_outbox *o, int64_t id);
 /* All statements of an incarnation that are MADE or POOLED become DEAD, and their items open. */
 SG_MUST_USE int gw_outbox_give_up(struct gw_outbox *o, sg_ms inc);
 /* One by its leaf, or its place in the chain: SG_ENOT_FOUND. */
 SG_MUST_USE int gw_outbox_find(struct gw_outbox *o, struct gw_said_row *row, const struct lg_hash *leaf);
 SG_MUST_USE int gw_outbox_find_seq(struct gw_outbox *o, struct gw_said_row *row, sg_ms inc, int64_t seq);
-/* The first row with id >= from that is MADE or POOLED: SG_ENOT_FOUND. */
-SG_MUST_USE int gw_outbox_next(struct gw_outbox *o, struct gw_said_row *row, int64_t from);
+/* The first row with id >= from that is MADE or POOLED (mined_too: or MINED or CONFIRMED): SG_ENOT_FOUND. */
+SG_MUST_USE int gw_outbox_next(struct gw_outbox *o, struct gw_said_row *row, int64_t from, bool mined_too);
 /* The oldest MADE or POOLED statement of an incarnation: SG_ENOT_FOUND. */
 SG_MUST_USE int gw_outbox_oldest_unmined(struct gw_outbox *o, struct gw_said_row *row, sg_ms inc);
 /* At most max statements to ask about, those asked longest ago first: all that are not CONFIRMED or DEAD come before the

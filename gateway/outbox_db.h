@@ -28,7 +28,8 @@ struct sqlite3_stmt;
                 "VALUES(?1,?2,?3,?4,0,0,0,?3,?5,?6)")                                                        \
     X(PAIR_CARRY, "UPDATE pair SET stmt=?1 WHERE id=?2 AND stmt=0")                                          \
     X(GAP_CARRY, "UPDATE gap SET stmt=?1 WHERE id=?2 AND stmt=0")                                            \
-    X(SAID_SET, "UPDATE said SET place=?2,ack=max(ack,?3),height=?4 WHERE id=?1")                            \
+    X(SAID_SET, "UPDATE said SET place=?2,ack=max(ack,?3),height=?4 WHERE id=?1 AND place<4")                \
+    X(SAID_ACK, "UPDATE said SET ack=1,place=max(place,1) WHERE id=?1")                                      \
     X(PAIR_OPEN, "UPDATE pair SET stmt=0 WHERE stmt=?1")                                                     \
     X(GAP_STALE,                                                                                             \
         "DELETE FROM gap WHERE stmt=?1 AND EXISTS(SELECT 1 FROM pair WHERE pair.relay=gap.relay AND "        \
@@ -36,8 +37,8 @@ struct sqlite3_stmt;
     X(GAP_OPEN, "UPDATE gap SET stmt=0 WHERE stmt=?1")                                                       \
     X(SAID_BY_LEAF, "SELECT id,inc,seq,slot,leaf,place,ack,height FROM said WHERE leaf=?1")                  \
     X(SAID_BY_SEQ, "SELECT id,inc,seq,slot,leaf,place,ack,height FROM said WHERE inc=?1 AND seq=?2")         \
-    X(SAID_NEXT, "SELECT id,inc,seq,slot,leaf,place,ack,height FROM said WHERE id>=?1 AND place<2 ORDER BY " \
-                 "id LIMIT 1")                                                                               \
+    X(SAID_NEXT, "SELECT id,inc,seq,slot,leaf,place,ack,height FROM said WHERE id>=?1 AND place<?2 ORDER "   \
+                 "BY id LIMIT 1")                                                                            \
     X(SAID_UNMINED, "SELECT id,inc,seq,slot,leaf,place,ack,height FROM said WHERE inc=?1 AND place<2 ORDER " \
                     "BY seq LIMIT 1")                                                                        \
     X(SAID_FOLLOW,                                                                                           \

@@ -52,11 +52,11 @@ int gw_outbox_find_seq(struct gw_outbox *o, struct gw_said_row *row, sg_ms inc, 
     return find_one(o, row, GW_SQL_SAID_BY_SEQ, args, 2);
 }
 
-int gw_outbox_next(struct gw_outbox *o, struct gw_said_row *row, int64_t from)
+int gw_outbox_next(struct gw_outbox *o, struct gw_said_row *row, int64_t from, bool mined_too)
 {
-    struct gw_sql_arg args[] = {GW_INT(from)};
+    struct gw_sql_arg args[] = {GW_INT(from), GW_INT(mined_too ? GW_SAID_DEAD : GW_SAID_MINED)};
 
-    return find_one(o, row, GW_SQL_SAID_NEXT, args, 1);
+    return find_one(o, row, GW_SQL_SAID_NEXT, args, 2);
 }
 
 int gw_outbox_oldest_unmined(struct gw_outbox *o, struct gw_said_row *row, sg_ms inc)
@@ -141,6 +141,14 @@ int gw_outbox_set_said(struct gw_outbox *o, int64_t id, enum gw_said said, bool 
     if (!err && said == GW_SAID_DEAD)
         err = open_items(o, id);
     return gw_sql_leave(o, own, err);
+}
+
+int gw_outbox_acknowledge(struct gw_outbox *o, int64_t id)
+{
+    struct gw_sql_arg args[] = {GW_INT(id)};
+    int err = gw_sql_run(o, GW_SQL_SAID_ACK, args, 1);
+
+    return err ? err : gw_sql_changes(o) == 0 ? SG_ENOT_FOUND : 0;
 }
 
 static int give_up_all(struct gw_outbox *o, sg_ms inc)
