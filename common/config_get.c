@@ -20,6 +20,11 @@ static struct sg_node *find(const struct sg_node *obj, const char *key)
     return NULL;
 }
 
+const struct sg_node *sg_config_member(const struct sg_node *obj, const char *key)
+{
+    return obj ? find(obj, key) : NULL;
+}
+
 /* The value of a key, now known; NULL when missing (a fault when required). */
 static const struct sg_node *ask(
     struct sg_config *c, const struct sg_node *obj, const char *key, bool required)

@@ -35,21 +35,26 @@ SG_MUST_USE int sg_config_result(const struct sg_config *c, struct sg_fault *fau
 /* Object access: each getter marks the key as known; sg_config_no_more faults every key that nobody asked for.
  * A getter for a missing key returns the default; with required it records a fault. Getters never fail hard. A NULL
  * object or array (missing, or of a wrong kind: already a fault) gives defaults and records nothing. */
-const struct sg_node *sg_config_object(struct sg_config *c, const struct sg_node *obj, const char *key, bool required);
+const struct sg_node *sg_config_object(
+    struct sg_config *c, const struct sg_node *obj, const char *key, bool required);
 const struct sg_node *sg_config_array(
     struct sg_config *c, const struct sg_node *obj, const char *key, bool required, size_t min, size_t max);
-int64_t sg_config_int(struct sg_config *c, const struct sg_node *obj, const char *key, bool required, int64_t fallback,
-    int64_t min, int64_t max);
+int64_t sg_config_int(struct sg_config *c, const struct sg_node *obj, const char *key, bool required,
+    int64_t fallback, int64_t min, int64_t max);
 bool sg_config_bool(struct sg_config *c, const struct sg_node *obj, const char *key, bool fallback);
 /* A string of min..max bytes, no control characters, valid UTF-8; borrowed; fallback when missing. */
 const char *sg_config_str(struct sg_config *c, const struct sg_node *obj, const char *key, bool required,
     const char *fallback, size_t min, size_t max);
 void sg_config_no_more(struct sg_config *c, const struct sg_node *obj);
 
+/* The value of a key, for messages (NULL when missing); does not mark it as known. */
+const struct sg_node *sg_config_member(const struct sg_node *obj, const char *key);
+
 size_t sg_config_len(const struct sg_node *array);
 /* Element i; a fault and NULL when it is not of the wanted kind. */
 const struct sg_node *sg_config_item_object(struct sg_config *c, const struct sg_node *array, size_t i);
-const char *sg_config_item_str(struct sg_config *c, const struct sg_node *array, size_t i, size_t min, size_t max);
+const char *sg_config_item_str(
+    struct sg_config *c, const struct sg_node *array, size_t i, size_t min, size_t max);
 /* Element i for messages, never NULL for i < len. */
 const struct sg_node *sg_config_item(const struct sg_node *array, size_t i);
 
