@@ -70,6 +70,8 @@ static void unlink_transfer(struct sg_http_client *c, struct sg_http_transfer *t
 static void end_transfer(struct sg_http_client *c, struct sg_http_transfer *t)
 {
     unlink_transfer(c, t);
+    if (t->answer.err) /* a part of a body is no answer */
+        sg_buf_fini(&t->answer.body);
     t->done(t->ctx, &t->answer);
     sg_http_transfer_free(t);
 }

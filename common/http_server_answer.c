@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sg_text.h"
+
 #define JSON_PROBLEM "application/problem+json"
 
 /* ---- headers ---- */
@@ -120,14 +122,17 @@ void sg_http_answer_take(
 
 /* ---- problems ---- */
 
+/* s may hold bytes of a request: what is not UTF-8 must not make the answer something other than JSON. */
 static void put_json_string(struct sg_buf *b, const char *s)
 {
+    bool is_utf8 = sg_utf8_valid(s, strlen(s));
+
     sg_buf_put_u8(b, '"');
     for (; *s; s++) {
         unsigned char c = (unsigned char)*s;
         if (c == '"' || c == '\\')
             sg_buf_put_u8(b, '\\');
-        if (c < 0x20 || c == 0x7f)
+        if (c < 0x20 || c == 0x7f || (c >= 0x80 && !is_utf8))
             c = '?';
         sg_buf_put_u8(b, c);
     }

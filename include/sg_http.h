@@ -30,17 +30,18 @@ struct sg_http_route {
 };
 
 struct sg_http_server_config {
-    const char *bind; /* numeric IPv4 or IPv6 address */
-    uint16_t port;    /* 0: any free port */
+    const char *bind;                   /* numeric IPv4 or IPv6 address */
+    uint16_t port;                      /* 0: any free port */
     const struct sg_http_route *routes; /* borrowed for the life of the server */
     size_t nroutes;
-    void *ctx; /* handed to every handler */
+    void *ctx;                        /* handed to every handler */
     unsigned max_connections;         /* 0: 128 */
     unsigned max_connections_address; /* 0: 16 */
     const char *server_name;          /* Server: header; NULL: none */
     unsigned threads;                 /* 0: one; handlers run on all of them */
-    unsigned request_timeout_ms;      /* 0: 10000; a connection without a complete request for so long is shut down */
-    unsigned answer_timeout_ms;       /* 0: 60000; the same while a whole (not streamed) answer is being sent */
+    unsigned
+        request_timeout_ms; /* 0: 10000; a connection without a complete request for so long is shut down */
+    unsigned answer_timeout_ms; /* 0: 60000; the same while a whole (not streamed) answer is being sent */
 };
 
 /* SG_EADDRINUSE (fault names the address and port), SG_ECONFIG for a bad address, SG_EIO. */
@@ -62,7 +63,8 @@ const char *sg_http_segment(const struct sg_http_request *req, size_t i);
  * A key given twice counts as bad: see sg_http_query_check. */
 const char *sg_http_query(const struct sg_http_request *req, const char *key);
 /* SG_EBAD_PARAMETER when a key is not in names (NULL-terminated) or occurs twice; *which says it. */
-SG_MUST_USE int sg_http_query_check(const struct sg_http_request *req, const char *const *names, const char **which);
+SG_MUST_USE int sg_http_query_check(
+    const struct sg_http_request *req, const char *const *names, const char **which);
 /* Value of a request header, name in any case; NULL when absent. Borrowed with req. */
 const char *sg_http_header(const struct sg_http_request *req, const char *name);
 /* The whole body; NULL and 0 when there is none. Borrowed with req. */
@@ -71,10 +73,11 @@ const uint8_t *sg_http_body(const struct sg_http_request *req, size_t *len);
 void sg_http_request_own(struct sg_http_request *req, void *p, void (*free_fn)(void *));
 
 /* Answer with a whole body; bytes are copied. extra: NULL or "Name: value\r\n..." */
-void sg_http_answer(
-    struct sg_http_request *req, int status, const char *content_type, const void *body, size_t len, const char *extra);
+void sg_http_answer(struct sg_http_request *req, int status, const char *content_type, const void *body,
+    size_t len, const char *extra);
 /* The same, taking the buffer's memory instead of copying. */
-void sg_http_answer_take(struct sg_http_request *req, int status, const char *content_type, struct sg_buf *body);
+void sg_http_answer_take(
+    struct sg_http_request *req, int status, const char *content_type, struct sg_buf *body);
 /* RFC 9457: status and code from err (sg_err_code), detail for a person. */
 void sg_http_answer_problem(struct sg_http_request *req, int err, const char *detail);
 /* Status that an error code maps to: 400, 404, 405, 409, 413, 422, 500, 503. */
@@ -87,8 +90,8 @@ int sg_http_status_of(int err);
  * server's thread, however the answer ends. A stopping server breaks streams off. */
 #define SG_HTTP_LATER (-2)
 typedef long sg_http_read_fn(void *state, char *dst, size_t max);
-void sg_http_answer_stream(
-    struct sg_http_request *req, int status, const char *content_type, sg_http_read_fn *read_fn, void *state, void (*free_fn)(void *));
+void sg_http_answer_stream(struct sg_http_request *req, int status, const char *content_type,
+    sg_http_read_fn *read_fn, void *state, void (*free_fn)(void *));
 /* Ask every stream that said SG_HTTP_LATER again. Thread: any. */
 void sg_http_server_wake(struct sg_http_server *s);
 
@@ -99,9 +102,11 @@ void sg_http_server_wake(struct sg_http_server *s);
 struct sg_http_client;
 
 struct sg_http_answer {
-    int err;    /* 0 when an HTTP answer came whole, whatever its status; SG_ETIMEOUT, SG_EREFUSED, SG_ETOO_LARGE, SG_EMALFORMED, SG_EIO */
-    int status; /* HTTP status, 0 without an answer */
-    struct sg_buf body;
+    /* 0 when an HTTP answer came whole, whatever its status; SG_ETIMEOUT, SG_EREFUSED (also: no such host),
+     * SG_ETOO_LARGE, SG_EMALFORMED (also: cut short), SG_ESTOPPED, SG_EIO, SG_ENOMEM, SG_EINVAL (the URL) */
+    int err;
+    int status;         /* HTTP status, 0 without an answer */
+    struct sg_buf body; /* empty after an error */
 };
 
 /* Called from sg_http_client_run/_call on the owner's thread. answer is borrowed for the call
@@ -109,12 +114,12 @@ struct sg_http_answer {
 typedef void sg_http_done_fn(void *ctx, struct sg_http_answer *answer);
 
 struct sg_http_call {
-    const char *url;         /* copied */
-    const char *accept;      /* Accept header; NULL: application/json */
-    const void *post;        /* NULL: GET; else a JSON body, copied */
+    const char *url;    /* copied */
+    const char *accept; /* Accept header; NULL: application/json */
+    const void *post;   /* NULL: GET; else a JSON body, copied */
     size_t post_len;
-    size_t max_answer;       /* bytes; the transfer breaks off beyond */
-    sg_ms timeout_ms;        /* total, real; 0: 8000 */
+    size_t max_answer; /* bytes; the transfer breaks off beyond */
+    sg_ms timeout_ms;  /* total, real; 0: 8000 */
 };
 
 SG_MUST_USE int sg_http_client_new(struct sg_http_client **out);
@@ -122,11 +127,13 @@ SG_MUST_USE int sg_http_client_new(struct sg_http_client **out);
 void sg_http_client_free(struct sg_http_client *c);
 /* Start a call; done is called exactly once, later. SG_EINVAL (no http or https URL, max_answer beyond
  * 2^31-1, timeout beyond an hour), SG_ENOMEM, SG_ESTOPPED: it never will be. */
-SG_MUST_USE int sg_http_client_start(struct sg_http_client *c, const struct sg_http_call *call, sg_http_done_fn *done, void *ctx);
+SG_MUST_USE int sg_http_client_start(
+    struct sg_http_client *c, const struct sg_http_call *call, sg_http_done_fn *done, void *ctx);
 /* Drive transfers for at most wait_ms, return earlier after a completion or a wakeup. */
 void sg_http_client_run(struct sg_http_client *c, sg_ms wait_ms);
 void sg_http_client_wakeup(struct sg_http_client *c);
 /* One call, blocking. answer: caller's, sg_buf_fini(&answer->body) when done. Returns answer->err. */
-SG_MUST_USE int sg_http_client_call(struct sg_http_client *c, const struct sg_http_call *call, struct sg_http_answer *answer);
+SG_MUST_USE int sg_http_client_call(
+    struct sg_http_client *c, const struct sg_http_call *call, struct sg_http_answer *answer);
 
 #endif

@@ -87,6 +87,7 @@ static void answer_bad_ends_with_its_error(void **state)
         int err = call(&a, cases[i].path, cases[i].timeout_ms);
         if (err != cases[i].err || a.status != cases[i].status)
             fail_msg("%s: %s, status %d", cases[i].path, sg_err_code(err), a.status);
+        assert_true(err == 0 || a.body.len == 0);
         assert_in_range(raw_now_ms() - start_ms, err == SG_ETIMEOUT ? 250 : 0, BOUND_MS);
         sg_buf_fini(&a.body);
         assert_int_equal(call(&a, "/ok", 0), 0);

@@ -1,5 +1,5 @@
 /* The HTTP server's refusals: framing, targets, methods, bodies (R1-R7, R11-R17 of the table of bad inputs).
- * Its life (kept requests, streams, slow clients, limits, stopping) is in test_http_server_life.c. */
+ * Its life (kept requests, streams, slow clients, limits, stopping) is in the tests named test_http_server_*. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -463,37 +463,6 @@ static void segments_and_query_decoded(void **state)
     }
 }
 
-/* The status of each kind of error. */
-static void status_of_error_follows_the_contract(void **state)
-{
-    static const struct {
-        int err, status;
-    } cases[] = {
-        {SG_OK, 200},
-        {SG_EBAD_PARAMETER, 400},
-        {SG_ENOT_FOUND, 404},
-        {SG_EMETHOD, 405},
-        {SG_ECONFLICT, 409},
-        {SG_EGAP, 409},
-        {SG_ETOO_LARGE, 413},
-        {SG_ECANONICAL, 422},
-        {SG_ESHAPE, 422},
-        {SG_ESIZE, 422},
-        {SG_EAGGREGATE, 422},
-        {SG_EFUTURE, 422},
-        {SG_EOVERLOADED, 503},
-        {SG_ENOT_READY, 503},
-        {SG_EIO, 500},
-        {SG_ENOMEM, 500},
-        {1, 500},
-        {-100000, 500},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < SG_ARRAY_LEN(cases); i++)
-        assert_int_equal(sg_http_status_of(cases[i].err), cases[i].status);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -507,7 +476,6 @@ int main(void)
         cmocka_unit_test(refusal_is_problem_json),
         cmocka_unit_test(answer_headers_follow_the_method),
         cmocka_unit_test(segments_and_query_decoded),
-        cmocka_unit_test(status_of_error_follows_the_contract),
     };
 
     return cmocka_run_group_tests_name("http_server", tests, setup, teardown);

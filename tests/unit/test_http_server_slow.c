@@ -1,0 +1,158 @@
+/* The HTTP server and clients that are slow, silent, or too many. */
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "tests/lib/http_fixture.h"
+
+enum { TIMEOUT_MS = 300 };
+
+/* ---- slow clients ---- */
+
+/* Send text for ever, a byte at a time, until the server closes. Returns the time that took. */
+static int64_t drip_until_closed(int fd, const char *text)
+{
+    int64_t start_ms = raw_now_ms();
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    while (raw_now_ms() - start_ms < RAW_TIMEOUT_MS) {
+        if (!raw_send(fd, *text ? text : "a", 1))
+            break;
+        if (*text)
+            text++;
+        if (poll(&p, 1, 20) == 1) /* the pace of the drip, and what wakes it */
+            break;
+    }
+    return raw_now_ms() - start_ms;
+}
+
+/* R8, R9, R16: bytes that never make a request, in the header, in the body, after 100 Continue, or none at all, end after the
+ * limit, however busy the connection looks; meanwhile others are served. */
+static void client_slow_is_closed_others_are_served(void **state)
+{
+    static const char *const drips[] = {"", "GET /ok HTTP/1.1\r\n" HTTP_H "X: ",
+        "POST /echo HTTP/1.1\r\n" HTTP_H "Content-Length: 90000\r\n\r\n"};
+    struct http_fixture f;
+
+    (void)state;
+    http_start(&f, (struct sg_http_server_config){.request_timeout_ms = TIMEOUT_MS});
+    int silent = http_dial(&f);
+    int expect = http_dial(&f);
+    assert_true(raw_sends(
+        expect, "POST /echo HTTP/1.1\r\n" HTTP_H "Content-Length: 9\r\nExpect: 100-continue\r\n\r\n"));
+    for (size_t i = 0; i < SG_ARRAY_LEN(drips); i++) {
+        int fd = http_dial(&f);
+        assert_int_equal(http_status_of(&f, HTTP_OK), 200);
+        int64_t took_ms = drip_until_closed(fd, drips[i]);
+        assert_in_range(took_ms, TIMEOUT_MS - 50, RAW_TIMEOUT_MS / 2);
+        assert_int_equal(http_status_of(&f, HTTP_OK), 200);
+        (void)close(fd);
+    }
+    assert_true(raw_closed(silent));
+    char text[256];
+    (void)raw_recv_all(expect, text, sizeof(text));
+    assert_string_equal(text, "HTTP/1.1 100 Continue\r\n\r\n");
+    (void)close(silent);
+    (void)close(expect);
+    http_stop(&f);
+}
+
+/* The limit measures the client: a kept request may take the server many times as long, and afterwards the connection
+ * is as good as before; without a further request it is closed. */
+static void request_kept_beyond_the_limit_is_answered(void **state)
+{
+    struct http_fixture f;
+    struct raw_answer a;
+
+    (void)state;
+    http_start(&f, (struct sg_http_server_config){.request_timeout_ms = TIMEOUT_MS});
+    int fd = http_dial(&f);
+    assert_true(raw_sends(fd, HTTP_LATER));
+    struct sg_http_request *req = http_next_kept(&f);
+    for (int i = 0; i < 3; i++) { /* three limits pass: each closes a silent connection */
+        int silent = http_dial(&f);
+        assert_true(raw_closed(silent));
+        (void)close(silent);
+    }
+    http_answer_kept(req);
+    raw_recv(fd, &a, false);
+    assert_int_equal(a.status, 200);
+    assert_int_equal(http_status_on(fd, HTTP_OK), 200);
+    assert_true(raw_closed(fd));
+    (void)close(fd);
+    http_stop(&f);
+}
+
+/* R10: a client that asks for much and reads nothing is closed after the answer's limit. */
+static void client_that_never_reads_is_closed(void **state)
+{
+    struct http_fixture f;
+    struct pollfd p = {.events = 0}; /* POLLHUP or POLLERR */
+
+    (void)state;
+    http_start(&f,
+        (struct sg_http_server_config){.request_timeout_ms = TIMEOUT_MS, .answer_timeout_ms = TIMEOUT_MS});
+    p.fd = http_dial(&f);
+    assert_true(raw_sends(p.fd, "GET /big HTTP/1.1\r\n" HTTP_H "\r\n"));
+    assert_int_equal(http_status_of(&f, HTTP_OK), 200);
+    assert_int_equal(poll(&p, 1, RAW_TIMEOUT_MS), 1);
+    (void)close(p.fd);
+    http_stop(&f);
+}
+
+/* ---- limits ---- */
+
+/* One address holds so many connections and no more; another address is served. */
+static void address_beyond_its_share_refused(void **state)
+{
+    struct http_fixture f;
+    int held[3];
+
+    (void)state;
+    http_start(&f, (struct sg_http_server_config){.max_connections_address = 3});
+    for (size_t i = 0; i < SG_ARRAY_LEN(held); i++) {
+        held[i] = raw_dial(f.port, 7);
+        assert_int_equal(http_status_on(held[i], HTTP_OK), 200);
+    }
+    int fourth = raw_dial(f.port, 7);
+    assert_true(raw_closed(fourth));
+    (void)close(fourth);
+    assert_int_equal(http_status_of(&f, HTTP_OK), 200);
+    for (size_t i = 0; i < SG_ARRAY_LEN(held); i++)
+        (void)close(held[i]);
+    http_stop(&f);
+}
+
+/* With all places taken by clients that say nothing, a new one is served as soon as the sweep has freed a place. */
+static void connections_all_taken_freed_by_the_sweep(void **state)
+{
+    struct http_fixture f;
+    int held[4];
+
+    (void)state;
+    http_start(&f, (struct sg_http_server_config){.max_connections = 4, .request_timeout_ms = TIMEOUT_MS});
+    for (size_t i = 0; i < SG_ARRAY_LEN(held); i++)
+        held[i] = raw_dial(f.port, 2 + (unsigned)i);
+    assert_int_equal(http_status_of(&f, HTTP_OK), 200);
+    for (size_t i = 0; i < SG_ARRAY_LEN(held); i++)
+        (void)close(held[i]);
+    http_stop(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(client_slow_is_closed_others_are_served),
+        cmocka_unit_test(request_kept_beyond_the_limit_is_answered),
+        cmocka_unit_test(client_that_never_reads_is_closed),
+        cmocka_unit_test(address_beyond_its_share_refused),
+        cmocka_unit_test(connections_all_taken_freed_by_the_sweep),
+    };
+
+    return cmocka_run_group_tests_name("http_server_slow", tests, NULL, NULL);
+}
