@@ -92,7 +92,7 @@ static void frame_incomplete_asks_for_more(void **state)
 /* M4-M6: a protocol id other than 0 closes as soon as its first wrong byte is here. */
 static void frame_wrong_protocol_is_closed(void **state)
 {
-    static const uint16_t protocols[] = {0x0001, 0x0100, 0x1234, 0xFFFF};
+    static const uint16_t protocols[] = {0x0001, 0x0002, 0x0080, 0x0100, 0x8000, 0x1234, 0xFFFF};
     const uint8_t pdu[] = {3, 0, 200, 0, 34};
     struct re_request r;
     (void)state;

@@ -73,6 +73,9 @@ static void options_actions_are_told(void **state)
     assert_int_equal(o.action, RE_ACTION_VERSION);
     assert_int_equal(read_options(&o, &fault, "--print-map"), 0);
     assert_int_equal(o.action, RE_ACTION_PRINT_MAP);
+    /* Help is given whatever the file would say. */
+    assert_int_equal(read_options(&o, &fault, "--help --config /nonexistent"), 0);
+    assert_int_equal(read_options(&o, &fault, "--config /nonexistent"), SG_ECONFIG);
 }
 
 /* The ends of the zones that a genesis may name are accepted, one minute beyond is not. */
