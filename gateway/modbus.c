@@ -181,6 +181,12 @@ static int check_quiet(const struct gw_modbus *m)
                                                                      : SG_EIO;
 }
 
+void gw_modbus_look(struct gw_modbus *m)
+{
+    if (m->fd >= 0 && check_quiet(m) != 0)
+        gw_modbus_close(m);
+}
+
 /* A request is 12 bytes into an empty send buffer: it goes as a whole, or the connection is of no use. */
 static int send_request(const struct gw_modbus *m, const struct gw_request *rq)
 {

@@ -26,6 +26,9 @@ void gw_modbus_close(struct gw_modbus *m);
 /* Another number > 0 for every connection, 0 while there is none. */
 unsigned gw_modbus_generation(const struct gw_modbus *m);
 
+/* Between requests: drop the connection when the relay has closed it, or has sent what nobody asked for. */
+void gw_modbus_look(struct gw_modbus *m);
+
 /* Read holding registers on the open connection (FC03).
  *
  * Returns: 0              regs holds quantity registers, note the verdict of the check

@@ -45,6 +45,7 @@ void gw_relay_init(struct gw_relay *r, const struct gw_relay_setup *setup, struc
     *r = (struct gw_relay){
         .setup = *setup,
         .state = GW_RELAY_DOWN,
+        .header_run_ms = now.run_ms - GW_HEADER_PAUSE_MS,
         .retry_run_ms = now.run_ms,
         .lost_run_ms = now.run_ms,
         .reported = 1,
@@ -126,21 +127,55 @@ static void ask(struct gw_job *job, enum gw_read_kind kind)
     };
 }
 
+static void fail(struct gw_relay *r, enum gw_read_kind kind, int err, struct gw_now now)
+{
+    sg_ms most = r->closing ? GW_BACKOFF_CLOSING_MS : GW_BACKOFF_MAX_MS;
+
+    if (r->failures++ == 0)
+        r->down_since_run_ms = now.run_ms;
+    r->last_err = err;
+    r->retry_run_ms = now.run_ms + gw_pause_ms(GW_BACKOFF_MIN_MS, most, r->failures - 1);
+    if (kind != GW_READ_LIVE)
+        gw_minute_failed(r, err, now);
+    move(r, GW_RELAY_DOWN);
+}
+
+/* The connection on which the identity was checked is gone. */
+static void follow_connection(struct gw_relay *r, struct gw_now now, unsigned generation)
+{
+    if (r->state != GW_RELAY_READY || generation == r->generation)
+        return;
+    if (!r->proven && generation == 0)
+        fail(r, GW_READ_HEADER, SG_ECLOSED, now);
+    else
+        move(r, GW_RELAY_IDENTIFY);
+}
+
+static void identify(struct gw_relay *r, struct gw_job *job, struct gw_now now)
+{
+    if (now.run_ms < r->header_run_ms + GW_HEADER_PAUSE_MS) {
+        r->retry_run_ms = r->header_run_ms + GW_HEADER_PAUSE_MS;
+        wait_until(r, job, now);
+        return;
+    }
+    if (r->state != GW_RELAY_IDENTIFY)
+        move(r, GW_RELAY_IDENTIFY);
+    r->header_run_ms = now.run_ms;
+    ask(job, GW_READ_HEADER);
+}
+
 void gw_relay_next(
     struct gw_relay *r, struct gw_job *job, struct gw_step *step, struct gw_now now, unsigned generation)
 {
     *step = (struct gw_step){0};
     follow_clocks(r, now);
-    if (r->state == GW_RELAY_READY && generation != r->generation)
-        move(r, GW_RELAY_IDENTIFY);
+    follow_connection(r, now, generation);
     if (gw_minute_give_up(r, step, now)) {
         *job = (struct gw_job){.wait = true, .until_ms = now.wall_ms};
     } else if (now.run_ms < r->retry_run_ms) {
         wait_until(r, job, now);
     } else if (r->state != GW_RELAY_READY) {
-        if (r->state != GW_RELAY_IDENTIFY)
-            move(r, GW_RELAY_IDENTIFY);
-        ask(job, GW_READ_HEADER);
+        identify(r, job, now);
     } else if (r->closing && gw_minute_job(r, job, now)) {
         /* a minute has ended: its frame comes before the next latch */
     } else if (!r->slot_done && now.run_ms >= r->live_run_ms) {
@@ -152,19 +187,6 @@ void gw_relay_next(
 }
 
 /* ---- what an answer means ---- */
-
-static void fail(struct gw_relay *r, const struct gw_job *job, int err, struct gw_now now)
-{
-    sg_ms most = r->closing ? GW_BACKOFF_CLOSING_MS : GW_BACKOFF_MAX_MS;
-
-    if (r->failures++ == 0)
-        r->down_since_run_ms = now.run_ms;
-    r->last_err = err;
-    r->retry_run_ms = now.run_ms + gw_pause_ms(GW_BACKOFF_MIN_MS, most, r->failures - 1);
-    if (job->kind != GW_READ_LIVE)
-        gw_minute_failed(r, err, now);
-    move(r, GW_RELAY_DOWN);
-}
 
 static void header_answer(struct gw_relay *r, const struct gw_answer *a, struct gw_now now)
 {
@@ -184,6 +206,7 @@ static void header_answer(struct gw_relay *r, const struct gw_answer *a, struct 
     }
     r->id = h;
     r->generation = a->generation;
+    r->proven = false;
     r->closing_fresh = r->closing;
     move(r, GW_RELAY_READY);
 }
@@ -255,13 +278,13 @@ static void live_answer(struct gw_relay *r, struct gw_step *step, const struct g
 
     if (gw_latch_decode(&l, a->regs) || (l.boot_id == r->id.boot_id && r->has_last && l.seq < r->last_seq)) {
         r->has_last = false; /* a SEQ that stays back is judged by the clock after the next header */
-        fail(r, job, SG_EMALFORMED, now);
+        fail(r, job->kind, SG_EMALFORMED, now);
         return;
     }
     if (l.boot_id !=
         r->id.boot_id) { /* restarted behind an open connection; a second time in a row it is nonsense */
         if (r->other_boot)
-            fail(r, job, SG_EMALFORMED, now);
+            fail(r, job->kind, SG_EMALFORMED, now);
         else
             move(r, GW_RELAY_IDENTIFY);
         r->other_boot = !r->other_boot;
@@ -301,7 +324,7 @@ static void minute_answer(struct gw_relay *r, struct gw_step *step, const struct
         move(r, GW_RELAY_IDENTIFY);
         return;
     case GW_MINUTE_BAD:
-        fail(r, job, SG_EMALFORMED, now);
+        fail(r, job->kind, SG_EMALFORMED, now);
         return;
     }
 }
@@ -311,9 +334,11 @@ void gw_relay_answer(struct gw_relay *r, struct gw_step *step, const struct gw_j
 {
     *step = (struct gw_step){0};
     assert(!job->wait);
+    if (job->kind != GW_READ_HEADER)
+        r->proven = true;
     assert(r->state == (job->kind == GW_READ_HEADER ? GW_RELAY_IDENTIFY : GW_RELAY_READY));
     if (a->err)
-        fail(r, job, a->err, now);
+        fail(r, job->kind, a->err, now);
     else if (job->kind == GW_READ_HEADER)
         header_answer(r, a, now);
     else if (job->kind == GW_READ_LIVE)

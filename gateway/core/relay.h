@@ -43,6 +43,8 @@ enum gw_relay_state {
 #define GW_BACKOFF_MAX_MS INT64_C(5000)
 /* ... and while an ended minute is waited for. */
 #define GW_BACKOFF_CLOSING_MS INT64_C(1000)
+/* Two requests for the header lie so far apart at least: a relay that closes after each answer cannot keep us busy. */
+#define GW_HEADER_PAUSE_MS INT64_C(100)
 /* A relay that has answered nothing for so long is known to be unreachable. */
 #define GW_KNOWN_DOWN_MS INT64_C(5000)
 
@@ -88,8 +90,10 @@ struct gw_relay {
     unsigned failures;       /* in a row */
     sg_ms down_since_run_ms; /* the first of these failures */
     int last_err;
-    sg_ms retry_run_ms; /* nothing is asked before */
-    int reported;       /* state that was last told; 1: none yet */
+    bool proven;         /* the connection has carried more than the header */
+    sg_ms header_run_ms; /* when the header was asked for last */
+    sg_ms retry_run_ms;  /* nothing is asked before */
+    int reported;        /* state that was last told; 1: none yet */
     struct gw_header id;
     const char *difference; /* static; what differs from the genesis, in FOREIGN */
     struct gw_window window;

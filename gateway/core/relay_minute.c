@@ -39,7 +39,7 @@ static void begin(struct gw_relay *r, sg_minute min, struct gw_now now)
     r->closing_until_run_ms = now.run_ms + (left > LATE_CLOSE_MS ? left : LATE_CLOSE_MS);
     r->closing_run_ms = now.run_ms;
     r->closing_tries = 0;
-    r->closing_reason = LG_REASON_NOSAMPLE;
+    r->closing_reason = LG_REASON_TIMEOUT;
     r->ring_open = false;
 }
 
@@ -94,7 +94,8 @@ bool gw_minute_give_up(struct gw_relay *r, struct gw_step *step, struct gw_now n
         settle_gap(r, step, gw_reason_of_err(r->last_err));
     else if (r->clock_bad || r->clock_bad_min[0] == min || r->clock_bad_min[1] == min)
         settle_gap(r, step, LG_REASON_CLOCK);
-    else if (now.run_ms >= r->closing_until_run_ms && r->closing_tries >= MIN_TRIES)
+    else if (now.run_ms >= r->closing_until_run_ms &&
+             (r->closing_tries >= MIN_TRIES || now.run_ms >= r->closing_until_run_ms + GW_CLOSE_MS))
         settle_gap(r, step, r->closing_reason);
     else
         return false;
