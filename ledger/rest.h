@@ -69,7 +69,8 @@ struct lg_rest;
 
 /* SG_EADDRINUSE, SG_ECONFIG (address, another chain in data_dir), SG_ECORRUPT, SG_EIO, SG_ENOMEM; fault says what and where.
  * Thread: one, start and stop. */
-SG_MUST_USE int lg_rest_start(struct lg_rest **out, const struct lg_rest_config *config, struct sg_fault *fault);
+SG_MUST_USE int lg_rest_start(
+    struct lg_rest **out, const struct lg_rest_config *config, struct sg_fault *fault);
 /* Every request that offer_* took must have been answered. */
 void lg_rest_stop(struct lg_rest *r);
 uint16_t lg_rest_port(const struct lg_rest *r);

@@ -132,6 +132,8 @@ SG_MUST_USE int lg_reader_bodies_of(struct lg_reader *r, const char *relay, sg_m
 typedef int lg_reader_read_fn(void *arg, const struct lg_attestation *read);
 SG_MUST_USE int lg_reader_reads_of(struct lg_reader *r, const char *relay, sg_minute min, lg_reader_read_fn *fn, void *arg);
 
+/* Proof and hash of view block index alone. */
+SG_MUST_USE int lg_reader_paper_state(struct lg_reader *r, struct lg_paper_state *state, int64_t index);
 /* The paper's view: JSON text of view block index (1 = genesis), appended to out. */
 SG_MUST_USE int lg_reader_paper(struct lg_reader *r, struct sg_buf *out, struct lg_paper_state *state, int64_t index);
 

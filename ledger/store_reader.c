@@ -266,6 +266,11 @@ int lg_reader_evidence(struct lg_reader *r, lg_reader_evidence_fn *fn, void *arg
     return lg_reader_evidence_page(r, INT64_MAX, INT32_MAX, evidence_one, &e);
 }
 
+int lg_reader_paper_state(struct lg_reader *r, struct lg_paper_state *state, int64_t index)
+{
+    return lg_db_paper_state(&r->db, state, index);
+}
+
 int lg_reader_paper(struct lg_reader *r, struct sg_buf *out, struct lg_paper_state *state, int64_t index)
 {
     sqlite3_stmt *st;

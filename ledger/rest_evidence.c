@@ -1,0 +1,189 @@
+/* What does not fit together, for everybody to see: pairs of statements that one gateway signed with one (inc, seq), and minutes
+ * with more than one body on the best branch, with everyone who read which.
+ *
+ * Both are newest first; statements is paged by from (an id), bodies by its own next as height and index. */
+#include "ledger/rest_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "sg_text.h"
+
+#define PAGE_CONFLICTS 1000
+
+struct pairs {
+    struct lg_rest_call *c;
+    int64_t limit, taken, last;
+    bool more;
+};
+
+static int put_pair(void *arg, int64_t id, lg_kid gw, struct lg_slice first, struct lg_slice second)
+{
+    struct pairs *p = arg;
+    struct sg_buf *b = &p->c->out;
+    if (p->taken == p->limit || (p->taken > 0 && b->len > LG_REST_PAGE_BYTES / 2)) {
+        p->more = true;
+        return SG_EFULL;
+    }
+    sg_buf_puts(b, p->taken++ == 0 ? "{\"first\":" : ",{\"first\":");
+    lg_rest_put_slice(b, first);
+    sg_buf_puts(b, ",\"gw\":");
+    lg_rest_put_kid(b, gw);
+    lg_rest_put_int(b, ",\"id\":", id);
+    sg_buf_puts(b, ",\"second\":");
+    lg_rest_put_slice(b, second);
+    sg_buf_puts(b, "}");
+    p->last = id;
+    return sg_buf_err(b);
+}
+
+/* "statements":[…] and where the next page begins. */
+static int put_pairs(struct lg_rest_call *c, int64_t *next, int64_t from, int64_t limit)
+{
+    struct pairs p = {.c = c, .limit = limit};
+    const int64_t before = from >= LG_REST_MAX_HEIGHT ? LG_REST_MAX_HEIGHT : from + 1;
+    int err = lg_reader_evidence_page(c->reader, before, (unsigned)limit + 1, put_pair, &p);
+    if (err == SG_EFULL && p.more)
+        err = 0;
+    *next = p.more ? p.last - 1 : 0;
+    return err;
+}
+
+/* ---- bodies ---- */
+
+struct conflicts {
+    unsigned n;
+    struct lg_reader_conflict at[PAGE_CONFLICTS + 1];
+};
+
+static int take_conflict(void *arg, const struct lg_reader_conflict *conflict)
+{
+    struct conflicts *list = arg;
+    list->at[list->n++] = *conflict;
+    return 0;
+}
+
+struct bodies {
+    struct lg_rest_call *c;
+    bool first;
+};
+
+static int put_body(void *arg, const struct lg_hash *digest, int64_t height, unsigned index)
+{
+    struct bodies *p = arg;
+    struct sg_buf *b = &p->c->out;
+    sg_buf_puts(b, p->first ? "{\"digest\":" : ",{\"digest\":");
+    lg_rest_put_hash(b, digest);
+    lg_rest_put_int(b, ",\"height\":", height);
+    lg_rest_put_int(b, ",\"index\":", index);
+    sg_buf_puts(b, "}");
+    p->first = false;
+    return 0;
+}
+
+static int put_read(void *arg, const struct lg_attestation *read)
+{
+    struct bodies *p = arg;
+    struct sg_buf *b = &p->c->out;
+    sg_buf_puts(b, p->first ? "{\"digest\":" : ",{\"digest\":");
+    lg_rest_put_hash(b, &read->digest);
+    sg_buf_puts(b, ",\"gw\":");
+    lg_rest_put_kid(b, read->gw);
+    lg_rest_put_int(b, ",\"height\":", read->height);
+    lg_rest_put_int(b, ",\"live\":", read->live);
+    sg_buf_puts(b, ",\"statement\":");
+    lg_rest_put_hash(b, &read->statement);
+    sg_buf_puts(b, "}");
+    p->first = false;
+    return 0;
+}
+
+static int put_conflict(struct lg_rest_call *c, const struct lg_reader_conflict *at)
+{
+    struct bodies p = {c, true};
+    sg_buf_puts(&c->out, "{\"bodies\":[");
+    int err = lg_reader_bodies_of(c->reader, at->relay, at->min, put_body, &p);
+    lg_rest_put_int(&c->out, "],\"minute\":", at->min);
+    sg_buf_puts(&c->out, ",\"reads\":[");
+    p.first = true;
+    if (err == 0)
+        err = lg_reader_reads_of(c->reader, at->relay, at->min, put_read, &p);
+    sg_buf_puts(&c->out, "],\"relay\":");
+    lg_rest_put_string(&c->out, at->relay);
+    sg_buf_puts(&c->out, "}");
+    return err;
+}
+
+/* A third body of a minute is a conflict of its own; the minute is shown once, where it came last on this page. */
+static bool shown(const struct conflicts *list, unsigned i)
+{
+    for (unsigned k = 0; k < i; k++)
+        if (list->at[k].min == list->at[i].min && list->at[k].relay == list->at[i].relay)
+            return true;
+    return false;
+}
+
+/* "bodies":[…],"bodies_next":"height-index" */
+static int put_conflicts(struct lg_rest_call *c, int64_t height, int64_t index, int64_t limit)
+{
+    struct conflicts list = {.n = 0};
+    int err =
+        lg_reader_conflicts(c->reader, height, (unsigned)index, (unsigned)limit + 1, take_conflict, &list);
+    const size_t begin = c->out.len;
+    unsigned i = 0;
+    bool first = true;
+    sg_buf_puts(&c->out, "{\"bodies\":[");
+    for (; i < list.n && i < limit && err == 0 && c->out.len - begin < LG_REST_PAGE_BYTES / 2; i++) {
+        if (shown(&list, i))
+            continue;
+        sg_buf_puts(&c->out, first ? "" : ",");
+        err = put_conflict(c, &list.at[i]);
+        first = false;
+    }
+    sg_buf_puts(&c->out, "]");
+    if (i > 0 && i < list.n) {
+        lg_rest_put_int(&c->out, ",\"bodies_next\":\"", list.at[i - 1].height);
+        lg_rest_put_int(&c->out, "-", list.at[i - 1].index);
+        sg_buf_puts(&c->out, "\"");
+    }
+    return err;
+}
+
+/* "height-index" of the last conflict that was shown. */
+static int parse_place(struct lg_rest_call *c, int64_t *height, int64_t *index)
+{
+    const char *text = sg_http_query(c->req, "bodies_from");
+    *height = INT64_MAX;
+    *index = 0;
+    if (text == NULL)
+        return 0;
+    const char *dash = strchr(text, '-');
+    if (dash != NULL && sg_i64_parse(height, text, (size_t)(dash - text), 0, LG_REST_MAX_HEIGHT) == 0 &&
+        sg_i64_parse(index, dash + 1, strlen(dash + 1), 0, LG_MAX_LEAVES) == 0)
+        return 0;
+    return lg_rest_bad(c, "bodies_from: the bodies_next of a page");
+}
+
+int lg_rest_get_evidence(struct lg_rest_call *c)
+{
+    static const char *const keys[] = {"from", "limit", "bodies_from", NULL};
+    int64_t from = LG_REST_MAX_HEIGHT, limit = LG_REST_LIMIT, height, index, next = 0;
+    int err = lg_rest_keys(c, keys);
+    if (err == 0)
+        err = lg_rest_int(c, &from, "from", 0, LG_REST_MAX_HEIGHT);
+    if (err == 0)
+        err = lg_rest_int(c, &limit, "limit", 1, LG_REST_MAX_LIMIT);
+    if (err == 0)
+        err = parse_place(c, &height, &index);
+    if (err == 0)
+        err = put_conflicts(c, height, index, limit);
+    if (err != 0)
+        return err;
+    sg_buf_puts(&c->out, ",\"statements\":[");
+    err = put_pairs(c, &next, from, limit);
+    sg_buf_puts(&c->out, "]");
+    if (next > 0)
+        lg_rest_put_int(&c->out, ",\"next\":", next);
+    sg_buf_puts(&c->out, "}");
+    return err;
+}
