@@ -39,9 +39,8 @@ struct sg_http_server_config {
     unsigned max_connections_address; /* 0: 16 */
     const char *server_name;          /* Server: header; NULL: none */
     unsigned threads;                 /* 0: one; handlers run on all of them */
-    unsigned
-        request_timeout_ms; /* 0: 10000; a connection without a complete request for so long is shut down */
-    unsigned answer_timeout_ms; /* 0: 60000; the same while a whole (not streamed) answer is being sent */
+    unsigned request_timeout_ms;      /* 0: 10000; without a complete request for so long: shut down */
+    unsigned answer_timeout_ms; /* 0: 60000; a whole (not streamed) answer not taken in that time: reset */
 };
 
 /* SG_EADDRINUSE (fault names the address and port), SG_ECONFIG for a bad address, SG_EIO. */
@@ -86,8 +85,9 @@ int sg_http_status_of(int err);
 /* A streamed answer: read_fn fills at most max bytes, returns their number, 0 at the end, -1 to break off
  * (the connection is closed without a final chunk), SG_HTTP_LATER when there is nothing yet: it is asked again
  * after sg_http_server_wake, and about once a second (time for a heartbeat: a connection that is gone is noticed
- * by writing only). Called on the server's thread; it must not block. free_fn(state) is called once, on the
- * server's thread, however the answer ends. A stopping server breaks streams off. */
+ * by writing only). Called on the server's thread; it must not block. free_fn(state) is called once, however the
+ * answer ends: on the server's thread, or before this returns when there is no memory. A stopping server breaks
+ * streams off. */
 #define SG_HTTP_LATER (-2)
 typedef long sg_http_read_fn(void *state, char *dst, size_t max);
 void sg_http_answer_stream(struct sg_http_request *req, int status, const char *content_type,

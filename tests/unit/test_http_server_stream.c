@@ -30,7 +30,7 @@ static uint16_t port;
 
 struct stream {
     int left; /* pieces, then the end */
-    long end; /* 0, -1 */
+    long end; /* 0, -1; racing: 1 when the next question gets its answer */
 };
 
 static void free_stream(void *p)
@@ -73,6 +73,25 @@ static long read_events(void *p, char *dst, size_t max)
     return n;
 }
 
+/* Says that there is nothing, after something has just come: the wake falls between the question and the sleep. */
+static long read_racing(void *p, char *dst, size_t max)
+{
+    struct stream *st = p;
+
+    if (st->left == 0)
+        return 0;
+    if (st->end == 0) {
+        st->end = 1;
+        sg_http_server_wake(server);
+        return SG_HTTP_LATER;
+    }
+    st->end = 0;
+    st->left--;
+    assert_true(max >= 1);
+    dst[0] = 'r';
+    return 1;
+}
+
 static void open_stream(struct sg_http_request *req, sg_http_read_fn *fn, int left, long end)
 {
     struct stream *st = malloc(sizeof(*st));
@@ -103,6 +122,12 @@ static void on_events(void *ctx, struct sg_http_request *req)
     open_stream(req, read_events, 0, 0);
 }
 
+static void on_racing(void *ctx, struct sg_http_request *req)
+{
+    (void)ctx;
+    open_stream(req, read_racing, 10, 0);
+}
+
 static void on_ok(void *ctx, struct sg_http_request *req)
 {
     (void)ctx;
@@ -113,6 +138,7 @@ static const struct sg_http_route routes[] = {
     {SG_HTTP_GET, "/whole", 0, on_whole},
     {SG_HTTP_GET, "/broken", 0, on_broken},
     {SG_HTTP_GET, "/events", 0, on_events},
+    {SG_HTTP_GET, "/racing", 0, on_racing},
     {SG_HTTP_GET, "/ok", 0, on_ok},
 };
 
@@ -254,6 +280,21 @@ static void stream_waiting_is_woken_by_publishing(void **state)
     (void)close(fd);
 }
 
+/* A wake that comes while the stream is being asked is not lost to the sleep that follows. */
+static void stream_woken_while_asked_is_asked_again(void **state)
+{
+    struct raw_answer a;
+    int64_t start_ms = raw_now_ms();
+    int fd = ask("/racing");
+
+    (void)state;
+    raw_recv(fd, &a, false);
+    assert_int_equal(a.status, 200);
+    /* lost, each of the ten would wait for the tick of a second */
+    assert_in_range(raw_now_ms() - start_ms, 0, 5000);
+    (void)close(fd);
+}
+
 /* A stream that nobody wakes is asked again within about a second: long enough ago for any limit of requests. */
 static void stream_waiting_is_asked_again_by_the_tick(void **state)
 {
@@ -314,6 +355,7 @@ int main(void)
         stream_test(stream_asked_by_head_has_no_body),
         stream_test(stream_broken_off_has_no_final_chunk),
         stream_test(stream_waiting_is_woken_by_publishing),
+        stream_test(stream_woken_while_asked_is_asked_again),
         stream_test(stream_waiting_is_asked_again_by_the_tick),
         stream_test(stream_client_gone_is_freed),
         stream_test(stream_waiting_ends_when_the_server_stops),
