@@ -1,0 +1,430 @@
+/* Blocks: what becomes of each one that is offered.
+ *
+ *   offered -> known | invalid | orphan (parent unknown) | held (early) | valid
+ *   orphan  -> judged when its parent has become valid; refused when its parent is invalid
+ *   held    -> judged when its time has come
+ *   valid   -> stored; on the best branch when lg_branch_cmp says so, with a reorganisation if need be
+ *
+ * Invariants: nothing is stored, adopted or announced before lg_block_check has passed it in full on its own parent; a block and all that
+ * its adoption moves (off and on the best branch, in and out of the pool) is one store transaction; memory follows after the
+ * commit. Followers of a block are judged in a loop, one transaction each, never by recursion.
+ * Refuses: a block whose own fault, or whose parent's, was found before (bounded memory, never for `future`). */
+#include "ledger/core/pow_engine.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* Faults that the header proves, or that the header commits to because the root has been checked before. The others
+ * (size, signature, empty, order, root, shape) are of one copy: another one with the same header may be valid. */
+static bool is_of_header(int err)
+{
+    switch (err) {
+    case SG_ECHAIN:
+    case SG_EHEIGHT:
+    case SG_EPREV:
+    case SG_EBITS:
+    case SG_ESLOT:
+    case SG_ETIME:
+    case SG_EMINER:
+    case SG_EWORK:
+    case SG_EWEIGHT:
+    case SG_EDUPLICATE_BODY:
+    case SG_EUNKNOWN_GATEWAY:
+    case SG_ESTATEMENT_SIGNATURE:
+    case SG_ESTATEMENT_CHAIN:
+    case SG_ESTATEMENT_SLOT:
+    case SG_ERELAY:
+    case SG_EREADER:
+    case SG_EMINUTE:
+    case SG_EMISSING_BODY:
+    case SG_EREAD_MISMATCH:
+    case SG_EUNREAD_BODY:
+    case SG_EBODY:
+    case SG_EAGGREGATE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static sg_ms slot_end(sg_minute slot)
+{
+    return (slot + 1) * SG_MINUTE_MS;
+}
+
+/* The first instant at which nothing in b is early. */
+static sg_ms due_of(const struct lg_block *b)
+{
+    sg_ms due = b->header.time;
+    if (slot_end(b->header.slot) > due) {
+        due = slot_end(b->header.slot);
+    }
+    for (unsigned i = 0; i < b->nstatements; i++) {
+        const struct lg_statement *s = b->statements[i];
+        sg_ms t = s->ts > slot_end(s->slot) ? s->ts : slot_end(s->slot);
+        due = t > due ? t : due;
+    }
+    return due;
+}
+
+/* Early: keep it until it is due, when that is near and there is room. Takes b on success only. */
+static int hold(struct lg_engine *e, struct lg_block *b, int from)
+{
+    sg_ms due = due_of(b);
+    assert(due > e->now);
+    if (due - e->now > e->genesis->policy.max_future_ms || !lg_waiting_has_room(&e->held, b, from)) {
+        return SG_EFUTURE;
+    }
+    lg_waiting_put(&e->held, b, from, due);
+    return 0;
+}
+
+/* What no parent can change: checked on a parent that fits, so that nobody fills the memory of orphans for free. */
+static int check_orphan(struct lg_engine *e, const struct lg_block *b)
+{
+    if (b->header.height <= 1) {
+        return SG_EPREV; /* only the genesis lies below height 1, and it is known */
+    }
+    struct lg_block_info parent = {.hash = b->header.prev,
+        .height = b->header.height - 1,
+        .slot = b->header.slot - 1,
+        .time = b->header.time - 1};
+    int err = lg_block_check_header(&e->rules, b, &parent, e->now);
+    if (err == SG_EFUTURE && due_of(b) - e->now <= e->genesis->policy.max_future_ms) {
+        return 0;
+    }
+    return err;
+}
+
+/* Ask for the first unknown ancestor of an orphan, unless it is here and only early. */
+static void want_missing(struct lg_engine *e, const struct lg_hash *orphan, int from)
+{
+    struct lg_hash missing = lg_waiting_missing(&e->orphans, orphan);
+    if (lg_waiting_find(&e->held, &missing) == NULL) {
+        e->host->want_block(e->host->ctx, &missing, from);
+    }
+}
+
+static int keep_orphan(struct lg_engine *e, struct lg_block *b, int from)
+{
+    struct lg_hash hash = b->hash;
+    int err = check_orphan(e, b);
+    if (err != 0) {
+        return err;
+    }
+    lg_waiting_put(&e->orphans, b, from, 0);
+    want_missing(e, &hash, from);
+    return SG_EORPHAN;
+}
+
+/* ---- adoption ---- */
+
+/* Take the tip off, down to the fork. */
+static int disconnect_down(struct lg_engine *e, struct lg_block_info at, int64_t fork_height)
+{
+    int err = 0;
+    while (at.height > fork_height && err == 0) {
+        struct lg_block *b;
+        bool best;
+        err = lg_tree_block(&e->tree, &b, &at.hash);
+        if (err == 0) {
+            err = e->store->disconnect(e->store->ctx, b, &at);
+            lg_block_free(b);
+        }
+        struct lg_hash prev = at.prev;
+        if (err == 0) {
+            err = lg_tree_info(&e->tree, &at, &best, &prev);
+        }
+    }
+    return err == SG_ENOT_FOUND ? SG_ECORRUPT : err;
+}
+
+static int connect_up(struct lg_engine *e, const struct lg_hash *path, size_t n)
+{
+    int err = 0;
+    while (n > 0 && err == 0) {
+        struct lg_block_info info;
+        struct lg_block *b;
+        bool best;
+        err = lg_tree_info(&e->tree, &info, &best, &path[--n]);
+        if (err == 0) {
+            err = lg_tree_block(&e->tree, &b, &info.hash);
+        }
+        if (err == 0) {
+            err = e->store->connect(e->store->ctx, b, &info);
+            lg_block_free(b);
+        }
+    }
+    return err == SG_ENOT_FOUND ? SG_ECORRUPT : err;
+}
+
+/* Side blocks from parent down to above the fork: newest first. Caller frees. */
+static int side_path(
+    struct lg_engine *e, struct lg_hash **path, size_t *n, struct lg_block_info *fork, struct lg_hash parent)
+{
+    size_t cap = 0;
+    *path = NULL;
+    *n = 0;
+    for (;;) {
+        bool best;
+        int err = lg_tree_info(&e->tree, fork, &best, &parent);
+        if (err != 0) {
+            return err == SG_ENOT_FOUND ? SG_ECORRUPT : err;
+        }
+        if (best) {
+            return 0;
+        }
+        if (*n == cap) {
+            cap = cap == 0 ? 16 : cap * 2;
+            struct lg_hash *grown = realloc(*path, cap * sizeof **path);
+            if (grown == NULL) {
+                return SG_ENOMEM;
+            }
+            *path = grown;
+        }
+        (*path)[(*n)++] = fork->hash;
+        parent = fork->prev;
+    }
+}
+
+/* The best branch becomes the one that ends in b. *depth: blocks taken off. Inside the transaction. */
+static int move_tip(
+    struct lg_engine *e, int64_t *depth, const struct lg_block *b, const struct lg_block_info *info)
+{
+    struct lg_hash *path;
+    size_t n;
+    struct lg_block_info fork;
+    int err = side_path(e, &path, &n, &fork, info->prev);
+    if (err == 0) {
+        *depth = e->tree.tip.height - fork.height;
+        err = disconnect_down(e, e->tree.tip, fork.height);
+    }
+    if (err == 0) {
+        err = connect_up(e, path, n);
+    }
+    if (err == 0) {
+        err = e->store->connect(e->store->ctx, b, info);
+    }
+    free(path);
+    return err;
+}
+
+static int write_block(struct lg_engine *e, int64_t *depth, const struct lg_block *b,
+    const struct lg_block_info *info, bool better)
+{
+    const struct lg_store *store = e->store;
+    int err = store->begin(store->ctx);
+    if (err != 0) {
+        return err;
+    }
+    err = store->put_block(store->ctx, b, info);
+    if (err == 0 && better) {
+        err = move_tip(e, depth, b, info);
+    }
+    if (err == 0) {
+        return store->commit(store->ctx);
+    }
+    store->rollback(store->ctx);
+    return err;
+}
+
+/* The commit has been made: memory follows. */
+static void follow(
+    struct lg_engine *e, const struct lg_block *b, const struct lg_block_info *info, int64_t depth)
+{
+    e->tree.tip = *info;
+    if (depth > 0) {
+        e->reorgs++;
+        e->deepest_reorg = (uint64_t)depth > e->deepest_reorg ? (uint64_t)depth : e->deepest_reorg;
+        lg_tree_forget(&e->tree);
+        e->pool_stale = true;
+        return;
+    }
+    for (unsigned i = 0; i < b->nstatements; i++) {
+        lg_pool_drop_statement(&e->pool, &b->statements[i]->leaf);
+    }
+    for (unsigned i = 0; i < b->nbodies; i++) {
+        lg_pool_drop_body(&e->pool, &b->bodies[i]->digest);
+    }
+    e->pool_stale = e->pool_stale || (e->pool.spilled && e->pool.cost < e->pool.max_cost / 2);
+}
+
+static void tell(struct lg_engine *e, const struct lg_block_info *info, int64_t depth)
+{
+    struct lg_event_msg msg = {
+        .kind = depth > 0 ? LG_EVENT_REORG : LG_EVENT_BLOCK, .tip = *info, .depth = depth};
+    e->host->event(e->host->ctx, &msg);
+    if (depth >= e->genesis->policy.confirm_depth) {
+        lg_engine_alarm(e, "deep_reorg");
+    }
+}
+
+/* A valid block goes into the tree, and on the best branch when it is better. Told to the peers when it is the tip, or a
+ * rival that weighs as much: a lighter one changes nothing anywhere. */
+static int adopt(struct lg_engine *e, const struct lg_block *b, const struct lg_block_info *parent, int from)
+{
+    struct lg_block_info info, old = e->tree.tip;
+    int64_t depth = 0;
+    int cmp = -1;
+    lg_block_info_of(&info, b, parent);
+    if (!lg_hash_eq(&info.prev, &old.hash)) {
+        int err = lg_tree_cmp(&e->tree, &cmp, &info, &old);
+        if (err != 0) {
+            return err;
+        }
+    }
+    int err = write_block(e, &depth, b, &info, cmp < 0);
+    if (err != 0) {
+        return err;
+    }
+    if (cmp < 0) {
+        follow(e, b, &info, depth);
+    }
+    if (cmp < 0 || info.weight_sum >= old.weight_sum) {
+        e->host->announce_block(e->host->ctx, b, from);
+    }
+    if (cmp < 0) {
+        tell(e, &info, depth);
+    }
+    err = lg_mine_consider(e, &info);
+    if (err == 0 && e->pool_stale) {
+        err = lg_engine_reload(e);
+    }
+    return err == 0 && cmp < 0 ? lg_pool_clean(e) : err;
+}
+
+/* ---- judging ---- */
+
+static int remember_invalid(struct lg_engine *e, const struct lg_block *b, int err)
+{
+    if (is_of_header(err)) {
+        lg_seen_put(&e->invalid, &b->hash, err);
+    }
+    return err;
+}
+
+/* Judge b on a known parent. Keeps *b (sets it to NULL) when it is held. 0: valid and in the tree. */
+static int judge(struct lg_engine *e, struct lg_block **b, const struct lg_block_info *parent, int from)
+{
+    struct lg_branch branch;
+    int err = lg_tree_branch(&e->tree, &branch, parent);
+    if (err != 0) {
+        return err == SG_ENOT_FOUND ? SG_ECORRUPT : err;
+    }
+    err = lg_block_check(&e->rules, *b, parent, &branch.view, e->now);
+    if (err == SG_EFUTURE) {
+        err = hold(e, *b, from);
+        if (err == 0) {
+            *b = NULL;
+            return SG_EAGAIN;
+        }
+        return err;
+    }
+    return err == 0 ? adopt(e, *b, parent, from) : remember_invalid(e, *b, err);
+}
+
+/* One block. 0 valid; SG_EKNOWN, SG_EORPHAN, SG_EAGAIN (held); else a rule's code or an error of the store. Takes b. */
+static int take(struct lg_engine *e, struct lg_block *b, int from)
+{
+    struct lg_block_info info;
+    bool best;
+    int err = lg_tree_info(&e->tree, &info, &best, &b->hash);
+    if (err == 0 || lg_waiting_find(&e->held, &b->hash) != NULL) {
+        lg_block_free(b);
+        return SG_EKNOWN;
+    }
+    if (err != SG_ENOT_FOUND) {
+        lg_block_free(b);
+        return err;
+    }
+    if (lg_waiting_find(&e->orphans, &b->hash) != NULL) {
+        want_missing(e, &b->hash, from);
+        lg_block_free(b);
+        return SG_EORPHAN;
+    }
+    err = lg_seen_get(&e->invalid, &b->hash);
+    if (err == 0 && lg_seen_get(&e->invalid, &b->header.prev) != 0) {
+        err = remember_invalid(e, b, SG_EPREV);
+    }
+    if (err == 0) {
+        err = lg_tree_info(&e->tree, &info, &best, &b->header.prev);
+        if (err == 0) {
+            err = judge(e, &b, &info, from);
+        } else if (err == SG_ENOT_FOUND) {
+            err = keep_orphan(e, b, from);
+            b = err == SG_EORPHAN ? NULL : b;
+        }
+    }
+    lg_block_free(b);
+    return err;
+}
+
+/* Whether blocks that wait for a parent of this result can now be judged: it is valid, or known to be invalid. */
+static bool settles(const struct lg_engine *e, int err, const struct lg_hash *hash)
+{
+    return err == 0 || lg_seen_get(&e->invalid, hash) != 0;
+}
+
+/* Judge what waited for hash, then what waited for that. Only errors of the store end it. */
+static int take_followers(struct lg_engine *e, const struct lg_hash *hash)
+{
+    struct lg_hash queue[LG_WAITING_MAX + 1];
+    size_t head = 0, tail = 0;
+    queue[tail++] = *hash;
+    while (head < tail) {
+        struct lg_waiting_item item;
+        if (!lg_waiting_take_child(&e->orphans, &item, &queue[head])) {
+            head++;
+            continue;
+        }
+        struct lg_hash child = item.b->hash;
+        int err = take(e, item.b, item.from);
+        if (lg_is_store_error(err)) {
+            return err;
+        }
+        /* Each leaves the orphans for good, so there are never more than were in there. */
+        if (settles(e, err, &child) && tail < SG_ARRAY_LEN(queue)) {
+            queue[tail++] = child;
+        }
+    }
+    return 0;
+}
+
+int lg_chain_accept(struct lg_engine *e, enum lg_block_verdict *verdict, struct lg_block *b_take, int from)
+{
+    struct lg_hash hash = b_take->hash;
+    int err = take(e, b_take, from);
+    if (settles(e, err, &hash)) {
+        int after = take_followers(e, &hash);
+        if (after != 0) {
+            return after;
+        }
+    }
+    switch (err) {
+    case SG_EKNOWN:
+        *verdict = LG_BLOCK_KNOWN;
+        return 0;
+    case SG_EORPHAN:
+        *verdict = LG_BLOCK_ORPHAN;
+        return 0;
+    case 0:
+    case SG_EAGAIN:
+        *verdict = LG_BLOCK_ACCEPTED;
+        return 0;
+    default:
+        return err;
+    }
+}
+
+int lg_chain_due(struct lg_engine *e)
+{
+    struct lg_waiting_item item;
+    while (lg_waiting_take_due(&e->held, &item, e->now)) {
+        enum lg_block_verdict verdict;
+        int err = lg_chain_accept(e, &verdict, item.b, item.from);
+        if (lg_is_store_error(err)) {
+            return err;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,128 @@
+/* Maps keyed by SHA-256: the key is its own hash value, so its first bytes choose the slot.
+ *
+ * Linear probing with deletion by moving back (no tombstones), so that a map that is filled and emptied for ever keeps
+ * its speed. Invariant: at least half of the slots are empty, and every key is reachable from its home slot without a gap. */
+#include "ledger/core/hash_map.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sg_buf.h"
+
+#define MIN_CAP 16
+
+static size_t home(const struct lg_hash *key, size_t cap)
+{
+    return (size_t)sg_get_be64(key->b + 8) & (cap - 1);
+}
+
+/* The slot of key, or the empty one where it belongs. */
+static struct lg_map_slot *probe(struct lg_map_slot *slots, size_t cap, const struct lg_hash *key)
+{
+    size_t i = home(key, cap);
+    while (slots[i].value != NULL && !lg_hash_eq(&slots[i].key, key)) {
+        i = (i + 1) & (cap - 1);
+    }
+    return &slots[i];
+}
+
+void lg_map_fini(struct lg_map *m)
+{
+    free(m->slots);
+    memset(m, 0, sizeof *m);
+}
+
+int lg_map_reserve(struct lg_map *m, size_t n)
+{
+    size_t cap = m->cap == 0 ? MIN_CAP : m->cap;
+    while (cap / 2 < m->n + n) {
+        cap *= 2;
+    }
+    if (cap == m->cap) {
+        return 0;
+    }
+    struct lg_map_slot *slots = calloc(cap, sizeof *slots);
+    if (slots == NULL) {
+        return SG_ENOMEM;
+    }
+    for (size_t i = 0; i < m->cap; i++) {
+        if (m->slots[i].value != NULL) {
+            *probe(slots, cap, &m->slots[i].key) = m->slots[i];
+        }
+    }
+    free(m->slots);
+    m->slots = slots;
+    m->cap = cap;
+    return 0;
+}
+
+void *lg_map_get(const struct lg_map *m, const struct lg_hash *key)
+{
+    return m->n == 0 ? NULL : probe(m->slots, m->cap, key)->value;
+}
+
+int lg_map_put(struct lg_map *m, const struct lg_hash *key, void *value)
+{
+    assert(value != NULL);
+    int err = lg_map_reserve(m, 1);
+    if (err != 0) {
+        return err;
+    }
+    struct lg_map_slot *s = probe(m->slots, m->cap, key);
+    if (s->value == NULL) {
+        m->n++;
+    }
+    s->key = *key;
+    s->value = value;
+    return 0;
+}
+
+void *lg_map_remove(struct lg_map *m, const struct lg_hash *key)
+{
+    if (m->n == 0) {
+        return NULL;
+    }
+    struct lg_map_slot *s = probe(m->slots, m->cap, key);
+    void *value = s->value;
+    if (value == NULL) {
+        return NULL;
+    }
+    size_t hole = (size_t)(s - m->slots);
+    for (size_t i = (hole + 1) & (m->cap - 1); m->slots[i].value != NULL; i = (i + 1) & (m->cap - 1)) {
+        size_t from_home = (i - home(&m->slots[i].key, m->cap)) & (m->cap - 1);
+        size_t from_hole = (i - hole) & (m->cap - 1);
+        if (from_home >= from_hole) {
+            m->slots[hole] = m->slots[i];
+            hole = i;
+        }
+    }
+    m->slots[hole].value = NULL;
+    m->n--;
+    return value;
+}
+
+int lg_seen_init(struct lg_seen *s)
+{
+    s->slots = calloc(LG_SEEN_SLOTS, sizeof *s->slots);
+    return s->slots == NULL ? SG_ENOMEM : 0;
+}
+
+void lg_seen_fini(struct lg_seen *s)
+{
+    free(s->slots);
+    s->slots = NULL;
+}
+
+int lg_seen_get(const struct lg_seen *s, const struct lg_hash *hash)
+{
+    const struct lg_seen_slot *slot = &s->slots[home(hash, LG_SEEN_SLOTS)];
+    return slot->what != 0 && lg_hash_eq(&slot->hash, hash) ? slot->what : 0;
+}
+
+void lg_seen_put(struct lg_seen *s, const struct lg_hash *hash, int what)
+{
+    struct lg_seen_slot *slot = &s->slots[home(hash, LG_SEEN_SLOTS)];
+    slot->hash = *hash;
+    slot->what = what;
+}

@@ -1,0 +1,46 @@
+/* A map from hashes to pointers, and a bounded memory of verdicts on hashes. Pure; one owner thread. */
+#ifndef LG_HASH_MAP_H
+#define LG_HASH_MAP_H
+
+#include "lg_record.h"
+
+struct lg_map_slot {
+    struct lg_hash key;
+    void *value; /* NULL: empty */
+};
+
+/* Open addressing, at most half full. All zero is an empty map. Values are the caller's; NULL is no value. */
+struct lg_map {
+    struct lg_map_slot *slots; /* walk 0..cap-1, skipping NULL values */
+    size_t cap;
+    size_t n;
+};
+
+void lg_map_fini(struct lg_map *m);
+/* Room for n more keys, so that the next n lg_map_put cannot fail. SG_ENOMEM. */
+SG_MUST_USE int lg_map_reserve(struct lg_map *m, size_t n);
+/* NULL: not there. */
+void *lg_map_get(const struct lg_map *m, const struct lg_hash *key);
+/* Puts or replaces. SG_ENOMEM. */
+SG_MUST_USE int lg_map_put(struct lg_map *m, const struct lg_hash *key, void *value);
+/* The value that was there, or NULL. */
+void *lg_map_remove(struct lg_map *m, const struct lg_hash *key);
+
+/* What was found out about a hash: a table of fixed size in which a newer one may displace an older one, so that it may forget
+ * but never grows and never errs. */
+#define LG_SEEN_SLOTS 8192
+
+struct lg_seen {
+    struct lg_seen_slot {
+        struct lg_hash hash;
+        int what; /* 0: empty */
+    } * slots;
+};
+
+SG_MUST_USE int lg_seen_init(struct lg_seen *s);
+void lg_seen_fini(struct lg_seen *s);
+/* 0: nothing known. */
+int lg_seen_get(const struct lg_seen *s, const struct lg_hash *hash);
+void lg_seen_put(struct lg_seen *s, const struct lg_hash *hash, int what);
+
+#endif

@@ -1,0 +1,223 @@
+/* Taking an offer apart.
+ *
+ * The request is C0 as a whole and has exactly two keys; anything else refuses it as a whole. Inside, each statement stands or falls
+ * alone: one that is ill-formed is rejected by its index, a body that is ill-formed fails those that read it. */
+#include "ledger/core/pool_intake.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void lg_intake_reject(struct lg_offer *offer, unsigned index, int err)
+{
+    /* Room for every statement of the request was made by lg_intake_parse. */
+    offer->rejected[offer->nrejected++] = (struct lg_offer_reject){.index = index, .err = err};
+}
+
+/* Elements of the array at c; the caller frees. */
+static int slices(struct lg_c0 *c, struct lg_slice **out, size_t *n)
+{
+    size_t cap = 0, len = 0;
+    struct lg_slice *v = NULL;
+    lg_c0_array(c);
+    while (lg_c0_more(c)) {
+        struct lg_slice part = lg_c0_value(c);
+        if (len == cap) {
+            cap = cap == 0 ? 16 : cap * 2;
+            struct lg_slice *grown = realloc(v, cap * sizeof *v);
+            if (grown == NULL) {
+                free(v);
+                return SG_ENOMEM;
+            }
+            v = grown;
+        }
+        v[len++] = part;
+    }
+    *out = v;
+    *n = len;
+    return 0;
+}
+
+static int push_body(struct lg_intake *in, struct lg_intake_body *ib)
+{
+    if (in->nbodies == in->cap_bodies) {
+        size_t cap = in->cap_bodies == 0 ? 16 : in->cap_bodies * 2;
+        struct lg_intake_body **grown = realloc(in->bodies, cap * sizeof *grown);
+        if (grown == NULL) {
+            return SG_ENOMEM;
+        }
+        in->bodies = grown;
+        in->cap_bodies = cap;
+    }
+    int err = lg_map_put(&in->by_digest, &ib->digest, ib);
+    if (err == 0) {
+        in->bodies[in->nbodies++] = ib;
+    }
+    return err;
+}
+
+static void free_body(struct lg_intake_body *ib)
+{
+    if (ib != NULL) {
+        lg_body_free(ib->b);
+        free(ib);
+    }
+}
+
+/* Decode doc, whose leaf is digest, and keep it; its fault is kept too. */
+static int keep_body(struct lg_intake *in, struct lg_intake_body **out, const struct lg_hash *digest,
+    const uint8_t *doc, size_t len, bool offered)
+{
+    struct lg_intake_body *ib = calloc(1, sizeof *ib);
+    if (ib == NULL) {
+        return SG_ENOMEM;
+    }
+    ib->digest = *digest;
+    ib->offered = offered;
+    ib->doc_len = len;
+    ib->err = lg_body_decode(&ib->b, doc, len);
+    if (ib->err == SG_ENOMEM) {
+        free(ib);
+        return SG_ENOMEM;
+    }
+    if (ib->err != 0) {
+        ib->b = NULL;
+    } else {
+        ib->relay = ib->b->relay;
+        ib->min = ib->b->min;
+    }
+    int err = push_body(in, ib);
+    if (err != 0) {
+        free_body(ib);
+        return err;
+    }
+    *out = ib;
+    return 0;
+}
+
+static int take_bodies(struct lg_intake *in, const struct lg_slice *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct lg_hash digest;
+        struct lg_intake_body *ib;
+        lg_hash_leaf(&digest, v[i].p, v[i].len);
+        if (lg_map_get(&in->by_digest, &digest) != NULL) {
+            continue; /* twice in one request */
+        }
+        int err = keep_body(in, &ib, &digest, v[i].p, v[i].len, true);
+        if (err != 0) {
+            return err;
+        }
+    }
+    return 0;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct lg_intake_statement *x = a, *y = b;
+    if (x->s->gw != y->s->gw) {
+        return x->s->gw < y->s->gw ? -1 : 1;
+    }
+    int c = lg_seq_cmp(x->s->inc, x->s->seq, y->s->inc, y->s->seq);
+    return c != 0 ? c : x->index < y->index ? -1 : x->index > y->index;
+}
+
+static int take_statements(struct lg_intake *in, struct lg_offer *offer, const struct lg_slice *v, size_t n)
+{
+    if (n > UINT32_MAX) {
+        return SG_ESHAPE;
+    }
+    offer->nstatements = (unsigned)n;
+    offer->rejected = calloc(n + 1, sizeof *offer->rejected);
+    in->statements = calloc(n + 1, sizeof *in->statements);
+    in->added = calloc(n + 1, sizeof *in->added);
+    if (offer->rejected == NULL || in->statements == NULL || in->added == NULL) {
+        return SG_ENOMEM;
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct lg_statement *s;
+        int err = lg_statement_decode(&s, v[i].p, v[i].len);
+        if (err == SG_ENOMEM) {
+            return err;
+        }
+        if (err != 0) {
+            lg_intake_reject(offer, (unsigned)i, err);
+            continue;
+        }
+        in->statements[in->nstatements++] = (struct lg_intake_statement){.s = s, .index = (unsigned)i};
+    }
+    qsort(in->statements, in->nstatements, sizeof *in->statements, by_place);
+    return 0;
+}
+
+int lg_intake_parse(struct lg_intake *in, struct lg_offer *offer, const uint8_t *doc, size_t len)
+{
+    struct lg_c0 c;
+    struct lg_slice *bodies = NULL, *statements = NULL;
+    size_t nbodies = 0, nstatements = 0;
+    int err = lg_c0_check(doc, len);
+    if (err != 0) {
+        return err;
+    }
+    lg_c0_open(&c, doc, len);
+    lg_c0_object(&c);
+    lg_c0_key(&c, "bodies");
+    err = slices(&c, &bodies, &nbodies);
+    if (err == 0) {
+        lg_c0_key(&c, "statements");
+        err = slices(&c, &statements, &nstatements);
+    }
+    if (err == 0) {
+        lg_c0_object_end(&c);
+        err = lg_c0_close(&c);
+    }
+    if (err == 0) {
+        err = take_bodies(in, bodies, nbodies);
+    }
+    if (err == 0) {
+        err = take_statements(in, offer, statements, nstatements);
+    }
+    free(bodies);
+    free(statements);
+    return err;
+}
+
+void lg_intake_fini(struct lg_intake *in)
+{
+    for (size_t i = 0; i < in->nbodies; i++) {
+        free_body(in->bodies[i]);
+    }
+    for (size_t i = 0; i < in->nstatements; i++) {
+        lg_statement_free(in->statements[i].s);
+    }
+    free(in->bodies);
+    free(in->statements);
+    free(in->added);
+    free(in->added_bodies);
+    lg_map_fini(&in->by_digest);
+}
+
+int lg_intake_body(struct lg_intake *in, struct lg_intake_body **out, const struct lg_hash *digest)
+{
+    *out = lg_map_get(&in->by_digest, digest);
+    if (*out != NULL) {
+        return 0;
+    }
+    const struct lg_store *store = in->e->store;
+    struct sg_buf doc;
+    sg_buf_init(&doc, SIZE_MAX);
+    int err = store->body_doc(store->ctx, &doc, digest);
+    if (err == 0) {
+        err = sg_buf_err(&doc);
+    }
+    if (err == 0) {
+        err = keep_body(in, out, digest, doc.p, doc.len, false);
+    }
+    if (err == 0 && (*out)->err != 0) {
+        err = SG_ECORRUPT;
+    }
+    if (err == 0) {
+        (*out)->judged = true; /* it was judged before it was stored */
+    }
+    sg_buf_fini(&doc);
+    return err;
+}

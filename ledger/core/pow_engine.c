@@ -1,0 +1,225 @@
+/* The embedded engine, "pow": the operations of lg_engine_ops put together from chain, pool and miner.
+ *
+ * Every operation goes: time and pool up to date (lg_engine_enter), the operation itself, then one decision about mining. An error of the
+ * store ends it before the decision. Rules: docs/wire-format.md, "Consensus". */
+#include "ledger/core/pow_engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void lg_offer_fini(struct lg_offer *o)
+{
+    free(o->rejected);
+    memset(o, 0, sizeof *o);
+}
+
+void lg_engine_alarm(struct lg_engine *e, const char *name)
+{
+    struct lg_event_msg msg = {.kind = LG_EVENT_ALARM, .tip = e->tree.tip, .alarm = name};
+    e->host->event(e->host->ctx, &msg);
+}
+
+static bool verified_has(void *ctx, const struct lg_hash *leaf)
+{
+    const struct lg_engine *e = ctx;
+    return lg_seen_get(&e->verified, leaf) != 0 || lg_pool_statement(&e->pool, leaf) != NULL;
+}
+
+static void verified_add(void *ctx, const struct lg_hash *leaf)
+{
+    struct lg_engine *e = ctx;
+    lg_seen_put(&e->verified, leaf, 1);
+}
+
+/* Statements that came from the disk: held from now on, early ones marked again. */
+static void clock_pool(struct lg_engine *e)
+{
+    if (!e->pool.unclocked || e->now < 0) {
+        return;
+    }
+    for (unsigned g = 0; g < e->genesis->ngateways; g++) {
+        for (unsigned i = 0; i < e->pool.gw[g].n; i++) {
+            struct lg_pool_statement *ps = e->pool.gw[g].v[i];
+            if (ps->since < 0) {
+                ps->since = e->now;
+                ps->early = ps->s->ts > e->now;
+                e->pool.nearly += ps->early;
+            }
+        }
+    }
+    e->pool.unclocked = false;
+}
+
+int lg_engine_reload(struct lg_engine *e)
+{
+    struct lg_pool fresh;
+    int err = lg_pool_init(&fresh, e->genesis, e->config.max_pool_bytes);
+    if (err == 0) {
+        err = lg_pool_load(&fresh, e->store, &e->pool);
+    }
+    if (err != 0) {
+        lg_pool_fini(&fresh);
+        return err;
+    }
+    lg_pool_fini(&e->pool);
+    e->pool = fresh;
+    e->pool_stale = false;
+    clock_pool(e);
+    return 0;
+}
+
+int lg_engine_enter(struct lg_engine *e, sg_ms now_ms)
+{
+    e->now = now_ms;
+    int err = e->pool_stale ? lg_engine_reload(e) : 0;
+    if (err != 0) {
+        return err;
+    }
+    clock_pool(e);
+    return lg_mine_enter(e);
+}
+
+/* The decision that ends every operation; err is the operation's. */
+static int leave(struct lg_engine *e, int err)
+{
+    if (lg_is_store_error(err)) {
+        return err;
+    }
+    int after = lg_mine_decide(e);
+    return after != 0 ? after : err;
+}
+
+static void pow_close(struct lg_engine *e)
+{
+    if (e == NULL) {
+        return;
+    }
+    lg_mine_fini(e);
+    lg_waiting_fini(&e->orphans);
+    lg_waiting_fini(&e->held);
+    lg_pool_fini(&e->pool);
+    lg_tree_fini(&e->tree);
+    lg_seen_fini(&e->invalid);
+    lg_seen_fini(&e->verified);
+    free(e);
+}
+
+static int open_parts(struct lg_engine *e)
+{
+    int err = lg_seen_init(&e->verified);
+    if (err == 0) {
+        err = lg_seen_init(&e->invalid);
+    }
+    if (err == 0) {
+        err = lg_tree_init(&e->tree, e->genesis, e->store);
+    }
+    if (err == 0) {
+        err = lg_pool_init(&e->pool, e->genesis, e->config.max_pool_bytes);
+    }
+    return err != 0 ? err : lg_pool_load(&e->pool, e->store, NULL);
+}
+
+static int pow_open(struct lg_engine **out, const struct lg_engine_config *config)
+{
+    struct lg_engine *e = calloc(1, sizeof *e);
+    if (e == NULL) {
+        return SG_ENOMEM;
+    }
+    e->config = *config;
+    e->genesis = config->genesis;
+    e->store = config->store;
+    e->host = config->host;
+    e->rules = (struct lg_rules){.genesis = config->genesis,
+        .crypto = config->crypto,
+        .verified = {.ctx = e, .has = verified_has, .add = verified_add}};
+    e->now = -1;
+    const struct lg_gateway *self = config->has_key ? lg_genesis_gateway(config->genesis, config->kid) : NULL;
+    e->mine.able = self != NULL && self->mine;
+    e->mine.wake = 0; /* the first tick tells it the time */
+    int err = open_parts(e);
+    if (err != 0) {
+        pow_close(e);
+        return err;
+    }
+    *out = e;
+    return 0;
+}
+
+static int pow_offer_statements(
+    struct lg_engine *e, struct lg_offer *offer, const uint8_t *doc, size_t len, sg_ms now_ms, int from)
+{
+    memset(offer, 0, sizeof *offer);
+    int err = lg_engine_enter(e, now_ms);
+    if (err == 0) {
+        err = leave(e, lg_pool_accept(e, offer, doc, len, from));
+    }
+    if (err != 0) {
+        lg_offer_fini(offer);
+    }
+    return err;
+}
+
+static int pow_offer_block(struct lg_engine *e, enum lg_block_verdict *verdict, const uint8_t *doc,
+    size_t len, sg_ms now_ms, int from)
+{
+    struct lg_block *b;
+    int err = lg_engine_enter(e, now_ms);
+    if (err == 0) {
+        err = lg_block_decode(&b, doc, len);
+    }
+    if (err != 0) {
+        return err;
+    }
+    return leave(e, lg_chain_accept(e, verdict, b, from));
+}
+
+static int pow_solved(struct lg_engine *e, uint64_t job_id, int64_t nonce, sg_ms now_ms)
+{
+    int err = lg_engine_enter(e, now_ms);
+    return err != 0 ? err : leave(e, lg_mine_solved(e, job_id, nonce));
+}
+
+static int pow_tick(struct lg_engine *e, sg_ms now_ms)
+{
+    int err = lg_engine_enter(e, now_ms);
+    if (err == 0) {
+        err = lg_chain_due(e);
+    }
+    if (err == 0) {
+        err = lg_pool_due(e);
+    }
+    return err != 0 ? err : leave(e, 0);
+}
+
+static sg_ms earlier(sg_ms a, sg_ms b)
+{
+    return a < b ? a : b;
+}
+
+static sg_ms pow_wake_at(const struct lg_engine *e)
+{
+    return earlier(e->mine.wake, earlier(lg_waiting_due(&e->held), lg_pool_next_due(e)));
+}
+
+static void pow_state(const struct lg_engine *e, struct lg_engine_state *out)
+{
+    *out = (struct lg_engine_state){.tip = e->tree.tip,
+        .pool_statements = (unsigned)e->pool.statements.n,
+        .pool_bodies = e->pool.nbodies,
+        .pool_bytes = e->pool.cost,
+        .orphans = e->orphans.n,
+        .held = e->held.n,
+        .mining = e->mine.working,
+        .reorgs = e->reorgs,
+        .deepest_reorg = e->deepest_reorg};
+}
+
+const struct lg_engine_ops lg_engine_pow = {.name = "pow",
+    .open = pow_open,
+    .close = pow_close,
+    .offer_statements = pow_offer_statements,
+    .offer_block = pow_offer_block,
+    .solved = pow_solved,
+    .wake_at = pow_wake_at,
+    .tick = pow_tick,
+    .state = pow_state};

@@ -1,0 +1,91 @@
+/* Inside of the embedded engine: its state, shared by chain.c, pool_accept.c, pool_clean.c and mine.c. Not for others.
+ *
+ * Order of every operation: what the store must hold is written and committed first, then memory follows, then the host is told. An
+ * error of the store before the commit leaves memory as it was; when memory cannot follow a commit (no memory, a read error), the pool is
+ * marked stale and is loaded again from the store before the next operation looks at it. */
+#ifndef LG_POW_ENGINE_H
+#define LG_POW_ENGINE_H
+
+#include "ledger/core/engine.h"
+#include "ledger/core/pool.h"
+#include "ledger/core/tree.h"
+#include "ledger/core/waiting.h"
+
+/* What a job would become: the canonical documents of the block, copied, in block order. */
+struct lg_draft {
+    struct sg_buf docs;
+    struct lg_slice *parts; /* statements, then bodies; into docs */
+    unsigned nstatements, nbodies;
+};
+
+struct lg_miner {
+    bool able; /* has a key that the genesis lets mine */
+    bool has_base;
+    sg_minute slot;            /* the newest closed minute that base was found for */
+    struct lg_block_info base; /* the best block of a smaller slot */
+    bool mined;                /* a block of its own was made: on this parent in this slot */
+    struct lg_hash mined_parent;
+    sg_minute mined_slot;
+    bool working;
+    struct lg_job job;
+    struct lg_draft draft;
+    uint64_t last_id;
+    sg_ms wake; /* INT64_MAX: nothing to wait for */
+};
+
+struct lg_engine {
+    struct lg_engine_config config;
+    const struct lg_genesis *genesis;
+    const struct lg_store *store;
+    const struct lg_host *host;
+    struct lg_rules rules;
+    struct lg_seen verified; /* leaves of statements whose signature is good */
+    struct lg_seen invalid;  /* headers of which no copy can be valid, with their code */
+    struct lg_tree tree;
+    struct lg_pool pool;
+    bool pool_stale;
+    struct lg_waiting orphans, held;
+    struct lg_miner mine;
+    sg_ms now;
+    uint64_t reorgs, deepest_reorg;
+};
+
+/* ---- pow_engine.c ---- */
+/* Begin of an operation: the time, and a pool that mirrors the store. Errors of the store. */
+SG_MUST_USE int lg_engine_enter(struct lg_engine *e, sg_ms now_ms);
+/* Load the pool again; on failure it stays stale. */
+SG_MUST_USE int lg_engine_reload(struct lg_engine *e);
+void lg_engine_alarm(struct lg_engine *e, const char *name);
+
+/* ---- chain.c ---- */
+/* Judge a block and everything that waited for it. Takes b. Results as lg_engine_ops.offer_block. */
+SG_MUST_USE int lg_chain_accept(
+    struct lg_engine *e, enum lg_block_verdict *verdict, struct lg_block *b_take, int from);
+/* Judge the held ones whose time has come. Errors of the store. */
+SG_MUST_USE int lg_chain_due(struct lg_engine *e);
+
+/* ---- pool_accept.c ---- */
+SG_MUST_USE int lg_pool_accept(
+    struct lg_engine *e, struct lg_offer *offer, const uint8_t *doc, size_t len, int from);
+/* Pass on the early ones whose time has come; the earliest that has not (INT64_MAX: none). */
+SG_MUST_USE int lg_pool_due(struct lg_engine *e);
+sg_ms lg_pool_next_due(const struct lg_engine *e);
+/* Take out what was overtaken confirm_depth deep, with bodies that nothing pooled reads. Errors of the store. */
+SG_MUST_USE int lg_pool_clean(struct lg_engine *e);
+
+/* ---- mine.c ---- */
+/* A block was put into the tree: is it a better one to extend? Errors of the store. */
+SG_MUST_USE int lg_mine_consider(struct lg_engine *e, const struct lg_block_info *added);
+/* Before anything of an operation changes the tree: which block would be extended for the newest closed minute. */
+SG_MUST_USE int lg_mine_enter(struct lg_engine *e);
+/* Decide again: work, go on, stop; and when to look next. Errors of the store. */
+SG_MUST_USE int lg_mine_decide(struct lg_engine *e);
+SG_MUST_USE int lg_mine_solved(struct lg_engine *e, uint64_t job_id, int64_t nonce);
+void lg_mine_fini(struct lg_engine *e);
+
+static inline bool lg_is_store_error(int err)
+{
+    return err == SG_EIO || err == SG_ECORRUPT || err == SG_ENOMEM || err == SG_ENOSPC;
+}
+
+#endif

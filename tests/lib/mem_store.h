@@ -1,0 +1,27 @@
+/* A struct lg_store in memory: transactions with undo, and failures on demand. For unit tests and the simulator; costs per call do not grow
+ * with the chain. What it holds survives a "crash": close the engine, call mem_store_crash, open another engine on it. */
+#ifndef TEST_MEM_STORE_H
+#define TEST_MEM_STORE_H
+
+#include "ledger/core/store.h"
+
+struct mem_store;
+
+/* genesis is borrowed. Aborts without memory. */
+struct mem_store *mem_store_new(const struct lg_genesis *g);
+void mem_store_free(struct mem_store *s);
+const struct lg_store *mem_store_vtable(struct mem_store *s);
+
+/* From now on the n-th call (1: the next) returns err; forever: and every later one. n 0: none. */
+void mem_store_fail(struct mem_store *s, uint64_t n, int err, bool forever);
+/* Calls since mem_store_fail or the start, and how many of them failed on demand. */
+uint64_t mem_store_calls(const struct mem_store *s);
+uint64_t mem_store_failures(const struct mem_store *s);
+uint64_t mem_store_commits(const struct mem_store *s);
+/* What was not committed is gone. */
+void mem_store_crash(struct mem_store *s);
+/* Evidence pairs of a gateway. */
+unsigned mem_store_evidence(const struct mem_store *s, lg_kid gw);
+bool mem_store_in_transaction(const struct mem_store *s);
+
+#endif
