@@ -87,7 +87,8 @@ def wait_until(condition, deadline_s=DEADLINE_S, what="condition", poll_s=0.02):
 class Program:
     """A running program whose standard output and error are read line by line by two threads of their own.
 
-    Used in a `with` statement it is stopped by SIGTERM at the end, by SIGKILL when that does not help.
+    Used in a `with` statement it is stopped by SIGTERM at the end, by SIGKILL when that does not help; one that was
+    still running must then end with exit code 0 (a sanitizer's report makes it another one).
     """
 
     def __init__(self, argv, env=None, cwd=None):
@@ -114,8 +115,11 @@ class Program:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        self.stop()
+    def __exit__(self, failure, *_):
+        running = self.process.poll() is None
+        code = self.stop()
+        if running and code != 0 and not failure:
+            raise AssertionError("%s ended with %d\nstderr: %s" % (self.argv[0], code, self.errors[-40:]))
 
     @property
     def pid(self):
