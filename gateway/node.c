@@ -87,9 +87,10 @@ static void on_alarm(void *ctx, const char *kind)
 {
     struct gw_node *n = ctx;
 
-    sg_log(SG_LOG_WARN, "alarm", "%s", kind);
     if (n->ledger)
-        lg_node_alarm(n->ledger, kind);
+        lg_node_alarm(n->ledger, kind); /* counts and logs it */
+    else
+        sg_log(SG_LOG_WARN, "alarm", "%s", kind);
 }
 
 static void on_failed(void *ctx, int err, const char *why)

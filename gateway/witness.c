@@ -199,24 +199,16 @@ static void broken(void *ctx, int err)
     gw_witness_outbox_err(ctx, err);
 }
 
-static void follow(struct gw_witness *w)
-{
-    const struct gw_ledger *home = gw_ledgers_home(w->ledgers);
-
-    w->follow_ms = INT64_MAX;
-    if (!home || w->follow->url)
-        return;
-    w->follow_ledger = (unsigned)(home - w->ledgers->all);
-    gw_follow_ask(w->follow, home->url, w->slot);
-}
-
 /* ---- slots ---- */
 
 static void look_for_uncommitted(struct gw_witness *w)
 {
     int64_t count = 0;
     sg_minute oldest = 0;
-    int err = gw_outbox_uncommitted(w->outbox, w->slot - UNCOMMITTED_SLOTS, &count, &oldest);
+    int err;
+
+    w->look = false;
+    err = gw_outbox_uncommitted(w->outbox, w->slot - UNCOMMITTED_SLOTS, &count, &oldest);
 
     if (err) {
         gw_witness_outbox_err(w, err);
@@ -233,6 +225,19 @@ static void look_for_uncommitted(struct gw_witness *w)
     w->told_uncommitted = count > 0;
 }
 
+/* Ask where the statements are; what is uncommitted is judged when the answers are here, or when nobody answers. */
+static void follow(struct gw_witness *w)
+{
+    const struct gw_ledger *home = gw_ledgers_home(w->ledgers);
+
+    w->follow_ms = INT64_MAX;
+    w->look = true;
+    if (!home || w->follow->url)
+        return;
+    w->follow_ledger = (unsigned)(home - w->ledgers->all);
+    gw_follow_ask(w->follow, home->url, w->slot);
+}
+
 static void ask(struct gw_witness *w)
 {
     w->retry_ms = INT64_MAX;
@@ -244,7 +249,6 @@ static void open_slot(struct gw_witness *w, sg_minute slot)
     w->slot = slot;
     w->follow_ms = (slot + 1) * SG_MINUTE_MS + FOLLOW_AFTER_MS;
     ask(w);
-    look_for_uncommitted(w);
 }
 
 static void turn(struct gw_witness *w)
@@ -258,6 +262,8 @@ static void turn(struct gw_witness *w)
         ask(w);
     if (now >= w->follow_ms)
         follow(w);
+    if (w->look && !w->follow->url)
+        look_for_uncommitted(w);
     gw_witness_try_sign(w, now);
     gw_commit_kick(w->commit);
 }

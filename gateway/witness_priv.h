@@ -33,6 +33,7 @@ struct gw_witness {
     sg_ms start_wall_ms, start_run_ms;
     sg_minute slot;          /* newest closed minute that was opened for signing; -1: none */
     sg_ms follow_ms;         /* wall clock: when to follow in this slot */
+    bool look;               /* for uncommitted pairs, when the round of follow is over */
     sg_ms retry_ms;          /* monotonic: ask the nodes again, or store what is held; INT64_MAX: no need */
     sg_minute *reported;     /* by relay of the configuration: newest minute with an outcome */
     unsigned *genesis_index; /* by relay of the configuration */
