@@ -354,7 +354,9 @@ static void outbox_far_unacknowledged_incarnation_does_not_count(void **state)
     assert_int_equal(slot, SLOT);
     assert_int_equal(gw_outbox_drop_uncounted(*state, 200, 50), 0);
     assert_int_equal(open_items(*state, items), 1);
-    assert_int_equal(gw_outbox_set_said(*state, far.id, GW_SAID_POOLED, true, 0), 0);
+    assert_int_equal(
+        gw_outbox_set_said(*state, far.id, GW_SAID_POOLED, true, 0), SG_ENOT_FOUND); /* dead is final */
+    assert_int_equal(gw_outbox_acknowledge(*state, far.id), 0);
     assert_int_equal(gw_outbox_greatest(*state, &inc, &slot, 200, 50), 0);
     assert_int_equal(inc, 100000);
     assert_int_equal(slot, SLOT + 1000);
