@@ -70,7 +70,7 @@ FAULTS = {
     "kill by name": ("tests/a.sh", "pki" + "ll gateway\n", "ended by its name"),
     "sleep in C": ("tests/unit/test_b.c", "void a(void)\n{\n    usleep(5);\n}\n", "a test sleeps"),
     "sleep in Python": ("tests/integration/test_b.py", "import time\ntime.sleep(0.1)\n", "a test sleeps"),
-    "sleep imported in Python": ("tests/integration/test_b.py", "from time import " + "sleep\n", "a test sleeps"),
+    "sleep imported in Python": ("tests/integration/test_b.py", "from ti" + "me import sleep\n", "a test sleeps"),
     "sleep in shell": ("tests/b.sh", "while x; do sleep 1; done\n", "a test sleeps"),
 }
 # Targets of the planted includes; faultless themselves where they lie.
