@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /* Every function that can fail returns int: 0, or a negative code of sg_err.h. */
-#define SG_MUST_USE __attribute__((warn_unused_result))
+#define SG_MUST_USE          __attribute__((warn_unused_result))
 #define SG_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 /* Milliseconds since 1970-01-01T00:00:00Z, or a duration in milliseconds. */
