@@ -1,10 +1,12 @@
 /* The gateway's pollers alone: what they tell the witness, as JSON lines, without keys, node or store.
  *
  *   poll_print HOST PORT UNITS [TIMEOUT_MS [MAX_FUTURE_MS]]     units 1..UNITS; until SIGINT or SIGTERM
+ *   poll_print probe ...                                        what `gateway probe ...` does
  *   {"kind":"outcome","relay":0,"min":M,"body":{...} or null,"reason":"timeout","live":6,"alarm":false,"late_ms":12}
  *   {"kind":"live","relay":0,"seq":S,"late_ms":200}  {"kind":"state","relay":0,"code":"ok"}
  * late_ms: by the clock, since the minute's end or the latch. The clock is GRIDWITNESS_CLOCK's. */
 #include "gateway/poller.h"
+#include "gateway/probe.h"
 #include "sg_cli.h"
 #include "sg_log.h"
 
@@ -69,16 +71,18 @@ int main(int argc, char **argv)
     int64_t port, units, timeout_ms = 1000;
 
     sg_cli_init();
+    if (sg_clock_init(&clk, getenv(SG_CLOCK_ENV), &fault)) {
+        (void)fprintf(stderr, "%s\n", fault.text);
+        return SG_EXIT_USAGE;
+    }
+    if (argc > 1 && strcmp(argv[1], "probe") == 0)
+        return gw_probe_main(argc - 2, argv + 2, &clk);
     sg_cli_block_signals();
     if (argc < 4 || argc > 6 || sg_cli_int(&port, argv[2], 1, 65535) ||
         sg_cli_int(&units, argv[3], 1, MAX_UNITS) ||
         (argc > 4 && sg_cli_int(&timeout_ms, argv[4], 1, 60000)) ||
         (argc > 5 && sg_cli_int(&genesis.policy.max_future_ms, argv[5], 1000, 120000)))
         return SG_EXIT_USAGE;
-    if (sg_clock_init(&clk, getenv(SG_CLOCK_ENV), &fault)) {
-        (void)fprintf(stderr, "%s\n", fault.text);
-        return SG_EXIT_USAGE;
-    }
     sg_log_init(&clk, SG_LOG_DEBUG);
     for (unsigned i = 0; i < (unsigned)units; i++) {
         relays[i] = (struct lg_relay){.period_s = 10, .profile = lg_profile_paper()};
