@@ -29,9 +29,47 @@ static int enqueue(struct lg_node *n, const struct lg_chain_msg *msg)
     return err;
 }
 
+void lg_node_remember_offer(struct lg_node *n, const struct lg_hash *digest, unsigned nstatements)
+{
+    pthread_mutex_lock(&n->lock);
+    n->recent[n->recent_next] = (struct lg_recent_offer){*digest, nstatements};
+    n->recent_next = (n->recent_next + 1) % LG_RECENT_OFFERS;
+    pthread_mutex_unlock(&n->lock);
+}
+
+void lg_node_forget_offers(struct lg_node *n)
+{
+    pthread_mutex_lock(&n->lock);
+    memset(n->recent, 0, sizeof(n->recent));
+    pthread_mutex_unlock(&n->lock);
+}
+
+/* How many statements the bytes hold, when all of them are held already; 0: not seen lately. */
+static unsigned known_offer(struct lg_node *n, const struct lg_hash *digest)
+{
+    unsigned count = 0;
+
+    pthread_mutex_lock(&n->lock);
+    for (unsigned i = 0; i < LG_RECENT_OFFERS && count == 0; i++)
+        if (n->recent[i].nstatements > 0 && lg_hash_eq(&n->recent[i].digest, digest))
+            count = n->recent[i].nstatements;
+    pthread_mutex_unlock(&n->lock);
+    return count;
+}
+
 static int rest_statements(void *ctx, struct sg_http_request *req)
 {
-    return enqueue(ctx, &(struct lg_chain_msg){.kind = LG_MSG_STATEMENTS, .req = req, .peer = -1});
+    struct lg_node *n = ctx;
+    struct lg_chain_msg m = {.kind = LG_MSG_STATEMENTS, .req = req, .peer = -1};
+    size_t len = 0;
+    const uint8_t *body = sg_http_body(req, &len);
+
+    sg_sha256(m.digest.b, body, len);
+    unsigned known = known_offer(n, &m.digest);
+    if (known == 0)
+        return enqueue(n, &m);
+    lg_rest_answer_offer(req, &(struct lg_offer){.known = known, .nstatements = known}, SG_OK);
+    return SG_OK;
 }
 
 static int rest_block(void *ctx, struct sg_http_request *req)

@@ -64,6 +64,7 @@ static void host_event(void *ctx, const struct lg_event_msg *e)
             (long long)e->tip.slot, (long long)e->tip.weight);
         break;
     case LG_EVENT_REORG:
+        lg_node_forget_offers(n);
         sg_log(SG_LOG_WARN, PART, "reorganisation: %lld blocks off, new tip %lld %s…", (long long)e->depth,
             (long long)e->tip.height, hex);
         break;
@@ -111,6 +112,8 @@ static int take_statements(
     struct lg_offer offer = {0};
     int err = n->ops->offer_statements(n->engine, &offer, doc, len, now, m->peer);
 
+    if (m->req && err == SG_OK && offer.nrejected == 0 && offer.nstatements > 0)
+        lg_node_remember_offer(n, &m->digest, offer.nstatements);
     if (m->req)
         lg_rest_answer_offer(m->req, &offer, err);
     else

@@ -15,6 +15,15 @@
 /* Offers and results that wait for the chain thread. A full queue refuses: REST answers "overloaded", peers come again. */
 #define LG_CHAIN_QUEUE 512
 
+/* Offers of statements whose very bytes have been taken before: the same statement comes from its gateway and from every peer, and the
+ * copies need no turn on the chain thread. */
+#define LG_RECENT_OFFERS 256
+
+struct lg_recent_offer {
+    struct lg_hash digest; /* SHA-256 of the request's body */
+    unsigned nstatements;  /* 0: empty */
+};
+
 enum lg_chain_msg_kind { LG_MSG_STATEMENTS, LG_MSG_BLOCK, LG_MSG_SOLVED };
 
 /* One message to the chain thread, on the heap, owned by whoever holds it. */
@@ -27,6 +36,7 @@ struct lg_chain_msg {
     uint64_t ticket;
     uint64_t job_id; /* SOLVED */
     int64_t nonce;
+    struct lg_hash digest; /* STATEMENTS from REST: of the body */
 };
 
 struct lg_node {
@@ -54,8 +64,16 @@ struct lg_node {
     int failed; /* the error that stopped the chain thread */
     struct lg_rest_alarm alarms[LG_REST_MAX_ALARMS];
     unsigned nalarms;
+    struct lg_recent_offer recent[LG_RECENT_OFFERS]; /* a ring */
+    unsigned recent_next;
     struct lg_node_relay_state *relays; /* by index in the genesis; id "" until told */
 };
+
+/* node.c */
+/* Every statement of these bytes is held now: durable, acknowledged. */
+void lg_node_remember_offer(struct lg_node *n, const struct lg_hash *digest, unsigned nstatements);
+/* A reorganisation may make an overtaken statement mineable again: what was known must be judged anew. */
+void lg_node_forget_offers(struct lg_node *n);
 
 /* node_chain.c */
 void lg_node_host_init(struct lg_node *n);
