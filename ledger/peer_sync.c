@@ -271,11 +271,7 @@ static void push_pool(struct lg_peer *peer)
     sg_buf_init(&both[1], LG_PUSH_MAX_BYTES / 2);
     sg_buf_init(&doc, LG_PUSH_MAX_BYTES);
     if (lg_reader_pool(peer->owner->reader, push_pooled, &both) == SG_OK && both[1].len > 0) {
-        sg_buf_puts(&doc, "{\"bodies\":[");
-        sg_buf_put(&doc, both[0].p, both[0].len);
-        sg_buf_puts(&doc, "],\"statements\":[");
-        sg_buf_put(&doc, both[1].p, both[1].len);
-        sg_buf_puts(&doc, "]}");
+        lg_peers_offer(&doc, &both[0], &both[1]);
         if (sg_buf_err(&doc) == SG_OK)
             lg_peer_push(peer, "/v1/statements", doc.p, doc.len);
     }

@@ -15,14 +15,14 @@
 #define PART      "peers"
 #define INBOX_MAX 1024
 
-enum message_kind { MSG_PUSH, MSG_WANT, MSG_RESULT, MSG_QUIT };
+enum message_kind { MSG_BLOCK, MSG_STATEMENTS, MSG_WANT, MSG_RESULT, MSG_QUIT };
 
 struct message {
     enum message_kind kind;
-    int peer; /* PUSH: not to this one; RESULT: of this one */
+    int peer; /* BLOCK, STATEMENTS: not to this one; RESULT: of this one */
     uint64_t ticket;
     int err;
-    const char *path;
+    size_t split; /* STATEMENTS: doc is bodies[0..split), then statements, each joined by commas */
     size_t len;
     uint8_t doc[];
 };
@@ -51,38 +51,53 @@ static struct message *new_message(enum message_kind kind, int peer, size_t len)
 
 void lg_peers_announce_block(struct lg_peers *p, const struct lg_block *b, int from)
 {
-    struct message *m = p->n ? new_message(MSG_PUSH, from, b->doc_len) : NULL;
+    struct message *m = p->n ? new_message(MSG_BLOCK, from, b->doc_len) : NULL;
     if (!m)
         return;
-    m->path = "/v1/blocks";
     memcpy(m->doc, b->doc, b->doc_len);
     send_message(p, m);
+}
+
+/* Documents joined by commas, as they stand inside of an array. */
+static void join(struct sg_buf *out, const uint8_t *doc, size_t len)
+{
+    if (out->len > 0)
+        sg_buf_puts(out, ",");
+    sg_buf_put(out, doc, len);
+}
+
+void lg_peers_offer(struct sg_buf *out, const struct sg_buf *bodies, const struct sg_buf *statements)
+{
+    sg_buf_puts(out, "{\"bodies\":[");
+    sg_buf_put(out, bodies->p, bodies->len);
+    sg_buf_puts(out, "],\"statements\":[");
+    sg_buf_put(out, statements->p, statements->len);
+    sg_buf_puts(out, "]}");
 }
 
 void lg_peers_announce_statements(struct lg_peers *p, struct lg_statement *const *s, unsigned n,
     struct lg_body *const *bodies, unsigned nbodies, int from)
 {
-    struct sg_buf doc;
+    struct sg_buf b, st;
     struct message *m = NULL;
-    struct lg_slice *slices = p->n ? calloc((size_t)n + nbodies + 1, sizeof(*slices)) : NULL;
 
-    if (!slices)
-        return;
-    for (unsigned i = 0; i < nbodies; i++)
-        slices[i] = (struct lg_slice){bodies[i]->doc, bodies[i]->doc_len};
-    for (unsigned i = 0; i < n; i++)
-        slices[nbodies + i] = (struct lg_slice){s[i]->doc, s[i]->doc_len};
-    sg_buf_init(&doc, LG_PUSH_MAX_BYTES);
-    lg_client_offer_encode(&doc, slices, nbodies, slices + nbodies, n);
-    if (sg_buf_err(&doc) == SG_OK)
-        m = new_message(MSG_PUSH, from, doc.len);
+    sg_buf_init(&b, LG_PUSH_MAX_BYTES / 2);
+    sg_buf_init(&st, LG_PUSH_MAX_BYTES / 2);
+    for (unsigned i = 0; p->n && i < nbodies; i++)
+        join(&b, bodies[i]->doc, bodies[i]->doc_len);
+    for (unsigned i = 0; p->n && i < n; i++)
+        join(&st, s[i]->doc, s[i]->doc_len);
+    if (st.len > 0 && sg_buf_err(&b) == SG_OK && sg_buf_err(&st) == SG_OK)
+        m = new_message(MSG_STATEMENTS, from, b.len + st.len);
     if (m) {
-        m->path = "/v1/statements";
-        memcpy(m->doc, doc.p, doc.len);
+        m->split = b.len;
+        if (b.len > 0)
+            memcpy(m->doc, b.p, b.len);
+        memcpy(m->doc + b.len, st.p, st.len);
         send_message(p, m);
     }
-    sg_buf_fini(&doc);
-    free(slices);
+    sg_buf_fini(&b);
+    sg_buf_fini(&st);
 }
 
 void lg_peers_want(struct lg_peers *p)
@@ -223,13 +238,49 @@ void lg_peers_publish(struct lg_peers *p)
     pthread_mutex_unlock(&p->lock);
 }
 
-static void spread(struct lg_peers *p, const struct message *m)
+static void spread(struct lg_peers *p, const char *path, const void *doc, size_t len, int from)
 {
     for (unsigned i = 0; i < p->n; i++) {
         struct lg_peer *peer = &p->peers[i];
         bool answering = strcmp(peer->state, "ok") == 0 || strcmp(peer->state, "syncing") == 0;
-        if ((int)i != m->peer && answering)
-            lg_peer_push(peer, m->path, m->doc, m->len);
+        if ((int)i != from && answering)
+            lg_peer_push(peer, path, doc, len);
+    }
+}
+
+/* One POST for all that was gathered. */
+static void flush(struct lg_peers *p)
+{
+    struct sg_buf doc;
+
+    if (p->gathered_statements.len == 0)
+        return;
+    sg_buf_init(&doc, LG_PUSH_MAX_BYTES);
+    lg_peers_offer(&doc, &p->gathered_bodies, &p->gathered_statements);
+    if (sg_buf_err(&doc) == SG_OK)
+        spread(p, "/v1/statements", doc.p, doc.len, p->gathered_from);
+    sg_buf_fini(&doc);
+    sg_buf_reset(&p->gathered_bodies);
+    sg_buf_reset(&p->gathered_statements);
+}
+
+/* Statements of one minute come close together: they go on in one POST a peer, LG_GATHER_MS after the first. */
+static void gather(struct lg_peers *p, const struct message *m)
+{
+    const struct sg_clock *clock = p->config.clock;
+
+    if (p->gathered_from != m->peer ||
+        p->gathered_bodies.len + p->gathered_statements.len + m->len > LG_GATHER_MAX_BYTES)
+        flush(p);
+    if (p->gathered_statements.len == 0)
+        p->flush_ms = clock->mono_ms(clock) + LG_GATHER_MS;
+    p->gathered_from = m->peer;
+    if (m->split > 0)
+        join(&p->gathered_bodies, m->doc, m->split);
+    join(&p->gathered_statements, m->doc + m->split, m->len - m->split);
+    if (sg_buf_err(&p->gathered_bodies) != SG_OK || sg_buf_err(&p->gathered_statements) != SG_OK) {
+        sg_buf_reset(&p->gathered_bodies); /* no memory: the peers ask for it */
+        sg_buf_reset(&p->gathered_statements);
     }
 }
 
@@ -246,8 +297,11 @@ static bool handle(struct lg_peers *p, struct message *m)
     bool go = true;
 
     switch (m->kind) {
-    case MSG_PUSH:
-        spread(p, m);
+    case MSG_BLOCK:
+        spread(p, "/v1/blocks", m->doc, m->len, m->peer);
+        break;
+    case MSG_STATEMENTS:
+        gather(p, m);
         break;
     case MSG_WANT:
         want_now(p);
@@ -274,6 +328,8 @@ static sg_ms sleep_ms(const struct lg_peers *p, sg_ms now)
         if (peer->phase == LG_PEER_IDLE && peer->next_ms - now < wait)
             wait = peer->next_ms > now ? peer->next_ms - now : 0;
     }
+    if (p->gathered_statements.len > 0 && p->flush_ms - now < wait)
+        wait = p->flush_ms > now ? p->flush_ms - now : 0;
     return wait;
 }
 
@@ -288,6 +344,8 @@ static void *run(void *arg)
             if (!handle(p, m))
                 return NULL;
         sg_ms now = clock->mono_ms(clock);
+        if (now >= p->flush_ms)
+            flush(p);
         for (unsigned i = 0; i < p->n; i++)
             lg_peer_ask(&p->peers[i], now);
         sg_http_client_run(p->http, sleep_ms(p, now));
@@ -311,6 +369,8 @@ static void release(struct lg_peers *p)
     }
     if (p->reader)
         lg_reader_close(p->reader);
+    sg_buf_fini(&p->gathered_bodies);
+    sg_buf_fini(&p->gathered_statements);
     pthread_mutex_destroy(&p->lock);
     free(p);
 }
@@ -325,6 +385,8 @@ int lg_peers_start(struct lg_peers **out, const struct lg_peers_config *config, 
     p->config = *config;
     p->n = config->n;
     p->next_ticket = 1;
+    sg_buf_init(&p->gathered_bodies, LG_PUSH_MAX_BYTES / 2);
+    sg_buf_init(&p->gathered_statements, LG_PUSH_MAX_BYTES / 2);
     pthread_mutex_init(&p->lock, NULL);
     for (unsigned i = 0; i < p->n; i++) {
         struct lg_peer *peer = &p->peers[i];

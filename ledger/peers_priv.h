@@ -15,6 +15,9 @@
 /* Blocks asked for in one page; the answer is at most 8 MiB by the contract, or one block. */
 #define LG_PAGE_BLOCKS    64
 #define LG_PAGE_MAX_BYTES ((8u << 20) + (17u << 20))
+/* Statements that are passed on wait this long for others, at most so many bytes together. */
+#define LG_GATHER_MS        20
+#define LG_GATHER_MAX_BYTES (1u << 20)
 /* Real milliseconds. */
 #define LG_POLL_MS     2000
 #define LG_POLL_MIN_MS 250
@@ -75,12 +78,17 @@ struct lg_peers {
     uint64_t next_ticket;
     unsigned n;
     struct lg_peer peers[LG_NODE_MAX_PEERS];
+    struct sg_buf gathered_bodies, gathered_statements; /* joined by commas */
+    int gathered_from;                                  /* the peer that they came from; -1 */
+    sg_ms flush_ms;                                     /* mono: when they go on */
 
     pthread_mutex_t lock; /* of summary */
     struct lg_peers_summary summary;
 };
 
 /* peers.c */
+/* {"bodies":[…],"statements":[…]} of documents joined by commas, appended to out. */
+void lg_peers_offer(struct sg_buf *out, const struct sg_buf *bodies, const struct sg_buf *statements);
 void lg_peers_publish(struct lg_peers *p);
 /* Queue one POST; copies. Dropped when the queue is full. */
 void lg_peer_push(struct lg_peer *peer, const char *path, const void *doc, size_t len);
