@@ -14,8 +14,8 @@ struct gw_outcome {
     bool has_body;
     enum lg_reason reason; /* when !has_body */
     uint8_t live;          /* samples of the body that this process saw as they were latched */
-    bool alarm;            /* an own sample differs from FRAME, or the identity does not fit: an operator must look */
-    uint8_t *doc;          /* canonical body (lg_body_encode), heap, owned by the message; NULL without body */
+    bool alarm;   /* an own sample differs from FRAME, or the identity does not fit: an operator must look */
+    uint8_t *doc; /* canonical body (lg_body_encode), heap, owned by the message; NULL without body */
     size_t doc_len;
     struct lg_hash digest;
 };

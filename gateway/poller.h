@@ -12,8 +12,8 @@ struct gw_relay_config {
     char id[33];    /* of the genesis */
     char host[256]; /* numeric address or name */
     uint16_t port;
-    uint8_t unit;      /* Modbus unit id 1..247 or 255 */
-    sg_ms timeout_ms;  /* total deadline of one request, real; default 1000 */
+    uint8_t unit;                 /* Modbus unit id 1..247 or 255 */
+    sg_ms timeout_ms;             /* total deadline of one request, real; default 1000 */
     const struct lg_relay *relay; /* borrowed from the genesis */
 };
 
@@ -30,7 +30,8 @@ struct gw_poller_config {
 
 struct gw_poller;
 
-SG_MUST_USE int gw_poller_start(struct gw_poller **out, const struct gw_poller_config *config, struct sg_fault *fault);
+SG_MUST_USE int gw_poller_start(
+    struct gw_poller **out, const struct gw_poller_config *config, struct sg_fault *fault);
 /* Joins all threads; no callback runs after it returns. */
 void gw_poller_stop(struct gw_poller *p);
 

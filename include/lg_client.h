@@ -56,7 +56,8 @@ struct lg_client_gateway {
     sg_ms greatest_inc;
     sg_minute greatest_slot;
 };
-SG_MUST_USE int lg_client_gateway(struct sg_http_client *c, const char *url, lg_kid kid, struct lg_client_gateway *out);
+SG_MUST_USE int lg_client_gateway(
+    struct sg_http_client *c, const char *url, lg_kid kid, struct lg_client_gateway *out);
 SG_MUST_USE int lg_client_gateway_url(char dst[static LG_CLIENT_URL_SIZE], const char *url, lg_kid kid);
 SG_MUST_USE int lg_client_gateway_parse(struct lg_client_gateway *out, const struct sg_http_answer *answer);
 
@@ -66,9 +67,10 @@ enum lg_place { LG_PLACE_POOLED, LG_PLACE_MINED, LG_PLACE_CONFIRMED, LG_PLACE_OV
 const char *lg_place_name(enum lg_place place);
 /* GET /v1/statements/{leaf}: {"block":hash,"confirmations":d,"height":h,"state":"mined","statement":{…},...}; block, confirmations
  * and height are there when the state is mined or confirmed (else *height is 0). SG_ENOT_FOUND: the node does not have it. */
-SG_MUST_USE int lg_client_statement(struct sg_http_client *c, const char *url, const struct lg_hash *leaf, enum lg_place *place,
-    int64_t *height, struct lg_hash *block);
-SG_MUST_USE int lg_client_statement_url(char dst[static LG_CLIENT_URL_SIZE], const char *url, const struct lg_hash *leaf);
+SG_MUST_USE int lg_client_statement(struct sg_http_client *c, const char *url, const struct lg_hash *leaf,
+    enum lg_place *place, int64_t *height, struct lg_hash *block);
+SG_MUST_USE int lg_client_statement_url(
+    char dst[static LG_CLIENT_URL_SIZE], const char *url, const struct lg_hash *leaf);
 SG_MUST_USE int lg_client_statement_parse(
     enum lg_place *place, int64_t *height, struct lg_hash *block, const struct sg_http_answer *answer);
 /* The canonical bytes of "statement" of the same answer, appended to doc; the caller judges them. */
@@ -83,7 +85,8 @@ struct lg_client_header {
     sg_ms time;
 };
 SG_MUST_USE int lg_client_header_url(char dst[static LG_CLIENT_URL_SIZE], const char *url, int64_t height);
-SG_MUST_USE int lg_client_header_parse(struct lg_client_header *out, const struct sg_http_answer *answer, int64_t height);
+SG_MUST_USE int lg_client_header_parse(
+    struct lg_client_header *out, const struct sg_http_answer *answer, int64_t height);
 
 /* The answer to POST /v1/statements: {"accepted":n,"known":n,"rejected":[{"code":c,"index":i}]}; index counts the statements of
  * the request, rejected is by increasing index. */
@@ -91,14 +94,16 @@ struct lg_client_offer {
     unsigned accepted, known, nrejected;
     struct {
         unsigned index;
-        int err; /* SG_E… of the code */
+        int err;    /* SG_E… of the code */
     } rejected[16]; /* the first 16 */
 };
 SG_MUST_USE int lg_client_offer_url(char dst[static LG_CLIENT_URL_SIZE], const char *url);
 /* Parse it from an answer of sg_http_client_start (many nodes at once). status != 200: the code of the problem document.
  * offered: statements of the request; an answer whose counts do not add up to it is SG_EMALFORMED. */
-SG_MUST_USE int lg_client_offer_parse(struct lg_client_offer *out, const struct sg_http_answer *answer, unsigned offered);
+SG_MUST_USE int lg_client_offer_parse(
+    struct lg_client_offer *out, const struct sg_http_answer *answer, unsigned offered);
 /* {"bodies":[…],"statements":[…]} from canonical documents. */
-void lg_client_offer_encode(struct sg_buf *out, const struct lg_slice *bodies, unsigned nbodies, const struct lg_slice *statements, unsigned nstatements);
+void lg_client_offer_encode(struct sg_buf *out, const struct lg_slice *bodies, unsigned nbodies,
+    const struct lg_slice *statements, unsigned nstatements);
 
 #endif

@@ -12,21 +12,23 @@
 struct lg_node;
 
 struct lg_node_config {
-    const char *name;      /* shown in /v1/status; NULL: the gateway's name of the genesis, or "observer" */
-    const char *bind;      /* numeric address for REST */
-    uint16_t port;         /* 0: any */
-    const char *data_dir;  /* made (0700) when missing; locked while the node runs */
+    const char *name;     /* shown in /v1/status; NULL: the gateway's name of the genesis, or "observer" */
+    const char *bind;     /* numeric address for REST */
+    uint16_t port;        /* 0: any */
+    const char *data_dir; /* made (0700) when missing; locked while the node runs */
     const struct lg_genesis *genesis; /* borrowed until stop */
     const struct sg_key *key;         /* borrowed; NULL: an observer that mines nothing */
     const char *const *peers;         /* base URLs, copied */
     unsigned npeers;
     const struct sg_clock *clock; /* borrowed until stop */
-    void (*failed)(void *ctx, int err, const char *why); /* the node cannot go on (disk, clock): stop it and exit 1. Any thread. */
+    void (*failed)(void *ctx, int err,
+        const char *why); /* the node cannot go on (disk, clock): stop it and exit 1. Any thread. */
     void *failed_ctx;
 };
 
 /* SG_ELOCKED, SG_EADDRINUSE, SG_ECONFIG (another chain in data_dir), SG_ECORRUPT, SG_EIO; fault says what and where. */
-SG_MUST_USE int lg_node_start(struct lg_node **out, const struct lg_node_config *config, struct sg_fault *fault);
+SG_MUST_USE int lg_node_start(
+    struct lg_node **out, const struct lg_node_config *config, struct sg_fault *fault);
 /* Stops threads in order, closes the store. Acknowledged documents are on disk whether or not this is ever called. */
 void lg_node_stop(struct lg_node *n);
 uint16_t lg_node_port(const struct lg_node *n);
@@ -34,9 +36,9 @@ uint16_t lg_node_port(const struct lg_node *n);
 /* What this process's acquisition part sees of a relay, for GET /v1/relays…: unsigned, in memory only. */
 struct lg_node_relay_state {
     char id[33];
-    char state[16];        /* "ok", or the reason of the last failure ("timeout", "identity", ...) */
+    char state[16]; /* "ok", or the reason of the last failure ("timeout", "identity", ...) */
     uint32_t last_seq;
-    sg_ms last_sample_ms;  /* 0: none yet */
+    sg_ms last_sample_ms; /* 0: none yet */
     bool has_sample;
     struct lg_sample sample;
 };

@@ -18,17 +18,17 @@ struct lg_hash {
 /* Key id: first 8 bytes of SHA-256(raw public key), big-endian, so that numbers sort as their hex does. */
 typedef uint64_t lg_kid;
 
-#define LG_KID_HEX 16
-#define LG_MAX_GATEWAYS 128
-#define LG_MAX_PROFILES 256
-#define LG_MAX_POINTS   48
-#define LG_MAX_RELAYS   10000
-#define LG_MAX_SAMPLES  60
-#define LG_MAX_EVENTS   256
-#define LG_MAX_ENTRIES  10000 /* reads and gaps of a statement together */
-#define LG_MAX_LEAVES   65536
-#define LG_MAX_VALUE    (INT64_C(1) << 40)
-#define LG_KEEP_SLOTS   1440 /* a statement may name minutes slot-1439 .. slot */
+#define LG_KID_HEX           16
+#define LG_MAX_GATEWAYS      128
+#define LG_MAX_PROFILES      256
+#define LG_MAX_POINTS        48
+#define LG_MAX_RELAYS        10000
+#define LG_MAX_SAMPLES       60
+#define LG_MAX_EVENTS        256
+#define LG_MAX_ENTRIES       10000 /* reads and gaps of a statement together */
+#define LG_MAX_LEAVES        65536
+#define LG_MAX_VALUE         (INT64_C(1) << 40)
+#define LG_KEEP_SLOTS        1440 /* a statement may name minutes slot-1439 .. slot */
 #define LG_MAX_GENESIS_BYTES (8u << 20)
 
 int lg_hash_cmp(const struct lg_hash *a, const struct lg_hash *b); /* as memcmp */
@@ -172,11 +172,13 @@ SG_MUST_USE int lg_body_samples(struct lg_sample *out, const struct lg_body *b, 
 /* SG_ERELAY (relay NULL or of another id), SG_EBODY, SG_EAGGREGATE: does everything recompute from the samples? */
 SG_MUST_USE int lg_body_check(const struct lg_body *b, const struct lg_relay *relay);
 /* Aggregates of each point of the profile over n samples; out holds profile->npoints. 128-bit integers, no float. */
-void lg_aggregate_samples(struct lg_aggregate *out, const struct lg_profile *profile, const struct lg_sample *samples, unsigned n);
+void lg_aggregate_samples(
+    struct lg_aggregate *out, const struct lg_profile *profile, const struct lg_sample *samples, unsigned n);
 /* Build the canonical body: samples (valid ones, t increasing, 1..60/period), events (non-decreasing).
  * quality and aggregates are computed here. SG_EINVAL when the parts break a rule of the document. */
-SG_MUST_USE int lg_body_encode(struct sg_buf *out, const struct lg_relay *relay, sg_minute min, uint32_t openings,
-    const struct lg_sample *samples, unsigned nsamples, const struct lg_event *events, unsigned nevents);
+SG_MUST_USE int lg_body_encode(struct sg_buf *out, const struct lg_relay *relay, sg_minute min,
+    uint32_t openings, const struct lg_sample *samples, unsigned nsamples, const struct lg_event *events,
+    unsigned nevents);
 
 /* ---- statement: what one gateway says once a minute ---- */
 
@@ -233,11 +235,13 @@ void lg_statement_signed_bytes(struct sg_buf *out, const struct lg_statement *s)
 /* Write and sign: s gives gw inc seq slot ts prev tip reads gaps (doc, leaf, sig ignored), entries sorted as the rules ask.
  * SG_EINVAL for a key that is not gw's, entries out of order, minutes outside slot-1439..slot, ts before the slot's end, inc > ts;
  * SG_ETOO_LARGE, SG_ENOMEM. */
-SG_MUST_USE int lg_statement_encode(struct sg_buf *out, const struct lg_statement *s, const struct sg_key *key);
+SG_MUST_USE int lg_statement_encode(
+    struct sg_buf *out, const struct lg_statement *s, const struct sg_key *key);
 /* The same with another signer (a key that is not in this process, the simulator). sign returns 0 or an error, which is
  * returned; s->gw is taken as it is. */
 typedef int lg_sign_fn(void *ctx, uint8_t sig[static SG_SIGNATURE_BYTES], const void *msg, size_t len);
-SG_MUST_USE int lg_statement_encode_with(struct sg_buf *out, const struct lg_statement *s, lg_sign_fn *sign, void *ctx);
+SG_MUST_USE int lg_statement_encode_with(
+    struct sg_buf *out, const struct lg_statement *s, lg_sign_fn *sign, void *ctx);
 /* The order of statements in a block: by (gw, inc, seq). */
 int lg_statement_cmp(const struct lg_statement *a, const struct lg_statement *b);
 /* The checks that no branch and no body decides, in the contract's order: SG_EUNKNOWN_GATEWAY,
@@ -287,8 +291,9 @@ void lg_header_hash(struct lg_hash *out, const uint8_t *header_doc, size_t len);
 /* Leaf hashes in the order of the Merkle tree: statements, then bodies. leaves holds nstatements + nbodies. */
 void lg_block_leaves(struct lg_hash *leaves, const struct lg_block *b);
 /* Put a block together from its canonical parts (sorted by the caller). */
-void lg_block_encode(struct sg_buf *out, struct lg_slice header_doc, const uint8_t sig[static SG_SIGNATURE_BYTES],
-    const struct lg_slice *statements, unsigned nstatements, const struct lg_slice *bodies, unsigned nbodies);
+void lg_block_encode(struct sg_buf *out, struct lg_slice header_doc,
+    const uint8_t sig[static SG_SIGNATURE_BYTES], const struct lg_slice *statements, unsigned nstatements,
+    const struct lg_slice *bodies, unsigned nbodies);
 
 /* ---- Merkle tree, RFC 9162 section 2.1, over leaf hashes ---- */
 
@@ -296,9 +301,11 @@ void lg_block_encode(struct sg_buf *out, struct lg_slice header_doc, const uint8
 SG_MUST_USE int lg_merkle_root(struct lg_hash *out, const struct lg_hash *leaves, size_t n);
 /* Path of leaf index, bottom up; path holds LG_MERKLE_MAX_PATH. Returns its length through npath. */
 #define LG_MERKLE_MAX_PATH 17
-SG_MUST_USE int lg_merkle_path(struct lg_hash *path, unsigned *npath, const struct lg_hash *leaves, size_t n, size_t index);
+SG_MUST_USE int lg_merkle_path(
+    struct lg_hash *path, unsigned *npath, const struct lg_hash *leaves, size_t n, size_t index);
 /* True when leaf at index of n with path gives root (RFC 9162, 2.1.3.2). */
-bool lg_merkle_verify(const struct lg_hash *root, const struct lg_hash *leaf, size_t index, size_t n, const struct lg_hash *path, unsigned npath);
+bool lg_merkle_verify(const struct lg_hash *root, const struct lg_hash *leaf, size_t index, size_t n,
+    const struct lg_hash *path, unsigned npath);
 
 /* ---- rank and work ---- */
 

@@ -16,16 +16,19 @@ struct lg_paper_state {
 };
 
 /* Index 1. Appends its JSON to out. */
-SG_MUST_USE int lg_paper_genesis(struct sg_buf *out, struct lg_paper_state *state, const struct lg_genesis *g);
+SG_MUST_USE int lg_paper_genesis(
+    struct sg_buf *out, struct lg_paper_state *state, const struct lg_genesis *g);
 /* The same for a given date, as Python prints one: "2021-09-28 06:58:11.088496". */
 void lg_paper_genesis_json(struct sg_buf *out, const char *stamp);
 /* Index block height + 1, after prev (which may be *state). SG_EINVAL for a block that is not valid on g. On failure out holds a part. */
-SG_MUST_USE int lg_paper_block(struct sg_buf *out, struct lg_paper_state *state, const struct lg_paper_state *prev, const struct lg_genesis *g, const struct lg_block *b);
+SG_MUST_USE int lg_paper_block(struct sg_buf *out, struct lg_paper_state *state,
+    const struct lg_paper_state *prev, const struct lg_genesis *g, const struct lg_block *b);
 /* The next proof of the sequence 1, 533, 45293, ... */
 int64_t lg_paper_next_proof(int64_t previous);
 /* The same by search, some 65000 hashes; |previous| < 2^30. */
 int64_t lg_paper_search_proof(int64_t previous);
 /* The minute as the relay's text file has it (SPEC 3), in the zone of the genesis. */
-SG_MUST_USE int lg_paper_minute_text(struct sg_buf *out, const struct lg_genesis *g, const struct lg_relay *relay, const struct lg_body *b);
+SG_MUST_USE int lg_paper_minute_text(
+    struct sg_buf *out, const struct lg_genesis *g, const struct lg_relay *relay, const struct lg_body *b);
 
 #endif

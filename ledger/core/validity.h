@@ -16,7 +16,8 @@ struct lg_block_info {
     sg_ms time;
     lg_kid miner;
     int64_t weight;
-    int64_t weight_sum; /* of this branch, genesis 0. bits is constant on a chain, so total work orders as height does */
+    int64_t
+        weight_sum; /* of this branch, genesis 0. bits is constant on a chain, so total work orders as height does */
 };
 
 /* The last statement of a gateway on a branch. */
@@ -63,32 +64,38 @@ struct lg_rules {
 /* The genesis as a parent: height 0, hash = chain id, slot = genesis minute - 1, time = genesis time. */
 void lg_block_info_genesis(struct lg_block_info *out, const struct lg_genesis *g);
 /* Of a decoded block on its parent (no judgement). */
-void lg_block_info_of(struct lg_block_info *out, const struct lg_block *b, const struct lg_block_info *parent);
+void lg_block_info_of(
+    struct lg_block_info *out, const struct lg_block *b, const struct lg_block_info *parent);
 
 /* Everything that the header and size decide on this parent: size chain height prev bits slot time miner work signature.
  * now_ms < 0: no clock (auditor); else SG_EFUTURE after signature when the slot has not ended by now_ms or the
  * time lies ahead of it. */
-SG_MUST_USE int lg_block_check_header(const struct lg_rules *r, const struct lg_block *b, const struct lg_block_info *parent, sg_ms now_ms);
+SG_MUST_USE int lg_block_check_header(
+    const struct lg_rules *r, const struct lg_block *b, const struct lg_block_info *parent, sg_ms now_ms);
 /* The whole block: lg_block_check_header, then empty order root weight duplicate_body and statement by statement,
  * then body by body. view is the branch that ends in parent. */
-SG_MUST_USE int lg_block_check(const struct lg_rules *r, const struct lg_block *b, const struct lg_block_info *parent,
-    const struct lg_view *view, sg_ms now_ms);
+SG_MUST_USE int lg_block_check(const struct lg_rules *r, const struct lg_block *b,
+    const struct lg_block_info *parent, const struct lg_view *view, sg_ms now_ms);
 /* The header of a fetched page alone (sync, light clients): chain .. signature, without size. */
-SG_MUST_USE int lg_header_check(const struct lg_rules *r, const struct lg_header *h, const struct lg_hash *hash,
-    struct lg_slice header_doc, const uint8_t *sig, const struct lg_block_info *parent, sg_ms now_ms);
+SG_MUST_USE int lg_header_check(const struct lg_rules *r, const struct lg_header *h,
+    const struct lg_hash *hash, struct lg_slice header_doc, const uint8_t *sig,
+    const struct lg_block_info *parent, sg_ms now_ms);
 
 /* Does s continue prev (the gateway's last statement on a branch; NULL: none)? SG_ESTATEMENT_CHAIN, or SG_ESTATEMENT_SLOT
  * when its slot is not greater than the last one's. */
-SG_MUST_USE int lg_statement_follows(const struct lg_statement *s, const struct lg_statement_ref *last, const struct lg_genesis *g);
+SG_MUST_USE int lg_statement_follows(
+    const struct lg_statement *s, const struct lg_statement_ref *last, const struct lg_genesis *g);
 /* The reference that a view would give for s once it stands in the block of that height. */
 void lg_statement_ref_of(struct lg_statement_ref *out, const struct lg_statement *s, int64_t height);
 /* Number of distinct gateways among the statements whose tip the view knows as an ancestor. Statements of one gateway stand
  * together, gateways increase (SG_EINVAL otherwise). */
-SG_MUST_USE int lg_block_weigh(int64_t *weight, struct lg_statement *const *statements, unsigned n, const struct lg_view *view);
+SG_MUST_USE int lg_block_weigh(
+    int64_t *weight, struct lg_statement *const *statements, unsigned n, const struct lg_view *view);
 
 /* Which of two branches is better: greatest weight_sum, then height (work), then at the first block that differs the lower
  * rank, then the lower hash. a and b are the tips; fa and fb the first blocks that differ (children of the fork).
  * < 0: a is better, > 0: b, 0: the same block. */
-int lg_branch_cmp(const struct lg_block_info *a, const struct lg_block_info *fa, const struct lg_block_info *b, const struct lg_block_info *fb);
+int lg_branch_cmp(const struct lg_block_info *a, const struct lg_block_info *fa,
+    const struct lg_block_info *b, const struct lg_block_info *fb);
 
 #endif
