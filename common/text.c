@@ -20,24 +20,36 @@ void sg_hex_encode(char *dst, const void *bytes, size_t n)
     *dst = 0;
 }
 
-/* -1 for what is no lower-case hex digit. */
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+/* 1 + the value of a lower-case hex digit, 0 for anything else. A table: a block holds thousands of hashes. */
+static const uint8_t hex_value[256] = {['0'] = 1,
+    ['1'] = 2,
+    ['2'] = 3,
+    ['3'] = 4,
+    ['4'] = 5,
+    ['5'] = 6,
+    ['6'] = 7,
+    ['7'] = 8,
+    ['8'] = 9,
+    ['9'] = 10,
+    ['a'] = 11,
+    ['b'] = 12,
+    ['c'] = 13,
+    ['d'] = 14,
+    ['e'] = 15,
+    ['f'] = 16};
 
 int sg_hex_decode(uint8_t *dst, size_t n, const char *src, size_t len)
 {
+    const uint8_t *in = (const uint8_t *)src;
+
     if (n > SIZE_MAX / 2 || len != 2 * n)
         return SG_EINVAL;
     for (size_t i = 0; i < len; i++) { /* a pass of its own: dst stays untouched on failure */
-        if (hex_value(src[i]) < 0)
+        if (hex_value[in[i]] == 0)
             return SG_EINVAL;
     }
     for (size_t i = 0; i < n; i++)
-        dst[i] = (uint8_t)(hex_value(src[2 * i]) << 4 | hex_value(src[2 * i + 1]));
+        dst[i] = (uint8_t)((hex_value[in[2 * i]] - 1) << 4 | (hex_value[in[2 * i + 1]] - 1));
     return 0;
 }
 

@@ -106,6 +106,10 @@ static const uint8_t *string_end(const uint8_t *p, const uint8_t *end)
     return p < end ? p + 1 : NULL;
 }
 
+/* 1: neither a quote nor a bracket, so nothing that a skip over a container must look at. */
+static const uint8_t inside[256] = {
+    ['0' ... '9'] = 1, ['-'] = 1, [','] = 1, [':'] = 1, ['a' ... 'z'] = 1, ['_'] = 1};
+
 /* p stands on an opening bracket: the position behind its partner, NULL when there is none. */
 static const uint8_t *container_end(const uint8_t *p, const uint8_t *end)
 {
@@ -114,6 +118,8 @@ static const uint8_t *container_end(const uint8_t *p, const uint8_t *end)
     while (p && p < end) {
         uint8_t b = *p++;
 
+        while (inside[b] && p < end)
+            b = *p++;
         if (b == '"')
             p = string_end(p, end);
         else if (b == '{' || b == '[')

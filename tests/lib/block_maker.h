@@ -10,8 +10,7 @@
 
 struct maker {
     struct lg_genesis *g;
-    struct sg_key
-        *keys[MAKER_KEYS]; /* in the order of keys.json, which is the order of the gateways of chain.json */
+    struct sg_key *keys[MAKER_KEYS]; /* of keys.json: 0..3 may mine, 4 not; kids of 0..3 increase */
     lg_kid kids[MAKER_KEYS];
 };
 

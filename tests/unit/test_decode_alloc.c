@@ -1,4 +1,6 @@
-/* Decoders when memory runs out: the n-th allocation fails, for every n, and nothing is left behind. */
+/* Decoders when memory runs out: the n-th allocation fails, for every n, and nothing is left behind.
+ *
+ * run-tests: no valgrind (it puts its own malloc in front of the one here, which is the one that fails) */
 #include "ledger/core/proof.h"
 #include "ledger/core/validity.h"
 #include "tests/lib/mem_view.h"
