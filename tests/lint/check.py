@@ -37,7 +37,7 @@ IMPURE_CALLS = re.compile(r"\b(sg_buf_printf|rand|random|getenv|system|exit|abor
 
 # Third-party headers and the files that may include them.
 THIRD_PARTY = [
-    (re.compile(r"jansson"), re.compile(r"common/config\w*\.[ch]")),
+    (re.compile(r"jansson"), re.compile(r"(common/config\w*|ledger/client\w*)\.[ch]")),
     (re.compile(r"curl/"), re.compile(r"common/http_client\w*\.[ch]")),
     (re.compile(r"microhttpd"), re.compile(r"common/http_server\w*\.[ch]")),
     (re.compile(r"openssl/"), re.compile(r"common/(hash|key\w*)\.[ch]")),
