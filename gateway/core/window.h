@@ -8,7 +8,7 @@
 #define GW_WINDOW_H
 
 #include "gateway/core/decode.h"
-#include "gateway/outcome.h"
+#include "gateway/core/outcome.h"
 
 /* Four minutes: the one that runs, the one being closed, and slack for a relay that is ahead. */
 #define GW_WINDOW_LATCHES (4 * SG_SAMPLES_A_MIN)

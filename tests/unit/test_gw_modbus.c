@@ -1,6 +1,7 @@
 /* The client against a server that misbehaves: every fault has its code, ends in bounded time, and the next connection is
  * not harmed by it. */
 #include "gateway/modbus.h"
+#include "tests/lib/bad_relay.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,246 +12,20 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum behaviour {
-    GOOD,
-    GOOD_THEN_CLOSE,
-    SILENT,
-    DRIP,        /* a byte each 40 ms */
-    DRIP_HEADER, /* the MBAP drips, the rest never comes */
-    LATE,        /* the previous answer first, then the right one */
-    TWICE,
-    BEFORE, /* an answer on accept, before any request */
-    OTHER_TID,
-    OTHER_UNIT,
-    PROTOCOL_1,
-    LENGTH_MORE,
-    LENGTH_LESS,
-    EXCEPTION_2,
-    EXCEPTION_0,
-    EXCEPTION_OTHER,
-    COUNT_0,
-    COUNT_ODD,
-    COUNT_255,
-    QUANTITY_LESS,
-    CLOSE,
-    CLOSE_INSIDE,
-    RESET,
-    RESET_INSIDE,
-    ZEROS,
-};
-
-static struct server {
-    int fd;
-    uint16_t port;
-    _Atomic int behaviour;
-    _Atomic unsigned accepted;
-    pthread_t thread;
-} server;
-
+static struct bad_relay server;
 static struct sg_clock clk;
 static struct gw_modbus *client;
 
-static void send_all(int fd, const uint8_t *p, size_t n)
-{
-    while (n > 0) {
-        ssize_t done = send(fd, p, n, MSG_NOSIGNAL);
-
-        if (done <= 0)
-            return;
-        p += done;
-        n -= (size_t)done;
-    }
-}
-
-static void send_drip(int fd, const uint8_t *p, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        struct pollfd gone = {.fd = fd, .events = POLLIN};
-
-        if (send(fd, p + i, 1, MSG_NOSIGNAL) != 1 || poll(&gone, 1, 40) != 0)
-            return; /* the client has closed */
-    }
-}
-
-static void reset(int fd)
-{
-    struct linger hard = {.l_onoff = 1};
-
-    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
-}
-
-/* The right answer to a request: registers address, address + 1, ... */
-static size_t right_answer(uint8_t *out, const uint8_t *rq)
-{
-    uint16_t address = sg_get_be16(rq + 8), quantity = sg_get_be16(rq + 10);
-
-    memcpy(out, rq, 4);
-    sg_put_be16(out + 4, (uint16_t)(3 + 2 * quantity));
-    out[6] = rq[6];
-    out[7] = 3;
-    out[8] = (uint8_t)(2 * quantity);
-    for (unsigned i = 0; i < quantity; i++)
-        sg_put_be16(out + 9 + 2 * i, (uint16_t)(address + i));
-    return 9 + 2 * (size_t)quantity;
-}
-
-static size_t exception(uint8_t *a, uint8_t function, uint8_t code)
-{
-    sg_put_be16(a + 4, 3);
-    a[7] = function;
-    a[8] = code;
-    return 9;
-}
-
-static void send_zeros(int fd)
-{
-    static const uint8_t zeros[65536];
-
-    for (int i = 0; i < 160; i++) /* M38: 10 MB */
-        send_all(fd, zeros, sizeof zeros);
-}
-
-/* Answer one request as told. False: close the connection. */
-static bool answer(int fd, const uint8_t *rq)
-{
-    uint8_t a[600];
-    size_t n = right_answer(a, rq);
-
-    switch ((enum behaviour)server.behaviour) {
-    case GOOD:
-    case BEFORE:
-        break;
-    case GOOD_THEN_CLOSE:
-        send_all(fd, a, n);
-        return false;
-    case SILENT:
-        return true;
-    case DRIP:
-        send_drip(fd, a, n);
-        return true;
-    case DRIP_HEADER:
-        send_drip(fd, a, 7);
-        return true;
-    case LATE:
-        a[1] = (uint8_t)(a[1] - 1);
-        send_all(fd, a, n);
-        a[1] = (uint8_t)(a[1] + 1);
-        break;
-    case TWICE:
-        memcpy(a + n, a, n);
-        n *= 2;
-        break;
-    case OTHER_TID:
-        a[0] ^= 0x80;
-        break;
-    case OTHER_UNIT:
-        a[6]++;
-        break;
-    case PROTOCOL_1:
-        a[3] = 1;
-        break;
-    case LENGTH_MORE:
-        a[5]++;
-        break;
-    case LENGTH_LESS:
-        a[5]--;
-        break;
-    case EXCEPTION_2:
-        n = exception(a, 0x83, 2);
-        break;
-    case EXCEPTION_0:
-        n = exception(a, 0x83, 0);
-        break;
-    case EXCEPTION_OTHER:
-        n = exception(a, 0x84, 2);
-        break;
-    case COUNT_0:
-        a[8] = 0;
-        break;
-    case COUNT_ODD:
-        a[8]--;
-        break;
-    case COUNT_255:
-        a[8] = 255;
-        break;
-    case QUANTITY_LESS:
-        sg_put_be16(a + 10, (uint16_t)(sg_get_be16(rq + 10) - 1));
-        a[8] = (uint8_t)(a[8] - 2);
-        a[5] = (uint8_t)(a[5] - 2);
-        n -= 2;
-        break;
-    case CLOSE:
-        return false;
-    case CLOSE_INSIDE:
-        send_all(fd, a, n - 3);
-        return false;
-    case RESET:
-        reset(fd);
-        return false;
-    case RESET_INSIDE:
-        send_all(fd, a, n - 3);
-        reset(fd);
-        return false;
-    case ZEROS:
-        send_zeros(fd);
-        return true;
-    }
-    send_all(fd, a, n);
-    return true;
-}
-
-static void serve(int fd)
-{
-    uint8_t rq[GW_REQUEST_BYTES];
-
-    if (server.behaviour == BEFORE) {
-        static const uint8_t request[GW_REQUEST_BYTES] = {0x77, 0x77, 0, 0, 0, 6, 1, 3, 0, 0, 0, 4};
-        uint8_t a[64];
-
-        send_all(fd, a, right_answer(a, request));
-    }
-    while (recv(fd, rq, sizeof rq, MSG_WAITALL) == (ssize_t)sizeof rq) {
-        if (!answer(fd, rq))
-            break;
-    }
-    (void)close(fd);
-}
-
-static void *server_main(void *unused)
-{
-    int fd;
-
-    (void)unused;
-    while ((fd = accept(server.fd, NULL, NULL)) >= 0) {
-        server.accepted++;
-        serve(fd);
-    }
-    return NULL;
-}
-
 static int setup(void **state)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof a;
     struct sg_fault fault;
 
     (void)state;
     assert_int_equal(sg_clock_init(&clk, NULL, &fault), 0);
-    server.fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_true(server.fd >= 0);
-    assert_int_equal(bind(server.fd, (struct sockaddr *)&a, len), 0);
-    assert_int_equal(listen(server.fd, 8), 0);
-    assert_int_equal(getsockname(server.fd, (struct sockaddr *)&a, &len), 0);
-    server.port = ntohs(a.sin_port);
-    server.behaviour = GOOD;
-    server.accepted = 0;
-    assert_int_equal(pthread_create(&server.thread, NULL, server_main, NULL), 0);
+    bad_relay_start(&server);
     assert_int_equal(gw_modbus_new(&client, &clk, "127.0.0.1", server.port), 0);
     return 0;
 }
@@ -259,9 +34,7 @@ static int teardown(void **state)
 {
     (void)state;
     gw_modbus_free(client);
-    (void)shutdown(server.fd, SHUT_RDWR); /* accept ends */
-    assert_int_equal(pthread_join(server.thread, NULL), 0);
-    (void)close(server.fd);
+    bad_relay_stop(&server);
     return 0;
 }
 
@@ -276,7 +49,7 @@ static void assert_good_read(uint16_t quantity)
 }
 
 /* Connect, ask under a behaviour, and say what came of it and how long it took. */
-static int ask(enum behaviour b, sg_ms timeout_ms, struct gw_frame_note *note, sg_ms *took_ms)
+static int ask(enum bad_relay_behaviour b, sg_ms timeout_ms, struct gw_frame_note *note, sg_ms *took_ms)
 {
     uint16_t regs[4] = {9, 9, 9, 9};
     sg_ms start;
@@ -313,28 +86,28 @@ static void read_good_answers_are_taken(void **state)
 static void read_faults_have_their_code(void **state)
 {
     static const struct {
-        enum behaviour b;
+        enum bad_relay_behaviour b;
         int err;
         enum gw_frame_fault fault;
     } cases[] = {
-        {LATE, SG_EMALFORMED, GW_FRAME_TID},
-        {TWICE, SG_EMALFORMED, GW_FRAME_SIZE},
-        {OTHER_TID, SG_EMALFORMED, GW_FRAME_TID},
-        {OTHER_UNIT, SG_EMALFORMED, GW_FRAME_UNIT},
-        {PROTOCOL_1, SG_EMALFORMED, GW_FRAME_PROTOCOL},
-        {LENGTH_MORE, SG_EMALFORMED, GW_FRAME_LENGTH},
-        {LENGTH_LESS, SG_EMALFORMED, GW_FRAME_LENGTH},
-        {EXCEPTION_2, SG_EEXCEPTION, GW_FRAME_NONE},
-        {EXCEPTION_0, SG_EMALFORMED, GW_FRAME_EXCEPTION_CODE},
-        {EXCEPTION_OTHER, SG_EMALFORMED, GW_FRAME_FUNCTION},
-        {COUNT_0, SG_EMALFORMED, GW_FRAME_LENGTH},
-        {COUNT_ODD, SG_EMALFORMED, GW_FRAME_LENGTH},
-        {COUNT_255, SG_EMALFORMED, GW_FRAME_NONE}, /* libmodbus refuses it: longer than any frame */
-        {QUANTITY_LESS, SG_EMALFORMED, GW_FRAME_BYTE_COUNT},
-        {CLOSE, SG_ECLOSED, GW_FRAME_NONE},
-        {CLOSE_INSIDE, SG_EMALFORMED, GW_FRAME_NONE},
-        {RESET, SG_ECLOSED, GW_FRAME_NONE},
-        {ZEROS, SG_EMALFORMED, GW_FRAME_TID},
+        {BAD_RELAY_LATE, SG_EMALFORMED, GW_FRAME_TID},
+        {BAD_RELAY_TWICE, SG_EMALFORMED, GW_FRAME_SIZE},
+        {BAD_RELAY_OTHER_TID, SG_EMALFORMED, GW_FRAME_TID},
+        {BAD_RELAY_OTHER_UNIT, SG_EMALFORMED, GW_FRAME_UNIT},
+        {BAD_RELAY_PROTOCOL_1, SG_EMALFORMED, GW_FRAME_PROTOCOL},
+        {BAD_RELAY_LENGTH_MORE, SG_EMALFORMED, GW_FRAME_LENGTH},
+        {BAD_RELAY_LENGTH_LESS, SG_EMALFORMED, GW_FRAME_LENGTH},
+        {BAD_RELAY_EXCEPTION_2, SG_EEXCEPTION, GW_FRAME_NONE},
+        {BAD_RELAY_EXCEPTION_0, SG_EMALFORMED, GW_FRAME_EXCEPTION_CODE},
+        {BAD_RELAY_EXCEPTION_OTHER, SG_EMALFORMED, GW_FRAME_FUNCTION},
+        {BAD_RELAY_COUNT_0, SG_EMALFORMED, GW_FRAME_LENGTH},
+        {BAD_RELAY_COUNT_ODD, SG_EMALFORMED, GW_FRAME_LENGTH},
+        {BAD_RELAY_COUNT_255, SG_EMALFORMED, GW_FRAME_NONE}, /* libmodbus refuses it: longer than any frame */
+        {BAD_RELAY_QUANTITY_LESS, SG_EMALFORMED, GW_FRAME_BYTE_COUNT},
+        {BAD_RELAY_CLOSE, SG_ECLOSED, GW_FRAME_NONE},
+        {BAD_RELAY_CLOSE_INSIDE, SG_EMALFORMED, GW_FRAME_NONE},
+        {BAD_RELAY_RESET, SG_ECLOSED, GW_FRAME_NONE},
+        {BAD_RELAY_ZEROS, SG_EMALFORMED, GW_FRAME_TID},
     };
 
     (void)state;
@@ -349,7 +122,7 @@ static void read_faults_have_their_code(void **state)
         assert_int_equal(gw_modbus_generation(client) != 0, err == SG_EEXCEPTION);
         if (err == SG_EEXCEPTION)
             assert_int_equal(note.exception, 2);
-        server.behaviour = GOOD;
+        server.behaviour = BAD_RELAY_GOOD;
         assert_int_equal(gw_modbus_connect(client, 5000), 0);
         assert_good_read(10);
     }
@@ -363,7 +136,7 @@ static void read_reset_inside_a_frame_is_refused(void **state)
     int err;
 
     (void)state;
-    err = ask(RESET_INSIDE, 3000, &note, &took);
+    err = ask(BAD_RELAY_RESET_INSIDE, 3000, &note, &took);
     assert_true(err == SG_ECLOSED || err == SG_EMALFORMED);
     assert_int_equal(gw_modbus_generation(client), 0);
 }
@@ -375,14 +148,14 @@ static void read_answer_before_request_is_malformed(void **state)
     sg_ms took;
 
     (void)state;
-    assert_int_equal(ask(BEFORE, 3000, &note, &took), SG_EMALFORMED);
+    assert_int_equal(ask(BAD_RELAY_BEFORE, 3000, &note, &took), SG_EMALFORMED);
     assert_int_equal(gw_modbus_generation(client), 0);
 }
 
 /* Silence and dripping bytes end at the deadline: a byte now and then buys no time. */
 static void read_deadline_spans_the_whole_answer(void **state)
 {
-    static const enum behaviour cases[] = {SILENT, DRIP, DRIP_HEADER};
+    static const enum bad_relay_behaviour cases[] = {BAD_RELAY_SILENT, BAD_RELAY_DRIP, BAD_RELAY_DRIP_HEADER};
 
     (void)state;
     for (size_t i = 0; i < SG_ARRAY_LEN(cases); i++) {
@@ -402,7 +175,7 @@ static void read_slow_answer_within_the_deadline_is_taken(void **state)
     sg_ms took;
 
     (void)state;
-    assert_int_equal(ask(DRIP, 10000, &note, &took), 0);
+    assert_int_equal(ask(BAD_RELAY_DRIP, 10000, &note, &took), 0);
     assert_true(took >= 500);
 }
 
@@ -414,7 +187,7 @@ static void read_answer_then_close_is_taken(void **state)
     sg_ms took;
 
     (void)state;
-    assert_int_equal(ask(GOOD_THEN_CLOSE, 3000, &note, &took), 0);
+    assert_int_equal(ask(BAD_RELAY_GOOD_THEN_CLOSE, 3000, &note, &took), 0);
     assert_int_equal(gw_modbus_read(client, regs, &note, 1, 0, 1, 3000), SG_ECLOSED);
     assert_int_equal(gw_modbus_generation(client), 0);
 }
