@@ -228,11 +228,11 @@ void gw_ledgers_ask(struct gw_ledgers *l, bool want_ready, sg_ms made_inc)
     for (unsigned i = 0; i < l->config.n; i++) {
         struct gw_ledger *g = &l->all[i];
 
+        if (g->asking) /* what it has said so far in this round stays */
+            continue;
         g->answered = false;
         g->ready = false;
         g->has_clock = false;
-        if (g->asking)
-            continue;
         g->asking = true;
         g->why[0] = 0;
         g->asked_ms = l->config.clock->wall_ms(l->config.clock);
