@@ -214,7 +214,7 @@ static void put_reads(struct sg_buf *out, const struct lg_body *const *bodies, u
 static void put_gaps(struct sg_buf *out, const struct maker_say *say)
 {
     for (unsigned i = 0; i < say->ngaps; i++) {
-        sg_minute min = say->slot - 1000 + 2 * (int64_t)i;
+        sg_minute min = say->slot - 1400 + (int64_t)i;
         sg_buf_puts(out, i == 0 ? "[\"relay-1\"," : ",[\"relay-1\",");
         sg_buf_put_i64(out, min);
         sg_buf_puts(out, ",");

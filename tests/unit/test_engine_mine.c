@@ -1,0 +1,545 @@
+/* When a node mines, what it puts into its block, and when a rival's block makes that needless. */
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "tests/lib/engine_rig.h"
+#include "tests/lib/vectors.h"
+
+#define S0      (MAKER_MINUTE + 1500)
+#define COLLECT 1000
+#define STAGGER 1500
+
+static sg_ms end_of(sg_minute slot)
+{
+    return (slot + 1) * SG_MINUTE_MS;
+}
+
+/* A chain of one block, in which every gateway has spoken, and a node at a given position for slot S0. */
+struct mine {
+    struct maker m;
+    struct rig *r;
+    struct lg_block_info at; /* the tip before S0 */
+    const struct lg_statement *last[4];
+    unsigned order[4]; /* gateways by rank for (at, S0) */
+};
+
+static void rank_order(struct mine *x, const struct lg_hash *prev, sg_minute slot)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        int p = lg_rank_position(x->m.g, prev, slot, maker_kid(&x->m, i));
+        assert_in_range(p, 0, 3);
+        x->order[p] = i;
+    }
+}
+
+static void mine_init_at(struct mine *x, unsigned position, struct maker_config c, sg_minute slot)
+{
+    memset(x, 0, sizeof *x);
+    maker_init(&x->m, &c);
+    for (unsigned i = 0; i < 4; i++)
+        x->last[i] = maker_statement(&x->m, &(struct maker_say){.gw = i, .slot = slot});
+    const struct lg_block *b =
+        maker_block(&x->m, &(struct maker_mine){.slot = slot, .statements = x->last, .nstatements = 4});
+    x->at = maker_info(&x->m, b, NULL);
+    rank_order(x, &x->at.hash, S0);
+    x->r = rig_new(&x->m, x->order[position]);
+    enum lg_block_verdict v;
+    assert_code(rig_offer_block(x->r, &v, b, end_of(slot) + 2000), 0);
+}
+
+static void mine_init(struct mine *x, unsigned position, struct maker_config c)
+{
+    mine_init_at(x, position, c, S0 - 1);
+}
+
+static void mine_fini(struct mine *x)
+{
+    rig_free(x->r);
+    maker_fini(&x->m);
+}
+
+/* The next statement of a gateway, of this slot, that names the tip before S0. */
+static const struct lg_statement *say(struct mine *x, unsigned gw, sg_minute slot)
+{
+    x->last[gw] = maker_statement(
+        &x->m, &(struct maker_say){.gw = gw, .slot = slot, .after = x->last[gw], .tip = &x->at.hash});
+    return x->last[gw];
+}
+
+static void give(struct mine *x, const struct lg_statement *s, sg_ms now)
+{
+    assert_code(rig_say(x->r, s, NULL, 0, now), 0);
+}
+
+/* Another gateway's block on the tip before S0. */
+static const struct lg_block *rival(
+    struct mine *x, unsigned miner, const struct lg_statement *const *s, unsigned n)
+{
+    return maker_block(&x->m, &(struct maker_mine){.parent = &x->at,
+                                  .miner = miner,
+                                  .slot = S0,
+                                  .time = end_of(S0) + COLLECT,
+                                  .statements = s,
+                                  .nstatements = n});
+}
+
+static void take(struct mine *x, const struct lg_block *b, sg_ms now)
+{
+    enum lg_block_verdict v;
+    assert_code(rig_offer_block(x->r, &v, b, now), 0);
+    assert_int_equal(v, LG_BLOCK_ACCEPTED);
+}
+
+/* Each position works at its own millisecond, collect_ms and its position times stagger_ms after the minute, and not before; the block
+ * has the time of the start of the work, is judged, stored and told. */
+static void mine_each_position_works_at_its_turn(void **state)
+{
+    (void)state;
+    for (unsigned p = 0; p < 4; p++) {
+        struct mine x;
+        mine_init(&x, p, (struct maker_config){.bits = 4});
+        assert_int_equal(rig_wake(x.r), INT64_MAX);
+        const struct lg_statement *s = say(&x, 0, S0);
+        give(&x, s, end_of(S0) + 200);
+        sg_ms turn = end_of(S0) + COLLECT + (sg_ms)p * STAGGER;
+        assert_int_equal(rig_wake(x.r), turn);
+        assert_code(rig_tick(x.r, turn - 1), 0);
+        assert_false(x.r->working);
+        assert_int_equal(rig_wake(x.r), turn);
+        assert_code(rig_tick(x.r, turn), 0);
+        assert_true(x.r->working);
+        assert_int_equal(x.r->job.header.time, turn);
+        assert_int_equal(rig_wake(x.r), end_of(S0 + 1));
+        rig_forget(x.r);
+        assert_code(rig_solve(x.r, turn + 300), 0);
+        assert_int_equal(rig_state(x.r).tip.height, 2);
+        assert_int_equal(rig_state(x.r).tip.weight, 1);
+        assert_int_equal(rig_state(x.r).pool_statements, 0);
+        assert_int_equal(rig_count(x.r, RIG_BLOCK), 1);
+        assert_int_equal(rig_wake(x.r), INT64_MAX);
+        mine_fini(&x);
+    }
+}
+
+/* With an empty pool nothing is worked on and nothing is waited for; a statement that comes after the turn starts the work at once. */
+static void mine_late_statement_starts_the_work_at_once(void **state)
+{
+    (void)state;
+    struct mine x;
+    mine_init(&x, 1, (struct maker_config){0});
+    assert_code(rig_tick(x.r, end_of(S0) + 20000), 0);
+    assert_int_equal(rig_wake(x.r), INT64_MAX);
+    give(&x, say(&x, 0, S0), end_of(S0) + 30000);
+    assert_true(x.r->working);
+    mine_fini(&x);
+}
+
+/* Only the newest closed minute is mined: when the next one is over the job of the old one stops, and what was left goes into the new slot
+ * at this node's turn there. */
+static void mine_old_minute_is_given_up(void **state)
+{
+    (void)state;
+    struct mine x;
+    mine_init(&x, 0, (struct maker_config){0});
+    give(&x, say(&x, 0, S0), end_of(S0) + 200);
+    assert_code(rig_tick(x.r, end_of(S0) + COLLECT), 0);
+    assert_true(x.r->working);
+    uint64_t old = x.r->job.id;
+    sg_ms next = end_of(S0 + 1);
+    assert_int_equal(rig_wake(x.r), next);
+    assert_code(rig_tick(x.r, next), 0);
+    assert_false(x.r->working);
+    int p = lg_rank_position(x.m.g, &x.at.hash, S0 + 1, maker_kid(&x.m, x.order[0]));
+    assert_int_equal(rig_wake(x.r), next + COLLECT + p * STAGGER);
+    assert_code(lg_engine_pow.solved(x.r->engine, old, 0, next + 1), 0); /* comes too late */
+    assert_int_equal(rig_state(x.r).tip.height, 1);
+    assert_code(rig_tick(x.r, rig_wake(x.r)), 0);
+    assert_true(x.r->working);
+    assert_int_equal(x.r->job.header.slot, S0 + 1);
+    assert_code(rig_solve(x.r, rig_wake(x.r) - 1000), 0);
+    assert_int_equal(rig_state(x.r).tip.slot, S0 + 1);
+    mine_fini(&x);
+}
+
+/* A leader that is dead costs one stagger: the second works when its turn has come and no block has. */
+static void mine_dead_leader_costs_one_stagger(void **state)
+{
+    (void)state;
+    struct mine x;
+    mine_init(&x, 1, (struct maker_config){0});
+    for (unsigned i = 0; i < 4; i++)
+        give(&x, say(&x, i, S0), end_of(S0) + 200);
+    assert_code(rig_tick(x.r, end_of(S0) + COLLECT + STAGGER), 0);
+    assert_true(x.r->working);
+    assert_code(rig_solve(x.r, end_of(S0) + COLLECT + STAGGER), 0);
+    assert_int_equal(rig_state(x.r).tip.weight, 4);
+    mine_fini(&x);
+}
+
+/* A leader that works leaves nothing to do; its block also stops work that has begun. */
+static void mine_good_rival_stops_the_work(void **state)
+{
+    (void)state;
+    for (unsigned late = 0; late < 2; late++) {
+        struct mine x;
+        mine_init(&x, 1, (struct maker_config){0});
+        const struct lg_statement *s[4];
+        for (unsigned i = 0; i < 4; i++) {
+            s[i] = say(&x, i, S0);
+            give(&x, s[i], end_of(S0) + 200);
+        }
+        sg_ms turn = end_of(S0) + COLLECT + STAGGER;
+        if (late) {
+            assert_code(rig_tick(x.r, turn), 0);
+            assert_true(x.r->working);
+        }
+        take(&x, rival(&x, x.order[0], s, 4), turn + 100);
+        assert_false(x.r->working);
+        assert_int_equal(rig_count(x.r, RIG_STOP), late);
+        assert_code(rig_tick(x.r, turn + 200), 0);
+        assert_false(x.r->working);
+        assert_int_equal(rig_wake(x.r), INT64_MAX);
+        mine_fini(&x);
+    }
+}
+
+/* Condition (a): a rival that weighs one less than the own candidate is left alone, one that weighs two less is overruled, and the candidate
+ * then carries the rival's statements too. P26b: so a member that mines first and leaves all others out wins nothing. */
+static void mine_lighter_rival_is_overruled_by_two(void **state)
+{
+    (void)state;
+    for (unsigned n = 1; n <= 4; n++) { /* statements in the rival's block */
+        struct mine x;
+        mine_init(&x, 1, (struct maker_config){0});
+        const struct lg_statement *s[4];
+        for (unsigned i = 0; i < 4; i++) {
+            s[i] = say(&x, i, S0);
+            give(&x, s[i], end_of(S0) + 200);
+        }
+        take(&x, rival(&x, x.order[0], s, n), end_of(S0) + COLLECT + 100);
+        assert_code(rig_tick(x.r, end_of(S0) + COLLECT + STAGGER), 0);
+        assert_int_equal(x.r->working, n < 3);
+        if (n < 3) {
+            assert_int_equal(x.r->job.header.weight, 4);
+            assert_int_equal(x.r->job.header.height, 2);
+            assert_code(rig_solve(x.r, end_of(S0) + COLLECT + STAGGER + 10), 0);
+            assert_int_equal(rig_state(x.r).tip.weight, 4);
+            assert_int_equal(rig_state(x.r).reorgs, 1);
+            assert_int_equal(rig_state(x.r).pool_statements, 0);
+        }
+        mine_fini(&x);
+    }
+}
+
+/* Condition (b): a statement that was held for the whole slot and is left out overrules a rival that weighs enough; one that came during the
+ * slot does not. */
+static void mine_rival_that_leaves_out_a_held_statement_is_overruled(void **state)
+{
+    (void)state;
+    for (unsigned held = 0; held < 2; held++) {
+        struct mine x;
+        const struct lg_statement *s[4];
+        sg_ms came = S0 * SG_MINUTE_MS + (held ? 0 : 1);
+        mine_init_at(&x, 1, (struct maker_config){0}, S0 - 2); /* slot S0 - 1 went by without a block */
+        s[2] = maker_statement(
+            &x.m, &(struct maker_say){
+                      .gw = 2, .slot = S0 - 1, .after = x.last[2], .tip = &x.at.hash, .ts = end_of(S0 - 1)});
+        give(&x, s[2], came);
+        for (unsigned i = 0; i < 4; i++) {
+            if (i != 2) {
+                s[i] = say(&x, i, S0);
+                give(&x, s[i], end_of(S0) + 200);
+            }
+        }
+        const struct lg_statement *others[3] = {s[0], s[1], s[3]};
+        take(&x, rival(&x, x.order[0], others, 3), end_of(S0) + COLLECT + 100);
+        assert_code(rig_tick(x.r, end_of(S0) + COLLECT + STAGGER), 0);
+        assert_int_equal(x.r->working, held);
+        if (held) {
+            assert_code(rig_solve(x.r, end_of(S0) + COLLECT + STAGGER + 1), 0);
+            struct lg_block *mine = rig_block_at(x.r, 2);
+            assert_int_equal(mine->nstatements, 4);
+            assert_true(block_has(mine, s[2]));
+            lg_block_free(mine);
+        }
+        mine_fini(&x);
+    }
+}
+
+/* A node makes at most one block of its own per (parent, slot), over a restart too. */
+static void mine_one_block_per_parent_and_slot(void **state)
+{
+    (void)state;
+    for (unsigned restart = 0; restart < 2; restart++) {
+        struct mine x;
+        mine_init(&x, 0, (struct maker_config){0});
+        give(&x, say(&x, 0, S0), end_of(S0) + 200);
+        sg_ms turn = end_of(S0) + COLLECT;
+        assert_code(rig_tick(x.r, turn), 0);
+        assert_code(rig_solve(x.r, turn), 0);
+        if (restart)
+            rig_reopen(x.r);
+        for (unsigned i = 1; i < 4; i++) /* much heavier than its own block now */
+            give(&x, say(&x, i, S0), turn + 100);
+        assert_code(rig_tick(x.r, turn + 200), 0);
+        assert_false(x.r->working);
+        assert_int_equal(rig_count(x.r, RIG_WORK), 1);
+        assert_true(rig_wake(x.r) >= end_of(S0 + 1) + COLLECT);
+        mine_fini(&x);
+    }
+}
+
+/* A statement that comes while work is going on replaces the job; one that changes nothing leaves it. */
+static void mine_new_statement_replaces_the_job(void **state)
+{
+    (void)state;
+    struct mine x;
+    mine_init(&x, 0, (struct maker_config){0});
+    give(&x, say(&x, 0, S0), end_of(S0) + 200);
+    sg_ms turn = end_of(S0) + COLLECT;
+    assert_code(rig_tick(x.r, turn), 0);
+    struct lg_job first = x.r->job;
+    assert_code(rig_tick(x.r, turn + 50), 0);
+    assert_int_equal(x.r->job.id, first.id);
+    give(&x, say(&x, 1, S0), turn + 100);
+    assert_true(x.r->job.id > first.id);
+    assert_int_equal(x.r->job.header.weight, 2);
+    assert_code(lg_engine_pow.solved(x.r->engine, first.id, 0, turn + 150), 0);
+    assert_int_equal(rig_state(x.r).tip.height, 1);
+    give(&x,
+        maker_statement(
+            &x.m, &(struct maker_say){.gw = 2, .slot = S0 + 1, .after = x.last[2], .ts = turn + 60000}),
+        turn + 56000); /* early: not for this slot */
+    assert_int_equal(x.r->job.header.weight, 2);
+    assert_code(rig_solve(x.r, turn + 57000), 0);
+    assert_int_equal(rig_state(x.r).tip.height, 2);
+    mine_fini(&x);
+}
+
+/* A nonce that does not meet the target is no block; the search is asked for again. */
+static void mine_wrong_nonce_is_asked_for_again(void **state)
+{
+    (void)state;
+    struct mine x;
+    mine_init(&x, 0, (struct maker_config){.bits = 12});
+    give(&x, say(&x, 0, S0), end_of(S0) + 200);
+    sg_ms turn = end_of(S0) + COLLECT;
+    assert_code(rig_tick(x.r, turn), 0);
+    int64_t good;
+    assert_int_equal(lg_work_search(&good, &x.r->job.header, 0, UINT64_C(1) << 24), 0);
+    uint64_t id = x.r->job.id;
+    assert_code(lg_engine_pow.solved(x.r->engine, id, good + 1, turn), 0);
+    assert_int_equal(rig_state(x.r).tip.height, 1);
+    assert_true(x.r->working && x.r->job.id > id);
+    assert_code(rig_solve(x.r, turn + 1), 0);
+    assert_int_equal(rig_state(x.r).tip.height, 2);
+    mine_fini(&x);
+}
+
+/* An observer, and a clock that is behind the chain, mine nothing. */
+static void mine_clock_behind_the_tip_does_not_work(void **state)
+{
+    (void)state;
+    struct mine x;
+    mine_init(&x, 0, (struct maker_config){0});
+    give(&x, say(&x, 0, S0), end_of(S0) + 200);
+    assert_code(rig_tick(x.r, end_of(S0 - 3) + 30000), 0);
+    assert_false(x.r->working);
+    int p = lg_rank_position(x.m.g, &x.at.hash, S0, maker_kid(&x.m, x.order[0]));
+    assert_int_equal(rig_wake(x.r), end_of(S0) + COLLECT + p * STAGGER);
+    assert_code(rig_tick(x.r, end_of(S0) + COLLECT), 0);
+    assert_true(x.r->working);
+    mine_fini(&x);
+}
+
+/* A body that stands on the branch already is not carried again; one that two statements read is carried once. */
+static void mine_bodies_are_carried_once(void **state)
+{
+    (void)state;
+    struct mine x;
+    mine_init(&x, 0, (struct maker_config){0});
+    const struct lg_body *b[2] = {maker_body(&x.m, 0, S0 - 1, 1), maker_body(&x.m, 0, S0, 1)};
+    for (unsigned i = 0; i < 2; i++) {
+        x.last[i] = maker_statement(
+            &x.m, &(struct maker_say){
+                      .gw = i, .slot = S0, .after = x.last[i], .tip = &x.at.hash, .bodies = b, .nbodies = 2});
+        assert_code(rig_say(x.r, x.last[i], b, 2, end_of(S0) + 200), 0);
+    }
+    assert_code(rig_tick(x.r, end_of(S0) + COLLECT), 0);
+    assert_code(rig_solve(x.r, end_of(S0) + COLLECT), 0);
+    struct lg_block *mined = rig_block_at(x.r, 2);
+    assert_int_equal(mined->nbodies, 2);
+    lg_block_free(mined);
+    x.last[2] = maker_statement(
+        &x.m, &(struct maker_say){
+                  .gw = 2, .slot = S0 + 1, .after = x.last[2], .tip = &x.at.hash, .bodies = b, .nbodies = 2});
+    assert_code(rig_say(x.r, x.last[2], b, 2, end_of(S0 + 1) + 200), 0);
+    assert_int_equal(rig_state(x.r).pool_bodies, 0);
+    assert_code(rig_tick(x.r, rig_wake(x.r)), 0);
+    assert_code(rig_solve(x.r, end_of(S0 + 1) + 20000), 0);
+    mined = rig_block_at(x.r, 3);
+    assert_int_equal(mined->nstatements, 1);
+    assert_int_equal(mined->nbodies, 0);
+    lg_block_free(mined);
+    mine_fini(&x);
+}
+
+/* Statements of a gateway go in the order (inc, seq); a later incarnation only when the earlier one has nothing mineable left; and what is
+ * newer than the slot closes the lane. */
+static void mine_incarnations_in_their_order(void **state)
+{
+    (void)state;
+    struct mine x;
+    mine_init(&x, 0, (struct maker_config){0});
+    const struct lg_statement *next = maker_statement(&x.m,
+        &(struct maker_say){
+            .gw = 1, .slot = S0 + 2, .inc = MAKER_START + 500, .tip = &x.at.hash, .ts = end_of(S0 + 2)});
+    give(&x, say(&x, 1, S0), end_of(S0 + 2));
+    give(&x, say(&x, 1, S0 + 1), end_of(S0 + 2));
+    give(&x, next, end_of(S0 + 2));
+    assert_code(rig_tick(x.r, rig_wake(x.r)), 0);
+    assert_code(rig_solve(x.r, end_of(S0 + 2) + 20000), 0);
+    struct lg_block *b = rig_block_at(x.r, 2);
+    assert_int_equal(b->nstatements, 3); /* all are valid one after the other */
+    assert_int_equal(b->statements[0]->slot, S0);
+    assert_int_equal(b->statements[2]->slot, S0 + 2);
+    lg_block_free(b);
+    mine_fini(&x);
+}
+
+/* A full block: one statement a gateway in turn, the gateway first that was served longest ago; what does not fit closes its gateway's
+ * lane, so that the order (inc, seq) holds; and the block never exceeds max_block_bytes. */
+static void mine_full_block_takes_turns(void **state)
+{
+    (void)state;
+    struct mine x;
+    mine_init(&x, 0, (struct maker_config){0});
+    /* Gateway 3 was served in a later block than the others. */
+    const struct lg_statement *s = say(&x, 3, S0);
+    const struct lg_block *b1 = rival(&x, x.order[0], &s, 1);
+    take(&x, b1, end_of(S0) + 3000);
+    x.at = maker_info(&x.m, b1, &x.at);
+    sg_ms now = end_of(S0 + 20);
+    for (unsigned k = 1; k <= 4; k++) { /* each of ~20 KB: six fit */
+        for (unsigned i = 0; i < 4; i++) {
+            x.last[i] = maker_statement(
+                &x.m, &(struct maker_say){
+                          .gw = i, .slot = S0 + k, .after = x.last[i], .tip = &x.at.hash, .ngaps = 499});
+            give(&x, x.last[i], now);
+        }
+    }
+    size_t one = x.last[0]->doc_len;
+    unsigned fit = (unsigned)((131072 - 700) / one);
+    assert_in_range(fit, 5, 11);
+    assert_code(rig_tick(x.r, rig_wake(x.r)), 0);
+    assert_true(x.r->working);
+    assert_code(rig_solve(x.r, now + 30000), 0);
+    struct lg_block *b = rig_block_at(x.r, 3);
+    assert_true(b->doc_len <= 131072);
+    assert_true(b->doc_len + one > 131072 - 700);
+    unsigned count[4] = {0};
+    for (unsigned i = 0; i < b->nstatements; i++)
+        for (unsigned g = 0; g < 4; g++)
+            count[g] += b->statements[i]->gw == maker_kid(&x.m, g);
+    assert_int_equal(b->nstatements, fit);
+    for (unsigned g = 0; g < 3; g++) /* turns of 0, 1, 2 come before those of 3 */
+        assert_int_equal(count[g], fit / 4 + (g < fit % 4));
+    assert_int_equal(count[3], fit / 4);
+    lg_block_free(b);
+    mine_fini(&x);
+}
+
+/* A rival whose block is full of statements of gateways that were as long unserved is not overruled for leaving one out; a rival that
+ * filled it with several statements of one gateway is, and the candidate begins with whom it left out. */
+static void mine_full_rival_is_excused_only_when_fair(void **state)
+{
+    (void)state;
+    for (unsigned fair = 0; fair < 2; fair++) {
+        struct mine x;
+        mine_init_at(&x, 1, (struct maker_config){0}, S0 - 20);
+        const struct lg_statement *in[3], *out = NULL;
+        sg_ms came = end_of(S0 - 8);
+        for (unsigned k = 0; k < 4; k++) { /* 35 KB each: three fill a block */
+            unsigned gw = fair ? k : (k < 3 ? 0 : 1);
+            x.last[gw] = maker_statement(&x.m,
+                &(struct maker_say){
+                    .gw = gw, .slot = S0 - 12 + k, .after = x.last[gw], .tip = &x.at.hash, .ngaps = 880});
+            give(&x, x.last[gw], came);
+            if (k < 3)
+                in[k] = x.last[gw];
+            else
+                out = x.last[gw];
+        }
+        assert_true(out->doc_len * 4 > 131072);
+        take(&x, rival(&x, x.order[0], in, 3), end_of(S0) + COLLECT + 100);
+        assert_code(rig_tick(x.r, end_of(S0) + COLLECT + STAGGER), 0);
+        assert_int_equal(x.r->working, !fair);
+        if (!fair) {
+            assert_code(rig_solve(x.r, end_of(S0) + COLLECT + STAGGER + 1), 0);
+            struct lg_block *mined = rig_block_at(x.r, 2);
+            assert_true(block_has(mined, out));
+            assert_true(block_has(mined, in[0]));
+            assert_true(block_has(mined, in[1]));
+            assert_false(block_has(mined, in[2]));
+            lg_block_free(mined);
+        }
+        mine_fini(&x);
+    }
+}
+
+/* A store that fails during the decision or the making of a block, at any call: the engine goes on afterwards and the block is made once. */
+static void mine_with_a_store_that_fails_goes_on(void **state)
+{
+    (void)state;
+    uint64_t n = 1;
+    for (bool failed = true; failed; n++) {
+        struct mine x;
+        mine_init(&x, 0, (struct maker_config){0});
+        give(&x, say(&x, 0, S0), end_of(S0) + 200);
+        sg_ms turn = end_of(S0) + COLLECT;
+        mem_store_fail(x.r->store, n, SG_EIO, false);
+        int err = rig_tick(x.r, turn);
+        if (err == 0)
+            err = rig_solve(x.r, turn + 1);
+        failed = mem_store_failures(x.r->store) > 0;
+        mem_store_fail(x.r->store, 0, 0, false);
+        assert_code(err, failed ? SG_EIO : 0);
+        struct lg_engine_state left = rig_state(x.r);
+        rig_reopen(x.r);
+        assert_true(rig_tip_is(x.r, &left.tip.hash));
+        assert_code(rig_tick(x.r, turn + 2), 0);
+        if (x.r->working)
+            assert_code(rig_solve(x.r, turn + 3), 0);
+        assert_int_equal(rig_state(x.r).tip.height, 2);
+        assert_int_equal(rig_state(x.r).pool_statements, 0);
+        mine_fini(&x);
+    }
+    assert_true(n > 15);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mine_each_position_works_at_its_turn),
+        cmocka_unit_test(mine_late_statement_starts_the_work_at_once),
+        cmocka_unit_test(mine_old_minute_is_given_up),
+        cmocka_unit_test(mine_dead_leader_costs_one_stagger),
+        cmocka_unit_test(mine_good_rival_stops_the_work),
+        cmocka_unit_test(mine_lighter_rival_is_overruled_by_two),
+        cmocka_unit_test(mine_rival_that_leaves_out_a_held_statement_is_overruled),
+        cmocka_unit_test(mine_one_block_per_parent_and_slot),
+        cmocka_unit_test(mine_new_statement_replaces_the_job),
+        cmocka_unit_test(mine_wrong_nonce_is_asked_for_again),
+        cmocka_unit_test(mine_clock_behind_the_tip_does_not_work),
+        cmocka_unit_test(mine_bodies_are_carried_once),
+        cmocka_unit_test(mine_incarnations_in_their_order),
+        cmocka_unit_test(mine_full_block_takes_turns),
+        cmocka_unit_test(mine_full_rival_is_excused_only_when_fair),
+        cmocka_unit_test(mine_with_a_store_that_fails_goes_on),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
