@@ -123,6 +123,19 @@ class Acquisition(unittest.TestCase):
         seen = [(o["min"], o["body"] is None) for o in poller.outcomes()]
         self.assertEqual(len(set(seen)), len(seen), "a minute has at most one gap and one body")
 
+    def test_unit_that_is_not_there_is_an_exception_and_harms_no_other(self):
+        """Units 1 and 2 are read whole while unit 3 of the same endpoint answers with exceptions."""
+        env = clock_env(20)
+        _, port = start_emulator(self, env, units=2)
+        poller = Poller(self, env, port, 3)
+        minute = poller.wait_read()
+        for relay in (0, 1):
+            o = poller.outcome(minute, relay)
+            self.assertEqual((o["live"], len(o["body"]["samples"])), (6, 6))
+            self.assertLess(o["late_ms"], 5000)
+        o = poller.outcome(minute, 2)
+        self.assertEqual((o["body"], o["reason"]), (None, "exception"))
+
     def test_network_gone_is_refused_at_once(self):
         """Nobody listens: a gap `refused` as soon as the minute has ended."""
         env = clock_env(20)

@@ -84,7 +84,7 @@ void world_pass(sg_ms ms)
 {
     world.wall += ms;
     world.run += ms;
-    if (!world.relay_frozen)
+    if (!world.relay_frozen && !world.relay_deaf)
         (void)re_image_tick(&world.im, world.wall + world.relay_ahead);
 }
 

@@ -22,6 +22,7 @@ extern struct world {
     sg_ms wall, run;   /* of the gateway */
     sg_ms relay_ahead; /* the relay's wall clock minus the gateway's */
     bool relay_frozen; /* it does not tick, and answers nothing */
+    bool relay_deaf;   /* it does not tick, but answers */
     int err;           /* what requests end with, 0: answers */
     int err_of[GW_READ_COUNT];
     unsigned connection; /* generation; 0: closed */
