@@ -20,10 +20,11 @@
  *
  * Refuses: a file that is no database, another application's, a newer schema, another chain. */
 #include <errno.h>
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "ledger/store_db.h"
@@ -210,11 +211,41 @@ static int check_schema(struct lg_db *db, const char *path, bool writing, struct
     return check_chain(db, path, fault);
 }
 
-static int open_file(struct lg_db *db, const char *path, bool writing, struct sg_fault *fault)
+/* Is this the folder of a node that does not run, on a medium that cannot be written? SQLite would need to make
+ * the log's index beside the database; with nothing in the log the file can be read as it lies. */
+static bool is_frozen(const char *data_dir)
 {
-    const int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-    const int rc = sqlite3_open_v2(path, &db->h,
-        flags | (writing ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY), NULL);
+    static const char *const beside[] = {"chain.db-wal", "chain.db-shm"};
+    struct stat st;
+    bool empty = true;
+    const int dir = open(data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        return false;
+    for (size_t i = 0; i < SG_ARRAY_LEN(beside); i++)
+        empty = empty && (fstatat(dir, beside[i], &st, 0) != 0 ? errno == ENOENT : st.st_size == 0);
+    const bool frozen = empty && faccessat(dir, ".", W_OK, 0) != 0;
+    close(dir);
+    return frozen;
+}
+
+/* Path of the database, or the URI that tells SQLite that the file does not change. */
+static int database_name(struct sg_buf *out, const char *data_dir, bool frozen)
+{
+    sg_buf_puts(out, frozen ? "file:" : "");
+    for (const char *p = data_dir; *p != '\0'; p++) {
+        if (frozen && (*p == '%' || *p == '?' || *p == '#'))
+            sg_buf_printf(out, "%%%02x", (unsigned)*p);
+        else
+            sg_buf_put_u8(out, (uint8_t)*p);
+    }
+    sg_buf_puts(out, frozen ? "/chain.db?immutable=1" : "/chain.db");
+    sg_buf_put_u8(out, 0);
+    return sg_buf_err(out);
+}
+
+static int open_file(struct lg_db *db, const char *path, int flags, bool writing, struct sg_fault *fault)
+{
+    const int rc = sqlite3_open_v2(path, &db->h, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
     int err = lg_db_error(rc);
     if (err == 0)
         err = configure(db, writing);
@@ -223,22 +254,39 @@ static int open_file(struct lg_db *db, const char *path, bool writing, struct sg
     return check_schema(db, path, writing, fault);
 }
 
+/* A reader makes no database: a folder without one is SG_ENOT_FOUND. */
+static int open_to_read(struct lg_db *db, const char *data_dir, const char *plain, struct sg_fault *fault)
+{
+    struct sg_buf name;
+    if (access(plain, F_OK) != 0)
+        return fail(fault, errno == ENOENT ? SG_ENOT_FOUND : SG_EIO, plain, strerror(errno));
+    if (!is_frozen(data_dir))
+        return open_file(db, plain, SQLITE_OPEN_READONLY, false, fault);
+    sg_buf_init(&name, 1u << 16);
+    int err = database_name(&name, data_dir, true);
+    if (err == 0)
+        err = open_file(db, (const char *)name.p, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, false, fault);
+    else
+        err = fail(fault, err, plain, sg_err_text(err));
+    sg_buf_fini(&name);
+    return err;
+}
+
 int lg_db_open(struct lg_db *db, const char *data_dir, const struct lg_genesis *genesis, bool writing,
     struct sg_fault *fault)
 {
+    struct sg_buf name;
     memset(db, 0, sizeof *db);
     db->genesis = genesis;
-    const size_t size = strlen(data_dir) + sizeof "/chain.db";
-    char *path = malloc(size);
-    if (path == NULL)
-        return fail(fault, SG_ENOMEM, data_dir, sg_err_text(SG_ENOMEM));
-    snprintf(path, size, "%s/chain.db", data_dir);
-    int err;
-    if (!writing && access(path, F_OK) != 0)
-        err = fail(fault, errno == ENOENT ? SG_ENOT_FOUND : SG_EIO, path, strerror(errno));
+    sg_buf_init(&name, 1u << 16);
+    int err = database_name(&name, data_dir, false);
+    if (err != 0)
+        err = fail(fault, err, data_dir, sg_err_text(err));
+    else if (writing)
+        err = open_file(db, (const char *)name.p, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, true, fault);
     else
-        err = open_file(db, path, writing, fault);
-    free(path);
+        err = open_to_read(db, data_dir, (const char *)name.p, fault);
+    sg_buf_fini(&name);
     if (err != 0)
         lg_db_close(db);
     return err;

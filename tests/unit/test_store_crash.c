@@ -233,8 +233,6 @@ static void fill_disk(struct fixture *f)
     if (f->s->begin(f->s->ctx) != 0 || f->s->put_statement(f->s->ctx, x) != 0 || f->s->commit(f->s->ctx) != 0)
         _exit(7);
     fixture_close(f);
-    umount(dir);
-    rmdir(dir);
     _exit(0);
 }
 
@@ -249,6 +247,58 @@ static void store_on_a_full_disk_loses_nothing(void **state)
         fill_disk(f);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFEXITED(status));
+    char dir[96];
+    snprintf(dir, sizeof dir, "%s/small", f->dir);
+    rmdir(dir);
+    if (WEXITSTATUS(status) == 77)
+        skip(); /* no right to mount */
+    assert_int_equal(WEXITSTATUS(status), 0);
+    fixture_open(f);
+}
+
+/* Reads the chain in the fixture's folder on a file system that was remounted read-only. */
+static void read_frozen(struct fixture *f)
+{
+    struct lg_reader *r = NULL;
+    struct sg_fault fault = {0};
+    struct lg_block_info tip = {.height = 0};
+    struct lg_paper_state paper;
+    struct sg_buf text;
+    char dir[96];
+    snprintf(dir, sizeof dir, "%s/a%%?#b", f->dir);
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mkdir(dir, 0700) != 0 || mount("tmpfs", dir, "tmpfs", 0, "size=16m") != 0)
+        _exit(77);
+    strcpy(f->dir, dir);
+    child_open(f);
+    fixture_connect(f, 1, 3);
+    fixture_close(f);
+    if (mount("tmpfs", dir, "tmpfs", MS_REMOUNT | MS_RDONLY, "size=16m") != 0)
+        _exit(77);
+    if (lg_reader_open(&r, f->dir, f->g, &fault) != 0)
+        _exit(4);
+    sg_buf_init(&text, 1u << 20);
+    if (lg_reader_begin(r) != 0 || lg_reader_tip(r, &tip) != 0 || tip.height != 3 ||
+        lg_reader_paper(r, &text, &paper, 4) != 0)
+        _exit(5);
+    struct lg_sqlite *db = NULL;
+    const int err = lg_sqlite_open(&db, f->dir, f->g, &fault);
+    _exit(err == SG_EIO ? 0 : 6);
+}
+
+/* A stopped node's folder on a read-only file system can be read, whatever its name; a writer refuses it. */
+static void reader_on_a_read_only_folder_reads(void **state)
+{
+    struct fixture *f = *state;
+    int status = 0;
+    const pid_t pid = fork();
+    if (pid == 0)
+        read_frozen(f);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    char dir[96];
+    snprintf(dir, sizeof dir, "%s/a%%?#b", f->dir);
+    rmdir(dir);
     if (WEXITSTATUS(status) == 77)
         skip(); /* no right to mount */
     assert_int_equal(WEXITSTATUS(status), 0);
@@ -261,6 +311,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(store_killed_keeps_what_it_acknowledged, setup, teardown),
         cmocka_unit_test_setup_teardown(store_killed_is_at_a_whole_block, setup, teardown),
         cmocka_unit_test_setup_teardown(store_on_a_full_disk_loses_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(reader_on_a_read_only_folder_reads, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
