@@ -33,11 +33,13 @@ struct lg_host {
     /* Work on this job instead of any other; the result comes back through solved(). */
     void (*work)(void *ctx, const struct lg_job *job);
     void (*work_stop)(void *ctx);
-    /* A new valid block on any branch whose weight makes it worth telling: tell the peers, except `from`. */
+    /* A newly valid block that became the tip, or a rival whose branch weighs as much as the best one: tell the peers, except
+     * `from`. Lighter ones change no decision anywhere and are not told. */
     void (*announce_block)(void *ctx, const struct lg_block *b, int from);
-    /* Statements newly pooled, with the bodies that came with them: pass on to the peers, except `from`. */
+    /* Statements newly pooled, with the bodies that came with them: pass on to the peers, except `from`. Early ones follow when they are
+     * due. Borrowed for the call. */
     void (*announce_statements)(void *ctx, struct lg_statement *const *s, unsigned n, struct lg_body *const *bodies, unsigned nb, int from);
-    /* A block is wanted that peer `from` (-1: nobody in particular) should have. */
+    /* A block is wanted, the first unknown ancestor of an orphan, that peer `from` (-1: nobody in particular) should have. */
     void (*want_block)(void *ctx, const struct lg_hash *hash, int from);
     void (*event)(void *ctx, const struct lg_event_msg *e);
     /* Sign as the node's gateway (mining). */
@@ -51,7 +53,9 @@ struct lg_engine_config {
     const struct lg_host *host;   /* borrowed */
     bool has_key;
     lg_kid kid; /* of the node; mines when the genesis lets it */
-    uint64_t max_pool_bytes; /* 0: 64 MiB; beyond it new documents are refused with SG_EOVERLOADED */
+    /* 0: 64 MiB. Half of it is shared, half is reserved in equal parts for the gateways; beyond it new statements are rejected with
+     * SG_EOVERLOADED. What a restart or a reorganisation brings back beyond it stays on disk until there is room. */
+    uint64_t max_pool_bytes;
 };
 
 /* Answer to an offer of statements, by index. */
@@ -70,7 +74,7 @@ struct lg_engine_state {
     struct lg_block_info tip; /* genesis info when the chain is empty */
     unsigned pool_statements, pool_bodies;
     size_t pool_bytes;
-    unsigned orphans, held; /* held: early ones that wait for their time */
+    unsigned orphans, held; /* held: early blocks that wait for their time */
     bool mining;
     uint64_t reorgs, deepest_reorg;
 };
@@ -80,7 +84,8 @@ struct lg_engine_ops {
     /* Loads the pool and the tip from the store; costs the same at any height. Errors of the store. */
     int (*open)(struct lg_engine **out, const struct lg_engine_config *config);
     void (*close)(struct lg_engine *e);
-    /* {"bodies":[…],"statements":[…]}: 0 with *offer filled (every accepted document is on disk), or SG_ECANONICAL/SG_ESHAPE for the
+    /* A statement early by at most max_future_ms is accepted, that is on disk, but neither mined nor passed on before it is due.
+     * {"bodies":[…],"statements":[…]}: 0 with *offer filled (every accepted document is on disk), or SG_ECANONICAL/SG_ESHAPE for the
      * whole, or an error of the store. from: peer number, -1 for others. */
     int (*offer_statements)(struct lg_engine *e, struct lg_offer *offer, const uint8_t *doc, size_t len, sg_ms now_ms, int from);
     /* 0 with a verdict, or the rule's code (see lg_block_check), SG_EFUTURE (more than max_future_ms early; offer it again), or a store error.
@@ -88,7 +93,7 @@ struct lg_engine_ops {
     int (*offer_block)(struct lg_engine *e, enum lg_block_verdict *verdict, const uint8_t *doc, size_t len, sg_ms now_ms, int from);
     /* A nonce for job id; ignored when the job is no longer wanted. */
     int (*solved)(struct lg_engine *e, uint64_t job_id, int64_t nonce, sg_ms now_ms);
-    /* The next instant at which tick has something to do; INT64_MAX for none. */
+    /* The next instant at which tick has something to do; INT64_MAX for none; 0 after open: tick tells the engine the time. */
     sg_ms (*wake_at)(const struct lg_engine *e);
     int (*tick)(struct lg_engine *e, sg_ms now_ms);
     void (*state)(const struct lg_engine *e, struct lg_engine_state *out);

@@ -1,0 +1,91 @@
+/* Inside of the store in memory (mem_store.c, mem_store_read.c, mem_store_write.c). */
+#ifndef TEST_MEM_STORE_PRIV_H
+#define TEST_MEM_STORE_PRIV_H
+
+#include "ledger/core/hash_map.h"
+#include "tests/lib/mem_store.h"
+
+#define MAX_EVIDENCE 64
+
+struct mem_doc {
+    bool is_body;
+    struct lg_hash leaf;
+    uint8_t *p;
+    size_t len;
+    enum lg_doc_state mark; /* SIDE, POOLED, OVERTAKEN */
+    int64_t height;         /* 0: not on the best branch */
+    struct lg_statement_ref st;
+    struct lg_body_ref body;
+    struct mem_doc *variant; /* another statement of the same (gw, inc, seq), older */
+};
+
+struct mem_block {
+    struct lg_block_info info;
+    uint8_t *p;
+    size_t len;
+    bool best;
+    struct mem_block *sibling, *child; /* newest first */
+};
+
+struct mem_gateway {
+    struct lg_statement_ref *mined; /* by height */
+    size_t n, cap;
+    unsigned evidence;
+};
+
+enum mem_undo_kind { UNDO_DOC, UNDO_MARK, UNDO_BLOCK, UNDO_PUSH, UNDO_POP, UNDO_MINED, UNDO_UNMINED };
+struct mem_undo {
+    enum mem_undo_kind kind;
+    struct mem_doc *doc;
+    struct mem_block *block;
+    enum lg_doc_state mark;
+    int64_t height;
+    unsigned evidence_gw; /* index + 1 when the document made a pair */
+    unsigned gw;
+    struct lg_statement_ref ref;
+};
+
+struct mem_store {
+    struct lg_store vtable;
+    const struct lg_genesis *g;
+    struct lg_map blocks, statements, bodies, by_seq, pooled;
+    struct mem_block *root_child;
+    struct mem_block **best; /* [height - 1] */
+    size_t nbest, cap_best;
+    struct mem_gateway gw[LG_MAX_GATEWAYS];
+    struct mem_undo *undo;
+    size_t nundo, cap_undo;
+    bool writing;
+    uint64_t calls, failures, commits, fail_at;
+    int fail_err;
+    bool fail_forever;
+};
+
+/* Counts the call; the failure that was asked for. */
+#define ENTER(s)                                                                                             \
+    do {                                                                                                     \
+        int enter_err = mem_enter(s);                                                                        \
+        if (enter_err != 0)                                                                                  \
+            return enter_err;                                                                                \
+    } while (0)
+
+int mem_enter(struct mem_store *s);
+void *mem_must(void *p);
+void mem_must_put(struct lg_map *m, const struct lg_hash *key, void *value);
+unsigned mem_gw_index(const struct mem_store *s, lg_kid gw);
+struct lg_hash mem_seq_key(lg_kid gw, sg_ms inc, int64_t seq);
+struct mem_undo *mem_log_undo(struct mem_store *s, enum mem_undo_kind kind);
+void mem_set_state(struct mem_store *s, struct mem_doc *d, enum lg_doc_state mark, int64_t height);
+struct mem_doc *mem_find(struct mem_store *s, bool is_body, const struct lg_hash *leaf);
+void mem_add_statement(struct mem_store *s, const struct lg_statement *st, enum lg_doc_state mark);
+void mem_add_body(struct mem_store *s, const struct lg_body *b, enum lg_doc_state mark);
+struct mem_block **mem_children_of(struct mem_store *s, const struct lg_hash *prev);
+void mem_push_best(struct mem_store *s, struct mem_block *b);
+void mem_pop_best(struct mem_store *s);
+void mem_push_mined(struct mem_store *s, unsigned gw, const struct lg_statement_ref *ref);
+void mem_undo_all(struct mem_store *s);
+/* Fill their halves of the vtable. */
+void mem_fill_read(struct lg_store *v);
+void mem_fill_write(struct lg_store *v);
+
+#endif

@@ -1,0 +1,179 @@
+/* The writing half of the store in memory; breaches of the vtable's contract (connecting what is not on the tip, writing outside a
+ * transaction) are asserted. */
+#include "tests/lib/mem_store_priv.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int begin(void *ctx)
+{
+    struct mem_store *s = ctx;
+    ENTER(s);
+    assert(!s->writing);
+    s->writing = true;
+    return 0;
+}
+
+static int commit(void *ctx)
+{
+    struct mem_store *s = ctx;
+    assert(s->writing);
+    int err = mem_enter(s);
+    if (err != 0) {
+        mem_undo_all(s);
+        return err;
+    }
+    s->nundo = 0;
+    s->writing = false;
+    s->commits++;
+    return 0;
+}
+
+static void rollback(void *ctx)
+{
+    mem_undo_all(ctx);
+}
+
+static int put_block(void *ctx, const struct lg_block *b, const struct lg_block_info *info)
+{
+    struct mem_store *s = ctx;
+    ENTER(s);
+    assert(lg_map_get(&s->blocks, &info->hash) == NULL);
+    for (unsigned i = 0; i < b->nstatements; i++)
+        mem_add_statement(s, b->statements[i], LG_DOC_SIDE);
+    for (unsigned i = 0; i < b->nbodies; i++)
+        mem_add_body(s, b->bodies[i], LG_DOC_SIDE);
+    struct mem_block *n = mem_must(calloc(1, sizeof *n));
+    struct mem_block **at = mem_children_of(s, &info->prev);
+    assert(at != NULL);
+    n->info = *info;
+    n->p = mem_must(malloc(b->doc_len));
+    memcpy(n->p, b->doc, b->doc_len);
+    n->len = b->doc_len;
+    n->sibling = *at;
+    *at = n;
+    mem_must_put(&s->blocks, &info->hash, n);
+    mem_log_undo(s, UNDO_BLOCK)->block = n;
+    return 0;
+}
+
+static int connect(void *ctx, const struct lg_block *b, const struct lg_block_info *info)
+{
+    struct mem_store *s = ctx;
+    ENTER(s);
+    struct mem_block *n = lg_map_get(&s->blocks, &info->hash);
+    assert(n != NULL && (uint64_t)info->height == s->nbest + 1);
+    assert(s->nbest == 0 ? lg_hash_eq(&info->prev, &s->g->id)
+                         : lg_hash_eq(&info->prev, &s->best[s->nbest - 1]->info.hash));
+    for (unsigned i = 0; i < b->nstatements; i++) {
+        struct mem_doc *d = mem_find(s, false, &b->statements[i]->leaf);
+        assert(d->height == 0);
+        mem_set_state(s, d, d->mark, info->height);
+        struct lg_statement_ref ref = d->st;
+        ref.height = info->height;
+        mem_push_mined(s, mem_gw_index(s, ref.gw), &ref);
+        mem_log_undo(s, UNDO_MINED)->gw = mem_gw_index(s, ref.gw);
+    }
+    for (unsigned i = 0; i < b->nbodies; i++) {
+        struct mem_doc *d = mem_find(s, true, &b->bodies[i]->digest);
+        assert(d->height == 0);
+        mem_set_state(s, d, d->mark, info->height);
+    }
+    mem_push_best(s, n);
+    mem_log_undo(s, UNDO_PUSH)->block = n;
+    return 0;
+}
+
+static void take_off(struct mem_store *s, struct mem_doc *d, int64_t height)
+{
+    assert(d->height == height);
+    mem_set_state(s, d, d->mark == LG_DOC_OVERTAKEN ? LG_DOC_OVERTAKEN : LG_DOC_POOLED, 0);
+}
+
+static int disconnect(void *ctx, const struct lg_block *b, const struct lg_block_info *info)
+{
+    struct mem_store *s = ctx;
+    ENTER(s);
+    assert(s->nbest > 0 && lg_hash_eq(&s->best[s->nbest - 1]->info.hash, &info->hash));
+    for (unsigned i = b->nstatements; i-- > 0;) {
+        unsigned gw = mem_gw_index(s, b->statements[i]->gw);
+        struct mem_gateway *g = &s->gw[gw];
+        assert(g->n > 0 && lg_hash_eq(&g->mined[g->n - 1].leaf, &b->statements[i]->leaf));
+        struct mem_undo *u = mem_log_undo(s, UNDO_UNMINED);
+        u->gw = gw;
+        u->ref = g->mined[--g->n];
+        take_off(s, mem_find(s, false, &b->statements[i]->leaf), info->height);
+    }
+    for (unsigned i = 0; i < b->nbodies; i++)
+        take_off(s, mem_find(s, true, &b->bodies[i]->digest), info->height);
+    mem_log_undo(s, UNDO_POP)->block = s->best[s->nbest - 1];
+    mem_pop_best(s);
+    return 0;
+}
+
+static int put_doc(struct mem_store *s, struct mem_doc *d)
+{
+    if (d->height == 0 && d->mark != LG_DOC_POOLED)
+        mem_set_state(s, d, LG_DOC_POOLED, 0);
+    return 0;
+}
+
+static int put_statement(void *ctx, const struct lg_statement *st)
+{
+    struct mem_store *s = ctx;
+    ENTER(s);
+    mem_add_statement(s, st, LG_DOC_POOLED);
+    return put_doc(s, mem_find(s, false, &st->leaf));
+}
+
+static int put_body(void *ctx, const struct lg_body *b)
+{
+    struct mem_store *s = ctx;
+    ENTER(s);
+    mem_add_body(s, b, LG_DOC_POOLED);
+    return put_doc(s, mem_find(s, true, &b->digest));
+}
+
+static int overtake(struct mem_store *s, bool is_body, const struct lg_hash *leaf)
+{
+    ENTER(s);
+    struct mem_doc *d = mem_find(s, is_body, leaf);
+    if (d != NULL && d->height == 0)
+        mem_set_state(s, d, LG_DOC_OVERTAKEN, 0);
+    return 0;
+}
+
+static int overtake_statement(void *ctx, const struct lg_hash *leaf)
+{
+    return overtake(ctx, false, leaf);
+}
+
+static int overtake_body(void *ctx, const struct lg_hash *digest)
+{
+    return overtake(ctx, true, digest);
+}
+
+static int put_evidence(void *ctx, const struct lg_statement *st)
+{
+    struct mem_store *s = ctx;
+    ENTER(s);
+    if (s->gw[mem_gw_index(s, st->gw)].evidence < MAX_EVIDENCE)
+        mem_add_statement(s, st, LG_DOC_OVERTAKEN);
+    return 0;
+}
+
+void mem_fill_write(struct lg_store *v)
+{
+    v->begin = begin;
+    v->commit = commit;
+    v->rollback = rollback;
+    v->put_block = put_block;
+    v->connect = connect;
+    v->disconnect = disconnect;
+    v->put_statement = put_statement;
+    v->put_body = put_body;
+    v->overtake_statement = overtake_statement;
+    v->overtake_body = overtake_body;
+    v->put_evidence = put_evidence;
+}
