@@ -14,7 +14,8 @@
 #define FOLLOW_AFTER_MS   20000 /* after the end of the minute: most slots are mined by then */
 #define UNCOMMITTED_SLOTS 3
 #define DISK_RETRY_MS     1000
-#define LEAST_BUDGET      8192
+/* The least that any genesis allows: max_block_bytes >= 131072, half of it for a statement with its bodies. */
+#define LEAST_BUDGET 65536
 
 static const char part[] = "witness";
 
@@ -166,6 +167,16 @@ static bool is_home(const struct gw_witness *w, unsigned ledger)
     return gw_ledgers_home(w->ledgers) == &w->ledgers->all[ledger];
 }
 
+/* Statements half as large as the one that was too large. */
+static void shrink(struct gw_witness *w, const struct gw_said_row *row)
+{
+    size_t bytes = 0;
+
+    if (gw_outbox_size(w->outbox, row->id, &bytes) || bytes / 2 >= w->budget)
+        return;
+    w->budget = bytes / 2 > LEAST_BUDGET ? bytes / 2 : LEAST_BUDGET;
+}
+
 /* The home node's judgement counts; another one's is told and left to it. */
 static void refused(void *ctx, unsigned ledger, const struct gw_said_row *row, int err)
 {
@@ -177,8 +188,8 @@ static void refused(void *ctx, unsigned ledger, const struct gw_said_row *row, i
         return;
     if (err == SG_ECONFLICT)
         w->config.alarm(w->config.ctx, "conflict");
-    if ((err == SG_ETOO_LARGE || err == SG_ESIZE) && w->budget > 2 * LEAST_BUDGET)
-        w->budget /= 2;
+    if (err == SG_ETOO_LARGE || err == SG_ESIZE)
+        shrink(w, row);
     gw_witness_give_up(w, row->inc, sg_err_text(err));
 }
 

@@ -175,6 +175,52 @@ class Witness(unittest.TestCase):
         self.assertEqual(len({s["inc"] for s in statements}), 1)
         self.check_numbers(self.offered(fake), fake.chain)
 
+    def test_node_that_always_says_gap_is_not_hammered(self):
+        good, liar = self.ledger(), self.ledger()
+        liar.refuse = lambda s: "gap"
+        self.start(good, liar)
+        self.wait_statements(good, 4)
+        with liar.lock:
+            before = liar.requests.count("/v1/statements")
+        self.wait_statements(good, 8)
+        with liar.lock:
+            posts = liar.requests.count("/v1/statements") - before
+        self.assertLess(posts, 60)
+        self.assertEqual(len({s["inc"] for s in good.all()}), 1)
+
+    def test_answer_that_does_not_add_up_acknowledges_nothing(self):
+        fake = self.ledger()
+        honest = fake.offer
+
+        def dishonest(request):
+            honest({"bodies": request["bodies"], "statements": []})
+            return 200, {"accepted": len(request["statements"]) + 1, "known": 0, "rejected": []}
+
+        fake.offer = dishonest
+        gateway = self.start(fake)
+        gateway.wait_line("statements wait: a frame or answer that no correct peer sends", errors=True)
+        fake.offer = honest
+        statements = self.wait_statements(fake, 2)
+        self.assertEqual([s["seq"] for s in statements[:2]], [1, 2])
+        self.check_numbers(self.offered(fake), fake.chain)
+
+    def test_statement_too_large_for_the_node_is_said_anew(self):
+        fake = self.ledger()
+        refused = []
+
+        def refuse_one(statement):
+            if not refused and statement["reads"]:
+                refused.append(statement)
+            return "too_large" if refused and statement["inc"] == refused[0]["inc"] and statement["seq"] >= refused[0]["seq"] else None
+
+        fake.refuse = refuse_one
+        gateway = self.start(fake)
+        gateway.wait_line("refuses statement .*too_large", errors=True)
+        named = {(r[0], r[1]) for r in refused[0]["reads"]}
+        wait_until(lambda: named <= set(fake.reads()), 30, "stated anew: %s" % gateway.errors[-5:])
+        self.assertGreater(fake.all()[-1]["inc"], refused[0]["inc"])
+        self.check_numbers(self.offered(fake), fake.chain)
+
     def test_second_process_with_the_key_stops_the_first(self):
         fake = self.ledger()
         first = self.start(fake)
