@@ -218,10 +218,11 @@ static void undo_one(struct mem_store *s, struct mem_undo *u)
     }
 }
 
-void mem_undo_all(struct mem_store *s)
+void mem_undo_to(struct mem_store *s, size_t mark)
 {
-    while (s->nundo > 0)
+    while (s->nundo > mark)
         undo_one(s, &s->undo[--s->nundo]);
+    s->mark = mark;
     s->writing = false;
 }
 
@@ -301,7 +302,7 @@ uint64_t mem_store_commits(const struct mem_store *s)
 
 void mem_store_crash(struct mem_store *s)
 {
-    mem_undo_all(s);
+    mem_undo_to(s, 0);
 }
 
 unsigned mem_store_evidence(const struct mem_store *s, lg_kid gw)

@@ -20,6 +20,26 @@ uint64_t mem_store_failures(const struct mem_store *s);
 uint64_t mem_store_commits(const struct mem_store *s);
 /* What was not committed is gone. */
 void mem_store_crash(struct mem_store *s);
+
+/* ---- the disk ---- */
+
+/* No room: every writing call is SG_ENOSPC while it is set. */
+void mem_store_full(struct mem_store *s, bool full);
+/* A commit that fails on demand with SG_EIO has been done all the same: the crash came between the disk and the answer. */
+void mem_store_keeps(struct mem_store *s, bool keeps);
+/* Seeded faults of a store. Lazy: a commit is on disk only after mem_store_sync; a crash before undoes it. Forgetful: what a
+ * reorganisation takes off does not return to the pool. Lose: what is pooled is pooled no more. */
+void mem_store_lazy(struct mem_store *s, bool lazy);
+void mem_store_sync(struct mem_store *s);
+void mem_store_forgetful(struct mem_store *s, bool forgetful);
+void mem_store_lose_pool(struct mem_store *s);
+
+/* ---- what is in it ---- */
+
+/* Pooled statements and bodies. */
+size_t mem_store_pooled(const struct mem_store *s);
+/* Greatest incarnation and slot of a gateway on the best branch and in the pool; 0 and -1: none. */
+void mem_store_greatest(const struct mem_store *s, sg_ms *inc, sg_minute *slot, lg_kid gw);
 /* Evidence pairs of a gateway. */
 unsigned mem_store_evidence(const struct mem_store *s, lg_kid gw);
 bool mem_store_in_transaction(const struct mem_store *s);

@@ -55,10 +55,13 @@ struct mem_store {
     struct mem_gateway gw[LG_MAX_GATEWAYS];
     struct mem_undo *undo;
     size_t nundo, cap_undo;
+    size_t
+        mark; /* entries of undo below it belong to transactions that are committed and not synced (lazy) */
     bool writing;
     uint64_t calls, failures, commits, fail_at;
     int fail_err;
     bool fail_forever;
+    bool full, lazy, forgetful, keeps; /* mem_store_fault.c */
 };
 
 /* Counts the call; the failure that was asked for. */
@@ -69,7 +72,16 @@ struct mem_store {
             return enter_err;                                                                                \
     } while (0)
 
+/* The same for a call that needs room on the disk. */
+#define ENTER_WRITE(s)                                                                                       \
+    do {                                                                                                     \
+        int enter_err = mem_enter_write(s);                                                                  \
+        if (enter_err != 0)                                                                                  \
+            return enter_err;                                                                                \
+    } while (0)
+
 int mem_enter(struct mem_store *s);
+int mem_enter_write(struct mem_store *s);
 void *mem_must(void *p);
 void mem_must_put(struct lg_map *m, const struct lg_hash *key, void *value);
 unsigned mem_gw_index(const struct mem_store *s, lg_kid gw);
@@ -83,7 +95,8 @@ struct mem_block **mem_children_of(struct mem_store *s, const struct lg_hash *pr
 void mem_push_best(struct mem_store *s, struct mem_block *b);
 void mem_pop_best(struct mem_store *s);
 void mem_push_mined(struct mem_store *s, unsigned gw, const struct lg_statement_ref *ref);
-void mem_undo_all(struct mem_store *s);
+/* Undo what came after the mark: the running transaction (s->mark), or all that is not synced (0). */
+void mem_undo_to(struct mem_store *s, size_t mark);
 /* Fill their halves of the vtable. */
 void mem_fill_read(struct lg_store *v);
 void mem_fill_write(struct lg_store *v);

@@ -19,26 +19,31 @@ static int commit(void *ctx)
 {
     struct mem_store *s = ctx;
     assert(s->writing);
-    int err = mem_enter(s);
-    if (err != 0) {
-        mem_undo_all(s);
+    int err = mem_enter_write(s);
+    if (err != 0 && !(err == SG_EIO && s->keeps)) {
+        mem_undo_to(s, s->mark);
         return err;
     }
-    s->nundo = 0;
+    if (!s->lazy)
+        s->nundo = 0;
+    s->mark = s->nundo;
     s->writing = false;
+    if (err != 0)
+        return err;
     s->commits++;
     return 0;
 }
 
 static void rollback(void *ctx)
 {
-    mem_undo_all(ctx);
+    struct mem_store *s = ctx;
+    mem_undo_to(s, s->mark);
 }
 
 static int put_block(void *ctx, const struct lg_block *b, const struct lg_block_info *info)
 {
     struct mem_store *s = ctx;
-    ENTER(s);
+    ENTER_WRITE(s);
     assert(lg_map_get(&s->blocks, &info->hash) == NULL);
     for (unsigned i = 0; i < b->nstatements; i++)
         mem_add_statement(s, b->statements[i], LG_DOC_SIDE);
@@ -61,7 +66,7 @@ static int put_block(void *ctx, const struct lg_block *b, const struct lg_block_
 static int connect(void *ctx, const struct lg_block *b, const struct lg_block_info *info)
 {
     struct mem_store *s = ctx;
-    ENTER(s);
+    ENTER_WRITE(s);
     struct mem_block *n = lg_map_get(&s->blocks, &info->hash);
     assert(n != NULL && (uint64_t)info->height == s->nbest + 1);
     assert(s->nbest == 0 ? lg_hash_eq(&info->prev, &s->g->id)
@@ -88,13 +93,14 @@ static int connect(void *ctx, const struct lg_block *b, const struct lg_block_in
 static void take_off(struct mem_store *s, struct mem_doc *d, int64_t height)
 {
     assert(d->height == height);
-    mem_set_state(s, d, d->mark == LG_DOC_OVERTAKEN ? LG_DOC_OVERTAKEN : LG_DOC_POOLED, 0);
+    enum lg_doc_state back = s->forgetful ? LG_DOC_SIDE : LG_DOC_POOLED;
+    mem_set_state(s, d, d->mark == LG_DOC_OVERTAKEN ? LG_DOC_OVERTAKEN : back, 0);
 }
 
 static int disconnect(void *ctx, const struct lg_block *b, const struct lg_block_info *info)
 {
     struct mem_store *s = ctx;
-    ENTER(s);
+    ENTER_WRITE(s);
     assert(s->nbest > 0 && lg_hash_eq(&s->best[s->nbest - 1]->info.hash, &info->hash));
     for (unsigned i = b->nstatements; i-- > 0;) {
         unsigned gw = mem_gw_index(s, b->statements[i]->gw);
@@ -122,7 +128,7 @@ static int put_doc(struct mem_store *s, struct mem_doc *d)
 static int put_statement(void *ctx, const struct lg_statement *st)
 {
     struct mem_store *s = ctx;
-    ENTER(s);
+    ENTER_WRITE(s);
     mem_add_statement(s, st, LG_DOC_POOLED);
     return put_doc(s, mem_find(s, false, &st->leaf));
 }
@@ -130,14 +136,14 @@ static int put_statement(void *ctx, const struct lg_statement *st)
 static int put_body(void *ctx, const struct lg_body *b)
 {
     struct mem_store *s = ctx;
-    ENTER(s);
+    ENTER_WRITE(s);
     mem_add_body(s, b, LG_DOC_POOLED);
     return put_doc(s, mem_find(s, true, &b->digest));
 }
 
 static int overtake(struct mem_store *s, bool is_body, const struct lg_hash *leaf)
 {
-    ENTER(s);
+    ENTER_WRITE(s);
     struct mem_doc *d = mem_find(s, is_body, leaf);
     if (d != NULL && d->height == 0)
         mem_set_state(s, d, LG_DOC_OVERTAKEN, 0);
@@ -157,7 +163,7 @@ static int overtake_body(void *ctx, const struct lg_hash *digest)
 static int put_evidence(void *ctx, const struct lg_statement *st)
 {
     struct mem_store *s = ctx;
-    ENTER(s);
+    ENTER_WRITE(s);
     if (s->gw[mem_gw_index(s, st->gw)].evidence < MAX_EVIDENCE)
         mem_add_statement(s, st, LG_DOC_OVERTAKEN);
     return 0;
