@@ -103,7 +103,7 @@ static void encode_genesis(
     free(relays);
 }
 
-void maker_init(struct maker *m, const struct maker_config *c)
+void chain_maker_init(struct maker *m, const struct maker_config *c)
 {
     unsigned n = c->ngateways == 0 ? 4 : c->ngateways;
     struct party *parties = calloc(n, sizeof *parties);
@@ -129,7 +129,7 @@ void maker_init(struct maker *m, const struct maker_config *c)
     free(gateways);
 }
 
-void maker_fini(struct maker *m)
+void chain_maker_fini(struct maker *m)
 {
     while (m->made != NULL) {
         struct maker_made *made = m->made;
@@ -144,12 +144,12 @@ void maker_fini(struct maker *m)
     lg_genesis_free(m->g);
 }
 
-lg_kid maker_kid(const struct maker *m, unsigned gw)
+lg_kid chain_maker_kid(const struct maker *m, unsigned gw)
 {
     return m->g->gateways[gw].id;
 }
 
-void maker_sign(
+void chain_maker_sign(
     const struct maker *m, uint8_t sig[static SG_SIGNATURE_BYTES], unsigned gw, const void *msg, size_t len)
 {
     if (m->keys[gw] != NULL)
@@ -160,7 +160,7 @@ void maker_sign(
 
 /* ---- documents ---- */
 
-const struct lg_body *maker_body(struct maker *m, unsigned relay, sg_minute min, int64_t variant)
+const struct lg_body *make_body(struct maker *m, unsigned relay, sg_minute min, int64_t variant)
 {
     struct lg_sample samples[6] = {0};
     struct sg_buf doc;
@@ -230,7 +230,7 @@ static void put_statement(
     const struct lg_hash *prev = after != NULL ? &after->leaf : &m->g->id;
     const struct lg_hash *tip = say->tip != NULL ? say->tip : &m->g->id;
     char kid[LG_KID_HEX + 1];
-    lg_kid_hex(kid, maker_kid(m, say->gw));
+    lg_kid_hex(kid, chain_maker_kid(m, say->gw));
     sg_buf_puts(out, "{\"gaps\":[");
     put_gaps(out, say);
     sg_buf_puts(out, "],\"gw\":\"");
@@ -256,7 +256,7 @@ static void put_statement(
     sg_buf_puts(out, ",\"v\":1}");
 }
 
-const struct lg_statement *maker_statement(struct maker *m, const struct maker_say *say)
+const struct lg_statement *make_statement(struct maker *m, const struct maker_say *say)
 {
     uint8_t sig[SG_SIGNATURE_BYTES];
     struct sg_buf message, doc;
@@ -264,7 +264,7 @@ const struct lg_statement *maker_statement(struct maker *m, const struct maker_s
     sg_buf_init(&doc, SIZE_MAX);
     sg_buf_puts(&message, "gridwitness/statement/v1\n");
     put_statement(&message, m, say, NULL);
-    maker_sign(m, sig, say->gw, message.p, message.len);
+    chain_maker_sign(m, sig, say->gw, message.p, message.len);
     sig[3] ^= say->bad_signature ? 1 : 0;
     put_statement(&doc, m, say, sig);
     struct maker_made *made = keep(m);
@@ -330,7 +330,7 @@ static void make_header(
         .height = parent.height + 1,
         .leaves = (int64_t)p->nstatements + p->nbodies,
         .miner_is_kid = true,
-        .miner_kid = maker_kid(m, mine->miner),
+        .miner_kid = chain_maker_kid(m, mine->miner),
         .slot = mine->slot,
         .time = or_default(mine->time, time > parent.time ? time : parent.time + 1),
         .weight = mine->zero_weight ? 0 : or_default(mine->weight, p->ngateways)};
@@ -339,7 +339,7 @@ static void make_header(
     must(lg_work_search(&h->nonce, h, 0, UINT64_C(1) << 30) == 0, "work");
 }
 
-const struct lg_block *maker_block(struct maker *m, const struct maker_mine *mine)
+const struct lg_block *make_block(struct maker *m, const struct maker_mine *mine)
 {
     struct parts p;
     struct lg_header h;
@@ -352,7 +352,7 @@ const struct lg_block *maker_block(struct maker *m, const struct maker_mine *min
     sg_buf_init(&doc, SIZE_MAX);
     lg_header_encode(&header, &h);
     lg_header_signed_bytes(&message, header.p, header.len);
-    maker_sign(m, sig, mine->miner, message.p, message.len);
+    chain_maker_sign(m, sig, mine->miner, message.p, message.len);
     sig[3] ^= mine->bad_signature ? 1 : 0;
     lg_block_encode(&doc, (struct lg_slice){header.p, header.len}, sig, p.slices, p.nstatements,
         p.slices + p.nstatements, p.nbodies);
@@ -367,7 +367,7 @@ const struct lg_block *maker_block(struct maker *m, const struct maker_mine *min
     return made->block;
 }
 
-struct lg_block_info maker_info(
+struct lg_block_info make_info(
     const struct maker *m, const struct lg_block *b, const struct lg_block_info *parent)
 {
     struct lg_block_info root, info;
@@ -376,7 +376,7 @@ struct lg_block_info maker_info(
     return info;
 }
 
-void maker_offer(struct sg_buf *out, const struct lg_statement *const *statements, unsigned nstatements,
+void make_offer(struct sg_buf *out, const struct lg_statement *const *statements, unsigned nstatements,
     const struct lg_body *const *bodies, unsigned nbodies)
 {
     sg_buf_puts(out, "{\"bodies\":[");

@@ -24,15 +24,15 @@ struct maker {
     struct maker_made *made;
 };
 
-void maker_init(struct maker *m, const struct maker_config *c);
-void maker_fini(struct maker *m);
-lg_kid maker_kid(const struct maker *m, unsigned gw);
+void chain_maker_init(struct maker *m, const struct maker_config *c);
+void chain_maker_fini(struct maker *m);
+lg_kid chain_maker_kid(const struct maker *m, unsigned gw);
 /* Sign as gateway gw. */
-void maker_sign(
+void chain_maker_sign(
     const struct maker *m, uint8_t sig[static SG_SIGNATURE_BYTES], unsigned gw, const void *msg, size_t len);
 
 /* Six samples whose values follow from variant. */
-const struct lg_body *maker_body(struct maker *m, unsigned relay, sg_minute min, int64_t variant);
+const struct lg_body *make_body(struct maker *m, unsigned relay, sg_minute min, int64_t variant);
 
 /* A statement to be: what is 0 or NULL gets the plain choice. */
 struct maker_say {
@@ -47,7 +47,7 @@ struct maker_say {
     unsigned ngaps; /* one-minute gaps of relay-1 from slot-1400 on, at most 1400: 40 bytes each */
     bool bad_signature;
 };
-const struct lg_statement *maker_statement(struct maker *m, const struct maker_say *say);
+const struct lg_statement *make_statement(struct maker *m, const struct maker_say *say);
 
 /* A block to be mined on a parent. */
 struct maker_mine {
@@ -63,13 +63,13 @@ struct maker_mine {
     bool zero_weight; /* weight 0 it is */
     bool bad_signature, bad_root;
 };
-const struct lg_block *maker_block(struct maker *m, const struct maker_mine *mine);
-/* Its place in the tree, when parent is as in maker_block. */
-struct lg_block_info maker_info(
+const struct lg_block *make_block(struct maker *m, const struct maker_mine *mine);
+/* Its place in the tree, when parent is as in make_block. */
+struct lg_block_info make_info(
     const struct maker *m, const struct lg_block *b, const struct lg_block_info *parent);
 
 /* {"bodies":[…],"statements":[…]}, appended. */
-void maker_offer(struct sg_buf *out, const struct lg_statement *const *statements, unsigned nstatements,
+void make_offer(struct sg_buf *out, const struct lg_statement *const *statements, unsigned nstatements,
     const struct lg_body *const *bodies, unsigned nbodies);
 
 #endif

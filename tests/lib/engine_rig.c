@@ -49,7 +49,7 @@ static void announce_statements(void *ctx, struct lg_statement *const *s, unsign
     struct rig_note *x = note(ctx, RIG_STATEMENTS, from);
     struct sg_buf doc;
     sg_buf_init(&doc, SIZE_MAX);
-    maker_offer(&doc, (const struct lg_statement *const *)s, n, (const struct lg_body *const *)bodies, nb);
+    make_offer(&doc, (const struct lg_statement *const *)s, n, (const struct lg_body *const *)bodies, nb);
     x->hash = s[0]->leaf;
     x->n = n;
     x->nb = nb;
@@ -69,7 +69,7 @@ static void event(void *ctx, const struct lg_event_msg *e)
 static int sign(void *ctx, uint8_t sig[static SG_SIGNATURE_BYTES], const void *msg, size_t len)
 {
     struct rig *r = ctx;
-    maker_sign(r->maker, sig, r->gw, msg, len);
+    chain_maker_sign(r->maker, sig, r->gw, msg, len);
     return 0;
 }
 
@@ -79,10 +79,10 @@ static void open_engine(struct rig *r)
 {
     struct lg_engine_config c = {.genesis = r->maker->g,
         .crypto = r->maker->crypto,
-        .store = mem_store_vtable(r->store),
+        .store = r->vtable,
         .host = &r->host,
         .has_key = r->gw != UINT_MAX,
-        .kid = r->gw != UINT_MAX ? maker_kid(r->maker, r->gw) : 0};
+        .kid = r->gw != UINT_MAX ? chain_maker_kid(r->maker, r->gw) : 0};
     assert_int_equal(lg_engine_pow.open(&r->engine, &c), 0);
 }
 
@@ -93,6 +93,7 @@ struct rig *rig_new(struct maker *m, unsigned gw)
     r->maker = m;
     r->gw = gw;
     r->store = mem_store_new(m->g);
+    r->vtable = mem_store_vtable(r->store);
     r->host = (struct lg_host){.ctx = r,
         .work = work,
         .work_stop = work_stop,
@@ -122,6 +123,15 @@ void rig_reopen(struct rig *r)
     open_engine(r);
 }
 
+void rig_move(struct rig *r, const struct lg_store *vtable)
+{
+    lg_engine_pow.close(r->engine);
+    r->engine = NULL;
+    r->working = false;
+    r->vtable = vtable;
+    open_engine(r);
+}
+
 int rig_offer_block(struct rig *r, enum lg_block_verdict *verdict, const struct lg_block *b, sg_ms now)
 {
     return lg_engine_pow.offer_block(r->engine, verdict, b->doc, b->doc_len, now, -1);
@@ -132,7 +142,7 @@ int rig_offer(struct rig *r, struct lg_offer *offer, const struct lg_statement *
 {
     struct sg_buf doc;
     sg_buf_init(&doc, SIZE_MAX);
-    maker_offer(&doc, s, ns, b, nb);
+    make_offer(&doc, s, ns, b, nb);
     int err = lg_engine_pow.offer_statements(r->engine, offer, doc.p, doc.len, now, -1);
     sg_buf_fini(&doc);
     return err != 0 ? err : offer->nrejected > 0 ? offer->rejected[0].err : 0;
@@ -206,7 +216,7 @@ const struct rig_note *rig_last(const struct rig *r, enum rig_kind kind)
 
 struct lg_block *rig_block_at(struct rig *r, int64_t height)
 {
-    const struct lg_store *s = mem_store_vtable(r->store);
+    const struct lg_store *s = r->vtable;
     struct lg_block_info info;
     struct lg_block *b;
     struct sg_buf doc;
@@ -220,7 +230,7 @@ struct lg_block *rig_block_at(struct rig *r, int64_t height)
 
 enum lg_doc_state rig_statement_state(struct rig *r, const struct lg_statement *s)
 {
-    const struct lg_store *st = mem_store_vtable(r->store);
+    const struct lg_store *st = r->vtable;
     enum lg_doc_state state;
     assert_int_equal(st->statement_state(st->ctx, &state, NULL, &s->leaf), 0);
     return state;
@@ -228,7 +238,7 @@ enum lg_doc_state rig_statement_state(struct rig *r, const struct lg_statement *
 
 enum lg_doc_state rig_body_state(struct rig *r, const struct lg_body *b)
 {
-    const struct lg_store *st = mem_store_vtable(r->store);
+    const struct lg_store *st = r->vtable;
     enum lg_doc_state state;
     assert_int_equal(st->body_state(st->ctx, &state, NULL, &b->digest), 0);
     return state;

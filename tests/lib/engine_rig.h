@@ -22,6 +22,7 @@ struct rig_note {
 struct rig {
     struct maker *maker;
     struct mem_store *store;
+    const struct lg_store *vtable; /* the engine's: of store, unless rig_move was called */
     struct lg_engine *engine;
     unsigned gw; /* whose node; UINT_MAX: an observer */
     struct lg_host host;
@@ -37,6 +38,8 @@ struct rig *rig_new(struct maker *m, unsigned gw);
 void rig_free(struct rig *r);
 /* Another engine on the same store, as after a restart. */
 void rig_reopen(struct rig *r);
+/* Another engine on another store (borrowed). */
+void rig_move(struct rig *r, const struct lg_store *vtable);
 
 /* The engine's operations; results as they come. */
 int rig_offer_block(struct rig *r, enum lg_block_verdict *verdict, const struct lg_block *b, sg_ms now);

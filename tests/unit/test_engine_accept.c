@@ -25,7 +25,7 @@ static void vector_rig(struct maker *m, struct rig **r, const json_t *doc)
 static void vector_rig_fini(struct maker *m, struct rig *r)
 {
     rig_free(r);
-    maker_fini(m);
+    chain_maker_fini(m);
 }
 
 #define MAX_FORK 12
@@ -179,25 +179,25 @@ static void made_init(struct made *d, unsigned n)
 {
     struct maker_config c = {.bits = 2};
     memset(d, 0, sizeof *d);
-    maker_init(&d->m, &c);
+    chain_maker_init(&d->m, &c);
     d->r = rig_new(&d->m, UINT_MAX);
     lg_block_info_genesis(&d->info[0], d->m.g);
     for (unsigned h = 1; h <= n; h++) {
-        d->last[0] = maker_statement(
+        d->last[0] = make_statement(
             &d->m, &(struct maker_say){
                        .gw = 0, .slot = MAKER_MINUTE + h, .after = d->last[0], .tip = &d->info[h - 1].hash});
-        d->blocks[h - 1] = maker_block(&d->m, &(struct maker_mine){.parent = &d->info[h - 1],
-                                                  .slot = MAKER_MINUTE + h,
-                                                  .statements = &d->last[0],
-                                                  .nstatements = 1});
-        d->info[h] = maker_info(&d->m, d->blocks[h - 1], &d->info[h - 1]);
+        d->blocks[h - 1] = make_block(&d->m, &(struct maker_mine){.parent = &d->info[h - 1],
+                                                 .slot = MAKER_MINUTE + h,
+                                                 .statements = &d->last[0],
+                                                 .nstatements = 1});
+        d->info[h] = make_info(&d->m, d->blocks[h - 1], &d->info[h - 1]);
     }
 }
 
 static void made_fini(struct made *d)
 {
     rig_free(d->r);
-    maker_fini(&d->m);
+    chain_maker_fini(&d->m);
 }
 
 /* Sixty blocks that arrive newest first all wait, the missing parent is asked for each time, and the first one connects them
@@ -238,7 +238,7 @@ static void accept_orphans_are_bounded_by_origin(void **state)
     for (unsigned i = 0; i < 200; i++) {
         struct lg_block_info parent = d.info[2];
         parent.hash.b[0] = (uint8_t)i;
-        const struct lg_block *b = maker_block(&d.m,
+        const struct lg_block *b = make_block(&d.m,
             &(struct maker_mine){
                 .parent = &parent, .slot = MAKER_MINUTE + 9, .statements = &d.last[0], .nstatements = 1});
         assert_code(rig_offer_block(d.r, &v, b, LATE), 0);
@@ -259,14 +259,14 @@ static void accept_orphan_with_bad_signature_is_refused(void **state)
     enum lg_block_verdict v;
     made_init(&d, 1);
     struct lg_block_info parent = {.height = 5, .slot = MAKER_MINUTE + 5, .hash.b = {1}};
-    const struct lg_block *b = maker_block(&d.m, &(struct maker_mine){.parent = &parent,
-                                                     .slot = MAKER_MINUTE + 9,
-                                                     .statements = &d.last[0],
-                                                     .nstatements = 1,
-                                                     .bad_signature = true});
+    const struct lg_block *b = make_block(&d.m, &(struct maker_mine){.parent = &parent,
+                                                    .slot = MAKER_MINUTE + 9,
+                                                    .statements = &d.last[0],
+                                                    .nstatements = 1,
+                                                    .bad_signature = true});
     assert_code(rig_offer_block(d.r, &v, b, LATE), SG_ESIGNATURE);
     parent.height = 0; /* P5: block 1 on something that is not the genesis */
-    b = maker_block(
+    b = make_block(
         &d.m, &(struct maker_mine){
                   .parent = &parent, .slot = MAKER_MINUTE + 9, .statements = &d.last[0], .nstatements = 1});
     assert_code(rig_offer_block(d.r, &v, b, LATE), SG_EPREV);
@@ -363,11 +363,11 @@ static void accept_misplaced_headers_are_refused(void **state)
     for (size_t i = 0; i < SG_ARRAY_LEN(cases); i++) {
         struct lg_block_info parent = d.info[2];
         parent.height = cases[i].height;
-        const struct lg_block *b = maker_block(&d.m, &(struct maker_mine){.parent = &parent,
-                                                         .slot = cases[i].slot,
-                                                         .time = cases[i].time,
-                                                         .statements = &d.last[0],
-                                                         .nstatements = 1});
+        const struct lg_block *b = make_block(&d.m, &(struct maker_mine){.parent = &parent,
+                                                        .slot = cases[i].slot,
+                                                        .time = cases[i].time,
+                                                        .statements = &d.last[0],
+                                                        .nstatements = 1});
         int err = rig_offer_block(d.r, &v, b, LATE);
         if (err != cases[i].want)
             fail_msg("%s: want %s, got %s", cases[i].what, sg_err_code(cases[i].want), sg_err_code(err));
@@ -385,19 +385,19 @@ static void accept_descendants_of_an_invalid_block_are_refused(void **state)
     enum lg_block_verdict v;
     made_init(&d, 4);
     assert_code(rig_offer_block(d.r, &v, d.blocks[0], LATE), 0);
-    const struct lg_block *liar = maker_block(&d.m, &(struct maker_mine){.parent = &d.info[1],
-                                                        .slot = MAKER_MINUTE + 2,
+    const struct lg_block *liar = make_block(&d.m, &(struct maker_mine){.parent = &d.info[1],
+                                                       .slot = MAKER_MINUTE + 2,
+                                                       .statements = &d.last[0],
+                                                       .nstatements = 1,
+                                                       .weight = 4});
+    struct lg_block_info at = make_info(&d.m, liar, &d.info[1]);
+    const struct lg_block *child = make_block(&d.m, &(struct maker_mine){.parent = &at,
+                                                        .slot = MAKER_MINUTE + 8,
                                                         .statements = &d.last[0],
                                                         .nstatements = 1,
                                                         .weight = 4});
-    struct lg_block_info at = maker_info(&d.m, liar, &d.info[1]);
-    const struct lg_block *child = maker_block(&d.m, &(struct maker_mine){.parent = &at,
-                                                         .slot = MAKER_MINUTE + 8,
-                                                         .statements = &d.last[0],
-                                                         .nstatements = 1,
-                                                         .weight = 4});
-    struct lg_block_info child_at = maker_info(&d.m, child, &at);
-    const struct lg_block *grandchild = maker_block(
+    struct lg_block_info child_at = make_info(&d.m, child, &at);
+    const struct lg_block *grandchild = make_block(
         &d.m, &(struct maker_mine){
                   .parent = &child_at, .slot = MAKER_MINUTE + 9, .statements = &d.last[0], .nstatements = 1});
     assert_code(rig_offer_block(d.r, &v, child, LATE), 0);
@@ -429,7 +429,7 @@ static void accept_good_copy_after_a_bad_one(void **state)
     lg_block_encode(&doc, d.blocks[0]->header_doc, sig, &st, 1, NULL, 0);
     assert_code(lg_engine_pow.offer_block(d.r->engine, &v, doc.p, doc.len, LATE, -1), SG_ESIGNATURE);
     const struct lg_statement *other =
-        maker_statement(&d.m, &(struct maker_say){.gw = 1, .slot = MAKER_MINUTE + 1});
+        make_statement(&d.m, &(struct maker_say){.gw = 1, .slot = MAKER_MINUTE + 1});
     st = (struct lg_slice){other->doc, other->doc_len};
     sg_buf_reset(&doc);
     lg_block_encode(&doc, d.blocks[0]->header_doc, d.blocks[0]->sig, &st, 1, NULL, 0);

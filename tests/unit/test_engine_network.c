@@ -112,15 +112,15 @@ static void pump(struct net *n, unsigned who)
 static void speak(struct net *n, unsigned who)
 {
     sg_minute slot = n->now / SG_MINUTE_MS - 1;
-    const struct lg_body *b = maker_body(&n->m, 0, slot, slot);
+    const struct lg_body *b = make_body(&n->m, 0, slot, slot);
     struct lg_hash tip = rig_state(n->nodes[who]).tip.hash;
-    const struct lg_statement *s = maker_statement(&n->m, &(struct maker_say){.gw = who,
-                                                              .slot = slot,
-                                                              .ts = n->now,
-                                                              .after = n->last[who],
-                                                              .tip = &tip,
-                                                              .bodies = &b,
-                                                              .nbodies = 1});
+    const struct lg_statement *s = make_statement(&n->m, &(struct maker_say){.gw = who,
+                                                             .slot = slot,
+                                                             .ts = n->now,
+                                                             .after = n->last[who],
+                                                             .tip = &tip,
+                                                             .bodies = &b,
+                                                             .nbodies = 1});
     n->last[who] = s;
     n->said[n->nsaid++] = s;
     assert_code(rig_say(n->nodes[who], s, &b, 1, n->now), 0);
@@ -217,7 +217,7 @@ static uint64_t run_network(uint64_t seed, sg_ms delay, sg_minute split_from, sg
     n->split_from = split_from * SG_MINUTE_MS;
     n->split_to = split_to * SG_MINUTE_MS;
     n->now = S0 * SG_MINUTE_MS;
-    maker_init(&n->m, &(struct maker_config){.bits = 1, .policy = {.confirm_depth = 100}});
+    chain_maker_init(&n->m, &(struct maker_config){.bits = 1, .policy = {.confirm_depth = 100}});
     for (unsigned k = 0; k < NODES; k++)
         n->nodes[k] = rig_new(&n->m, k);
     for (unsigned t = 0; t < TALK; t++)
@@ -249,7 +249,7 @@ static uint64_t run_network(uint64_t seed, sg_ms delay, sg_minute split_from, sg
         reorgs += rig_state(n->nodes[k]).reorgs;
         rig_free(n->nodes[k]);
     }
-    maker_fini(&n->m);
+    chain_maker_fini(&n->m);
     free(n);
     return reorgs;
 }

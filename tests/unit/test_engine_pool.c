@@ -18,14 +18,14 @@ static sg_ms end_of(sg_minute slot)
 
 static void begin(struct maker *m, struct rig **r, struct maker_config c)
 {
-    maker_init(m, &c);
+    chain_maker_init(m, &c);
     *r = rig_new(m, UINT_MAX);
 }
 
 static void end(struct maker *m, struct rig *r)
 {
     rig_free(r);
-    maker_fini(m);
+    chain_maker_fini(m);
 }
 
 /* An accepted statement and its body are on disk before the answer, pooled, and passed on with each other, once. */
@@ -35,9 +35,9 @@ static void pool_good_statement_is_stored_and_announced(void **state)
     struct maker m;
     struct rig *r;
     begin(&m, &r, (struct maker_config){0});
-    const struct lg_body *b = maker_body(&m, 0, S0, 1);
+    const struct lg_body *b = make_body(&m, 0, S0, 1);
     const struct lg_statement *s =
-        maker_statement(&m, &(struct maker_say){.slot = S0, .bodies = &b, .nbodies = 1});
+        make_statement(&m, &(struct maker_say){.slot = S0, .bodies = &b, .nbodies = 1});
     assert_code(rig_say(r, s, &b, 1, end_of(S0) + 200), 0);
     assert_int_equal(rig_statement_state(r, s), LG_DOC_POOLED);
     assert_int_equal(rig_body_state(r, b), LG_DOC_POOLED);
@@ -73,9 +73,9 @@ static void pool_faults_are_answered_by_index(void **state)
     assert_code(
         lg_engine_pow.offer_statements(r->engine, &offer, (const uint8_t *)spaced, strlen(spaced), now, -1),
         SG_ECANONICAL);
-    const struct lg_statement *good = maker_statement(&m, &(struct maker_say){.slot = S0});
+    const struct lg_statement *good = make_statement(&m, &(struct maker_say){.slot = S0});
     const struct lg_statement *bad =
-        maker_statement(&m, &(struct maker_say){.gw = 1, .slot = S0, .bad_signature = true});
+        make_statement(&m, &(struct maker_say){.gw = 1, .slot = S0, .bad_signature = true});
     struct sg_buf doc;
     sg_buf_init(&doc, SIZE_MAX);
     sg_buf_puts(&doc, "{\"bodies\":[],\"statements\":[7,");
@@ -105,9 +105,9 @@ static void pool_order_inside_a_request_does_not_matter(void **state)
     struct lg_offer offer;
     begin(&m, &r, (struct maker_config){0});
     const struct lg_statement *s[3];
-    s[2] = maker_statement(&m, &(struct maker_say){.slot = S0});
-    s[0] = maker_statement(&m, &(struct maker_say){.slot = S0 + 1, .after = s[2]});
-    s[1] = maker_statement(&m, &(struct maker_say){.slot = S0 + 2, .after = s[0]});
+    s[2] = make_statement(&m, &(struct maker_say){.slot = S0});
+    s[0] = make_statement(&m, &(struct maker_say){.slot = S0 + 1, .after = s[2]});
+    s[1] = make_statement(&m, &(struct maker_say){.slot = S0 + 2, .after = s[0]});
     assert_code(rig_offer(r, &offer, s, 3, NULL, 0, end_of(S0 + 2) + 200), 0);
     assert_int_equal(offer.accepted, 3);
     lg_offer_fini(&offer);
@@ -123,24 +123,24 @@ static void pool_branchless_faults_are_refused(void **state)
     struct rig *r;
     begin(&m, &r, (struct maker_config){.nrelays = 2});
     sg_ms now = end_of(S0) + 200;
-    const struct lg_body *old = maker_body(&m, 0, S0 - 1440, 1), *good = maker_body(&m, 0, S0, 1);
-    const struct lg_body *ahead = maker_body(&m, 0, S0 + 1, 1);
+    const struct lg_body *old = make_body(&m, 0, S0 - 1440, 1), *good = make_body(&m, 0, S0, 1);
+    const struct lg_body *ahead = make_body(&m, 0, S0 + 1, 1);
     struct maker_say say = {.slot = S0, .bodies = &old, .nbodies = 1};
-    assert_code(rig_say(r, maker_statement(&m, &say), &old, 1, now), SG_EMINUTE); /* P20 */
+    assert_code(rig_say(r, make_statement(&m, &say), &old, 1, now), SG_EMINUTE); /* P20 */
     say.bodies = &ahead;
-    assert_code(rig_say(r, maker_statement(&m, &say), &ahead, 1, now), SG_EMINUTE); /* P19 */
+    assert_code(rig_say(r, make_statement(&m, &say), &ahead, 1, now), SG_EMINUTE); /* P19 */
     say.bodies = &good;
     say.bad_signature = true; /* the first code that applies */
-    assert_code(rig_say(r, maker_statement(&m, &say), NULL, 0, now), SG_ESTATEMENT_SIGNATURE);
+    assert_code(rig_say(r, make_statement(&m, &say), NULL, 0, now), SG_ESTATEMENT_SIGNATURE);
     say.bad_signature = false;
     say.inc = now + 1000;
-    assert_code(rig_say(r, maker_statement(&m, &say), &good, 1, now), SG_ESTATEMENT_SLOT); /* inc > ts */
+    assert_code(rig_say(r, make_statement(&m, &say), &good, 1, now), SG_ESTATEMENT_SLOT); /* inc > ts */
     say.inc = 0;
-    assert_code(rig_say(r, maker_statement(&m, &say), NULL, 0, now), SG_EMISSING_BODY);
+    assert_code(rig_say(r, make_statement(&m, &say), NULL, 0, now), SG_EMISSING_BODY);
     assert_int_equal(rig_state(r).pool_statements, 0);
     assert_int_equal(rig_state(r).pool_bodies, 0);
     assert_int_equal(mem_store_commits(r->store), 0);
-    assert_code(rig_say(r, maker_statement(&m, &say), &good, 1, now), 0);
+    assert_code(rig_say(r, make_statement(&m, &say), &good, 1, now), 0);
     end(&m, r);
 }
 
@@ -153,15 +153,15 @@ static void pool_read_mismatch_and_bad_body_are_refused(void **state)
     struct rig *r;
     begin(&m, &r, (struct maker_config){.nrelays = 2});
     sg_ms now = end_of(S0) + 200;
-    const struct lg_body *b = maker_body(&m, 0, S0, 1);
+    const struct lg_body *b = make_body(&m, 0, S0, 1);
     struct lg_body alias = *b;
     alias.min = S0 - 1; /* the statement will name another minute for this digest */
     const struct lg_body *lie = &alias;
     const struct lg_statement *s =
-        maker_statement(&m, &(struct maker_say){.slot = S0, .bodies = &lie, .nbodies = 1});
+        make_statement(&m, &(struct maker_say){.slot = S0, .bodies = &lie, .nbodies = 1});
     assert_code(rig_say(r, s, &b, 1, now), SG_EREAD_MISMATCH);
     const struct lg_statement *good =
-        maker_statement(&m, &(struct maker_say){.gw = 1, .slot = S0, .bodies = &b, .nbodies = 1});
+        make_statement(&m, &(struct maker_say){.gw = 1, .slot = S0, .bodies = &b, .nbodies = 1});
     assert_code(rig_say(r, good, &b, 1, now), 0);
     assert_code(rig_say(r, s, NULL, 0, now), SG_EREAD_MISMATCH);
     uint8_t *bytes = malloc(b->doc_len);
@@ -173,7 +173,7 @@ static void pool_read_mismatch_and_bad_body_are_refused(void **state)
     struct lg_body *wrong;
     assert_code(lg_body_decode(&wrong, bytes, b->doc_len), 0);
     const struct lg_body *w = wrong;
-    s = maker_statement(&m, &(struct maker_say){.gw = 2, .slot = S0, .bodies = &w, .nbodies = 1});
+    s = make_statement(&m, &(struct maker_say){.gw = 2, .slot = S0, .bodies = &w, .nbodies = 1});
     assert_code(rig_say(r, s, &w, 1, now), SG_EAGGREGATE);
     assert_int_equal(rig_body_state(r, wrong), LG_DOC_NONE);
     lg_body_free(wrong);
@@ -188,9 +188,9 @@ static void pool_unread_bodies_are_not_kept(void **state)
     struct maker m;
     struct rig *r;
     begin(&m, &r, (struct maker_config){0});
-    const struct lg_body *b[2] = {maker_body(&m, 0, S0, 1), maker_body(&m, 0, S0, 2)};
+    const struct lg_body *b[2] = {make_body(&m, 0, S0, 1), make_body(&m, 0, S0, 2)};
     const struct lg_statement *s =
-        maker_statement(&m, &(struct maker_say){.slot = S0, .bodies = b, .nbodies = 1});
+        make_statement(&m, &(struct maker_say){.slot = S0, .bodies = b, .nbodies = 1});
     assert_code(rig_say(r, s, b, 2, end_of(S0) + 200), 0);
     assert_int_equal(rig_body_state(r, b[0]), LG_DOC_POOLED);
     assert_int_equal(rig_body_state(r, b[1]), LG_DOC_NONE);
@@ -206,7 +206,7 @@ static void pool_early_statement_is_kept_and_held(void **state)
     struct maker m;
     struct rig *r;
     begin(&m, &r, (struct maker_config){0});
-    const struct lg_statement *s = maker_statement(&m, &(struct maker_say){.slot = S0});
+    const struct lg_statement *s = make_statement(&m, &(struct maker_say){.slot = S0});
     assert_code(rig_say(r, s, NULL, 0, s->ts - 5001), SG_EFUTURE);
     assert_int_equal(rig_statement_state(r, s), LG_DOC_NONE);
     assert_code(rig_say(r, s, NULL, 0, s->ts - 5000), 0);
@@ -236,17 +236,17 @@ static void pool_conflict_keeps_the_first_pair(void **state)
     sg_ms now = end_of(S0) + 1000;
     const struct lg_statement *s[3];
     for (unsigned i = 0; i < 3; i++)
-        s[i] = maker_statement(&m, &(struct maker_say){.slot = S0, .ts = end_of(S0) + 100 + i});
+        s[i] = make_statement(&m, &(struct maker_say){.slot = S0, .ts = end_of(S0) + 100 + i});
     assert_code(rig_say(r, s[0], NULL, 0, now), 0);
     assert_code(rig_say(r, s[1], NULL, 0, now), SG_ECONFLICT);
     assert_int_equal(rig_statement_state(r, s[1]), LG_DOC_OVERTAKEN);
-    assert_int_equal(mem_store_evidence(r->store, maker_kid(&m, 0)), 1);
+    assert_int_equal(mem_store_evidence(r->store, chain_maker_kid(&m, 0)), 1);
     assert_code(rig_say(r, s[2], NULL, 0, now), SG_ECONFLICT);
     assert_int_equal(rig_statement_state(r, s[2]), LG_DOC_NONE);
     assert_code(rig_say(r, s[1], NULL, 0, now), SG_ECONFLICT);
-    assert_int_equal(mem_store_evidence(r->store, maker_kid(&m, 0)), 1);
+    assert_int_equal(mem_store_evidence(r->store, chain_maker_kid(&m, 0)), 1);
     assert_int_equal(rig_state(r).pool_statements, 1);
-    const struct lg_statement *ahead = maker_statement(&m, &(struct maker_say){.slot = S0, .ts = now + 5001});
+    const struct lg_statement *ahead = make_statement(&m, &(struct maker_say){.slot = S0, .ts = now + 5001});
     assert_code(rig_say(r, ahead, NULL, 0, now), SG_EFUTURE);
     end(&m, r);
 }
@@ -261,11 +261,11 @@ static void pool_evidence_is_bounded(void **state)
     for (unsigned i = 0; i < 70; i++) {
         struct maker_say say = {.slot = S0, .inc = MAKER_START + 10 + i};
         sg_ms now = end_of(S0) + 1000;
-        assert_code(rig_say(r, maker_statement(&m, &say), NULL, 0, now), 0);
+        assert_code(rig_say(r, make_statement(&m, &say), NULL, 0, now), 0);
         say.ts = end_of(S0) + 101;
-        assert_code(rig_say(r, maker_statement(&m, &say), NULL, 0, now), SG_ECONFLICT);
+        assert_code(rig_say(r, make_statement(&m, &say), NULL, 0, now), SG_ECONFLICT);
     }
-    assert_int_equal(mem_store_evidence(r->store, maker_kid(&m, 0)), 64);
+    assert_int_equal(mem_store_evidence(r->store, chain_maker_kid(&m, 0)), 64);
     end(&m, r);
 }
 
@@ -277,13 +277,12 @@ static void pool_gap_until_the_predecessor_is_known(void **state)
     struct rig *r;
     begin(&m, &r, (struct maker_config){0});
     sg_ms now = end_of(S0 + 3);
-    const struct lg_statement *a = maker_statement(&m, &(struct maker_say){.slot = S0});
-    const struct lg_statement *b = maker_statement(&m, &(struct maker_say){.slot = S0 + 1, .after = a});
-    const struct lg_statement *same = maker_statement(&m, &(struct maker_say){.slot = S0, .after = a});
+    const struct lg_statement *a = make_statement(&m, &(struct maker_say){.slot = S0});
+    const struct lg_statement *b = make_statement(&m, &(struct maker_say){.slot = S0 + 1, .after = a});
+    const struct lg_statement *same = make_statement(&m, &(struct maker_say){.slot = S0, .after = a});
     struct lg_statement first = *b;
     first.seq = 0; /* what follows claims seq 1 with a prev that is not the chain id */
-    const struct lg_statement *odd =
-        maker_statement(&m, &(struct maker_say){.slot = S0 + 2, .after = &first});
+    const struct lg_statement *odd = make_statement(&m, &(struct maker_say){.slot = S0 + 2, .after = &first});
     assert_code(rig_say(r, b, NULL, 0, now), SG_EGAP);
     assert_code(rig_say(r, a, NULL, 0, now), 0);
     assert_code(rig_say(r, same, NULL, 0, now), SG_ESTATEMENT_SLOT);
@@ -295,13 +294,13 @@ static void pool_gap_until_the_predecessor_is_known(void **state)
 static const struct lg_block *mine_on(struct maker *m, struct lg_block_info *at, sg_minute slot,
     const struct lg_statement *s, const struct lg_body *const *b, unsigned nb)
 {
-    const struct lg_block *block = maker_block(m, &(struct maker_mine){.parent = at->height == 0 ? NULL : at,
-                                                      .slot = slot,
-                                                      .statements = &s,
-                                                      .nstatements = 1,
-                                                      .bodies = b,
-                                                      .nbodies = nb});
-    *at = maker_info(m, block, at->height == 0 ? NULL : at);
+    const struct lg_block *block = make_block(m, &(struct maker_mine){.parent = at->height == 0 ? NULL : at,
+                                                     .slot = slot,
+                                                     .statements = &s,
+                                                     .nstatements = 1,
+                                                     .bodies = b,
+                                                     .nbodies = nb});
+    *at = make_info(m, block, at->height == 0 ? NULL : at);
     return block;
 }
 
@@ -317,18 +316,18 @@ static void pool_overtaken_statement_is_refused(void **state)
     struct lg_block_info at;
     lg_block_info_genesis(&at, m.g);
     const struct lg_statement *a =
-        maker_statement(&m, &(struct maker_say){.slot = S0, .inc = MAKER_START + 50});
+        make_statement(&m, &(struct maker_say){.slot = S0, .inc = MAKER_START + 50});
     const struct lg_statement *older =
-        maker_statement(&m, &(struct maker_say){.slot = S0 + 1, .inc = MAKER_START + 20});
+        make_statement(&m, &(struct maker_say){.slot = S0 + 1, .inc = MAKER_START + 20});
     const struct lg_statement *other =
-        maker_statement(&m, &(struct maker_say){.slot = S0 - 1, .inc = MAKER_START + 50});
+        make_statement(&m, &(struct maker_say){.slot = S0 - 1, .inc = MAKER_START + 50});
     struct lg_statement not_a = *a;
     not_a.leaf.b[0] ^= 1;
     const struct lg_statement *fork =
-        maker_statement(&m, &(struct maker_say){.slot = S0 + 1, .after = &not_a});
+        make_statement(&m, &(struct maker_say){.slot = S0 + 1, .after = &not_a});
     const struct lg_statement *late =
-        maker_statement(&m, &(struct maker_say){.slot = S0, .inc = MAKER_START + 60});
-    const struct lg_statement *next = maker_statement(&m, &(struct maker_say){.slot = S0 + 1, .after = a});
+        make_statement(&m, &(struct maker_say){.slot = S0, .inc = MAKER_START + 60});
+    const struct lg_statement *next = make_statement(&m, &(struct maker_say){.slot = S0 + 1, .after = a});
     assert_code(rig_offer_block(r, &v, mine_on(&m, &at, S0, a, NULL, 0), now), 0);
     assert_code(rig_say(r, a, NULL, 0, now), SG_EKNOWN);
     assert_code(rig_say(r, older, NULL, 0, now), SG_ESTATEMENT_CHAIN);
@@ -351,13 +350,12 @@ static void pool_overtaken_leaves_when_confirmed(void **state)
     sg_ms now = end_of(S0 + 9);
     struct lg_block_info at;
     lg_block_info_genesis(&at, m.g);
-    const struct lg_body *b[2] = {maker_body(&m, 0, S0, 1), maker_body(&m, 0, S0 - 1, 2)};
+    const struct lg_body *b[2] = {make_body(&m, 0, S0, 1), make_body(&m, 0, S0 - 1, 2)};
     const struct lg_statement *dead =
-        maker_statement(&m, &(struct maker_say){.slot = S0, .bodies = b, .nbodies = 2});
-    const struct lg_statement *dead2 =
-        maker_statement(&m, &(struct maker_say){.slot = S0 + 1, .after = dead});
+        make_statement(&m, &(struct maker_say){.slot = S0, .bodies = b, .nbodies = 2});
+    const struct lg_statement *dead2 = make_statement(&m, &(struct maker_say){.slot = S0 + 1, .after = dead});
     const struct lg_statement *other =
-        maker_statement(&m, &(struct maker_say){.gw = 1, .slot = S0, .bodies = b, .nbodies = 1});
+        make_statement(&m, &(struct maker_say){.gw = 1, .slot = S0, .bodies = b, .nbodies = 1});
     assert_code(rig_say(r, dead, b, 2, now), 0);
     assert_code(rig_say(r, dead2, b, 2, now), 0);
     assert_code(rig_say(r, other, b, 1, now), 0);
@@ -365,7 +363,7 @@ static void pool_overtaken_leaves_when_confirmed(void **state)
     for (unsigned i = 0; i < 3; i++) {
         assert_int_equal(rig_statement_state(r, dead), LG_DOC_POOLED);
         assert_int_equal(rig_state(r).pool_statements, 3);
-        s = maker_statement(&m, &(struct maker_say){.slot = S0 + i, .inc = now - 1000000, .after = s});
+        s = make_statement(&m, &(struct maker_say){.slot = S0 + i, .inc = now - 1000000, .after = s});
         assert_code(rig_offer_block(r, &v, mine_on(&m, &at, S0 + i, s, NULL, 0), now), 0);
     }
     assert_int_equal(rig_statement_state(r, dead), LG_DOC_OVERTAKEN);
@@ -378,7 +376,7 @@ static void pool_overtaken_leaves_when_confirmed(void **state)
     assert_code(rig_say(r, dead, b, 2, now), SG_EKNOWN);
     const struct lg_body *again = b[1]; /* read again, it returns to the pool from the store */
     const struct lg_statement *reader =
-        maker_statement(&m, &(struct maker_say){.gw = 2, .slot = S0, .bodies = &again, .nbodies = 1});
+        make_statement(&m, &(struct maker_say){.gw = 2, .slot = S0, .bodies = &again, .nbodies = 1});
     assert_code(rig_say(r, reader, NULL, 0, now), 0);
     assert_int_equal(rig_body_state(r, b[1]), LG_DOC_POOLED);
     end(&m, r);
@@ -397,18 +395,18 @@ static void pool_too_large_counts_exactly(void **state)
     size_t size = 0;
     unsigned n = 0;
     while (n < MAX) {
-        b[n] = maker_body(&m, 0, S0 - n, 1);
+        b[n] = make_body(&m, 0, S0 - n, 1);
         size += b[n++]->doc_len;
         struct maker_say say = {.slot = S0, .bodies = b, .nbodies = n, .inc = MAKER_START + n};
-        const struct lg_statement *s = maker_statement(&m, &say);
+        const struct lg_statement *s = make_statement(&m, &say);
         if (size + s->doc_len > LIMIT)
             break;
     }
     assert_true(n < MAX);
     const struct lg_statement *large =
-        maker_statement(&m, &(struct maker_say){.slot = S0, .bodies = b, .nbodies = n});
+        make_statement(&m, &(struct maker_say){.slot = S0, .bodies = b, .nbodies = n});
     const struct lg_statement *fits =
-        maker_statement(&m, &(struct maker_say){.slot = S0, .bodies = b, .nbodies = n - 1});
+        make_statement(&m, &(struct maker_say){.slot = S0, .bodies = b, .nbodies = n - 1});
     assert_code(rig_say(r, large, b, n, now), SG_ETOO_LARGE);
     assert_int_equal(rig_state(r).pool_bodies, 0);
     assert_code(rig_say(r, fits, b, n - 1, now), 0);
@@ -420,7 +418,7 @@ static void pool_flood_of_one_gateway_leaves_room_for_others(void **state)
 {
     (void)state;
     struct maker m;
-    maker_init(&m, &(struct maker_config){0});
+    chain_maker_init(&m, &(struct maker_config){0});
     struct rig *r = rig_new(&m, UINT_MAX);
     lg_engine_pow.close(r->engine);
     struct lg_engine_config c = {.genesis = m.g,
@@ -433,13 +431,13 @@ static void pool_flood_of_one_gateway_leaves_room_for_others(void **state)
     unsigned n = 0;
     int err = 0;
     for (; err == 0 && n < 400; n++) {
-        s = maker_statement(&m, &(struct maker_say){.slot = S0 + n, .after = s});
+        s = make_statement(&m, &(struct maker_say){.slot = S0 + n, .after = s});
         err = rig_say(r, s, NULL, 0, end_of(S0 + 500));
     }
     assert_code(err, SG_EOVERLOADED);
     assert_true(rig_state(r).pool_bytes <= 48 << 10);
     assert_int_equal(rig_statement_state(r, s), LG_DOC_NONE);
-    const struct lg_statement *other = maker_statement(&m, &(struct maker_say){.gw = 1, .slot = S0});
+    const struct lg_statement *other = make_statement(&m, &(struct maker_say){.gw = 1, .slot = S0});
     assert_code(rig_say(r, other, NULL, 0, end_of(S0 + 500)), 0);
     end(&m, r);
 }
@@ -451,15 +449,15 @@ static void pool_strangers_are_refused(void **state)
     struct maker m, foreign;
     struct rig *r;
     begin(&m, &r, (struct maker_config){0});
-    maker_init(&foreign, &(struct maker_config){.ngateways = 6, .bits = 1});
+    chain_maker_init(&foreign, &(struct maker_config){.ngateways = 6, .bits = 1});
     sg_ms now = end_of(S0) + 200;
     for (unsigned i = 0; i < 6; i++) {
-        const struct lg_statement *s = maker_statement(&foreign, &(struct maker_say){.gw = i, .slot = S0});
+        const struct lg_statement *s = make_statement(&foreign, &(struct maker_say){.gw = i, .slot = S0});
         bool member = lg_genesis_gateway(m.g, s->gw) != NULL;
         assert_code(rig_say(r, s, NULL, 0, now), member ? SG_ESTATEMENT_CHAIN : SG_EUNKNOWN_GATEWAY);
     }
     assert_int_equal(rig_state(r).pool_statements, 0);
-    maker_fini(&foreign);
+    chain_maker_fini(&foreign);
     end(&m, r);
 }
 
@@ -475,13 +473,13 @@ static void pool_side_statement_becomes_pooled(void **state)
     struct lg_block_info best, side;
     lg_block_info_genesis(&best, m.g);
     side = best;
-    const struct lg_body *b = maker_body(&m, 0, S0, 1);
-    const struct lg_statement *a[2] = {maker_statement(&m, &(struct maker_say){.gw = 0, .slot = S0}),
-        maker_statement(&m, &(struct maker_say){.gw = 1, .slot = S0})};
+    const struct lg_body *b = make_body(&m, 0, S0, 1);
+    const struct lg_statement *a[2] = {make_statement(&m, &(struct maker_say){.gw = 0, .slot = S0}),
+        make_statement(&m, &(struct maker_say){.gw = 1, .slot = S0})};
     const struct lg_statement *s =
-        maker_statement(&m, &(struct maker_say){.gw = 2, .slot = S0, .bodies = &b, .nbodies = 1});
+        make_statement(&m, &(struct maker_say){.gw = 2, .slot = S0, .bodies = &b, .nbodies = 1});
     const struct lg_block *heavy =
-        maker_block(&m, &(struct maker_mine){.slot = S0, .statements = a, .nstatements = 2});
+        make_block(&m, &(struct maker_mine){.slot = S0, .statements = a, .nstatements = 2});
     assert_code(rig_offer_block(r, &v, heavy, now), 0);
     assert_code(rig_offer_block(r, &v, mine_on(&m, &side, S0, s, &b, 1), now), 0);
     assert_true(rig_tip_is(r, &heavy->hash));

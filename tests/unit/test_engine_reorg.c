@@ -23,33 +23,33 @@ struct side {
 struct world {
     struct maker m;
     struct rig *r;
-    struct side common, a, b;
+    struct side first, common, a, b; /* first: common's first block */
 };
 
 static void extend(
     struct maker *m, struct side *s, sg_minute slot, const unsigned *gws, unsigned n, int64_t variant)
 {
     const struct lg_statement *st[4];
-    const struct lg_body *body = maker_body(m, 0, slot, variant);
+    const struct lg_body *body = make_body(m, 0, slot, variant);
     for (unsigned i = 0; i < n; i++) {
         const struct lg_statement **last = &s->last[gws[i]];
-        *last = maker_statement(m, &(struct maker_say){.gw = gws[i],
-                                       .slot = slot,
-                                       .inc = MAKER_START + variant,
-                                       .after = *last,
-                                       .tip = &s->at.hash,
-                                       .bodies = &body,
-                                       .nbodies = 1});
+        *last = make_statement(m, &(struct maker_say){.gw = gws[i],
+                                      .slot = slot,
+                                      .inc = MAKER_START + variant,
+                                      .after = *last,
+                                      .tip = &s->at.hash,
+                                      .bodies = &body,
+                                      .nbodies = 1});
         st[i] = *last;
     }
-    const struct lg_block *b = maker_block(m, &(struct maker_mine){.parent = &s->at,
-                                                  .miner = gws[0],
-                                                  .slot = slot,
-                                                  .statements = st,
-                                                  .nstatements = n,
-                                                  .bodies = &body,
-                                                  .nbodies = 1});
-    s->at = maker_info(m, b, &s->at);
+    const struct lg_block *b = make_block(m, &(struct maker_mine){.parent = &s->at,
+                                                 .miner = gws[0],
+                                                 .slot = slot,
+                                                 .statements = st,
+                                                 .nstatements = n,
+                                                 .bodies = &body,
+                                                 .nbodies = 1});
+    s->at = make_info(m, b, &s->at);
     s->blocks[s->n++] = b;
 }
 
@@ -65,12 +65,15 @@ static void offer_all(struct rig *r, const struct side *s, unsigned from, unsign
 static void world_init(struct world *w)
 {
     memset(w, 0, sizeof *w);
-    maker_init(&w->m, &(struct maker_config){0});
+    chain_maker_init(&w->m, &(struct maker_config){0});
     w->r = rig_new(&w->m, UINT_MAX);
     lg_block_info_genesis(&w->common.at, w->m.g);
     const unsigned all[] = {0, 1, 2, 3};
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < 3; i++) {
         extend(&w->m, &w->common, S0 + i, all, 4, 1);
+        w->first = i == 0 ? w->common : w->first;
+    }
+    w->first.n = 0;
     w->a = w->common;
     w->b = w->common;
     w->a.n = w->b.n = 0;
@@ -79,7 +82,7 @@ static void world_init(struct world *w)
 static void world_fini(struct world *w)
 {
     rig_free(w->r);
-    maker_fini(&w->m);
+    chain_maker_fini(&w->m);
 }
 
 static void assert_block_docs(struct rig *r, const struct lg_block *b, enum lg_doc_state want)
@@ -206,6 +209,85 @@ static void reorg_side_branch_costs_the_same_per_block(void **state)
     world_fini(&w);
 }
 
+/* A block of gateway gw's statement, mined by miner. */
+static void extend_by(
+    struct maker *m, struct side *s, sg_minute slot, unsigned gw, unsigned miner, int64_t variant)
+{
+    const struct lg_statement **last = &s->last[gw];
+    *last = make_statement(
+        m, &(struct maker_say){
+               .gw = gw, .slot = slot, .inc = MAKER_START + variant, .after = *last, .tip = &s->at.hash});
+    const struct lg_block *b = make_block(
+        m, &(struct maker_mine){
+               .parent = &s->at, .miner = miner, .slot = slot, .statements = last, .nstatements = 1});
+    s->at = make_info(m, b, &s->at);
+    s->blocks[s->n++] = b;
+}
+
+static int rank_cmp(const struct side *a, const struct side *b, unsigned i)
+{
+    struct lg_hash ra, rb;
+    const struct lg_header *ha = &a->blocks[i]->header, *hb = &b->blocks[i]->header;
+    lg_rank(&ra, &ha->prev, ha->slot, ha->miner_kid);
+    lg_rank(&rb, &hb->prev, hb->slot, hb->miner_kid);
+    return lg_hash_cmp(&ra, &rb);
+}
+
+/* Two branches of equal weight and work: the first block that differs decides by its rank, not the tip by its own. */
+static void reorg_equal_branches_are_decided_at_the_fork(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w);
+    struct side a, b;
+    bool found = false;
+    for (unsigned i = 0; i < 256 && !found; i++) { /* miners so that the ranks disagree */
+        a = b = w.common;
+        a.n = b.n = 0;
+        extend_by(&w.m, &a, S0 + 3, 0, i & 3, 2);
+        extend_by(&w.m, &b, S0 + 3, 1, i >> 2 & 3, 3);
+        extend_by(&w.m, &a, S0 + 4, 0, i >> 4 & 3, 2);
+        extend_by(&w.m, &b, S0 + 4, 1, i >> 6 & 3, 3);
+        found = rank_cmp(&a, &b, 0) < 0 && rank_cmp(&a, &b, 1) > 0;
+    }
+    assert_true(found);
+    for (unsigned order = 0; order < 2; order++) {
+        struct rig *r = rig_new(&w.m, UINT_MAX);
+        offer_all(r, &w.common, 0, 3);
+        offer_all(r, order ? &a : &b, 0, 2);
+        offer_all(r, order ? &b : &a, 0, 2);
+        assert_true(rig_tip_is(r, &a.at.hash));
+        rig_free(r);
+    }
+    world_fini(&w);
+}
+
+/* A side branch that hangs on a branch which was the best and is no longer is judged by its own past: nothing that was remembered of
+ * it before the reorganisation misleads. */
+static void reorg_side_branch_of_a_side_branch_is_judged_by_its_own_past(void **state)
+{
+    (void)state;
+    struct world w;
+    enum lg_block_verdict v;
+    world_init(&w);
+    const unsigned all[] = {0, 1, 2, 3}, two[] = {0, 1}, three[] = {3}, gw2[] = {2};
+    extend(&w.m, &w.a, S0 + 3, two, 2, 2);
+    extend(&w.m, &w.b, S0 + 3, three, 1, 1);
+    extend(&w.m, &w.b, S0 + 4, three, 1, 1);
+    extend(&w.m, &w.b, S0 + 5, gw2, 1, 1); /* continues what stands on the common blocks */
+    for (unsigned i = 0; i < 4; i++)
+        extend(&w.m, &w.first, S0 + 1 + i, all, 4, 7);
+    offer_all(w.r, &w.common, 0, 3);
+    offer_all(w.r, &w.a, 0, 1);
+    assert_code(rig_offer_block(w.r, &v, w.b.blocks[0], LATE), 0);
+    assert_code(rig_offer_block(w.r, &v, w.b.blocks[1], LATE), 0);
+    offer_all(w.r, &w.first, 0, 4);
+    assert_true(rig_tip_is(w.r, &w.first.at.hash));
+    assert_code(rig_offer_block(w.r, &v, w.b.blocks[2], LATE), 0);
+    assert_int_equal(v, LG_BLOCK_ACCEPTED);
+    world_fini(&w);
+}
+
 /* What the pool and the tip are, for comparison. */
 static void assert_same(struct lg_engine_state a, struct lg_engine_state b)
 {
@@ -233,7 +315,7 @@ static void reorg_with_a_store_that_fails_stays_consistent(void **state)
             for (unsigned i = 0; i < 4; i++)
                 extend(&w.m, &w.b, S0 + 3 + i, three, 3, 3);
             const struct lg_statement *s =
-                maker_statement(&w.m, &(struct maker_say){.gw = 3, .slot = S0 + 3, .inc = MAKER_START + 2});
+                make_statement(&w.m, &(struct maker_say){.gw = 3, .slot = S0 + 3, .inc = MAKER_START + 2});
             offer_all(w.r, &w.common, 0, 3);
             offer_all(w.r, &w.a, 0, 5);
             offer_all(w.r, &w.b, 0, 3);
@@ -269,14 +351,14 @@ static void offer_with_a_store_that_fails_leaves_nothing(void **state)
         struct lg_offer offer;
         world_init(&w);
         offer_all(w.r, &w.common, 0, 3);
-        const struct lg_body *b[2] = {maker_body(&w.m, 0, S0 + 3, 5), maker_body(&w.m, 0, S0 + 4, 5)};
+        const struct lg_body *b[2] = {make_body(&w.m, 0, S0 + 3, 5), make_body(&w.m, 0, S0 + 4, 5)};
         const struct lg_statement *s[4];
-        s[0] = maker_statement(
+        s[0] = make_statement(
             &w.m, &(struct maker_say){.slot = S0 + 3, .after = w.common.last[0], .bodies = b, .nbodies = 1});
-        s[1] = maker_statement(
+        s[1] = make_statement(
             &w.m, &(struct maker_say){.slot = S0 + 4, .after = s[0], .bodies = b, .nbodies = 2});
-        s[2] = maker_statement(&w.m, &(struct maker_say){.gw = 1, .slot = S0 + 3, .after = w.common.last[1]});
-        s[3] = maker_statement(/* of the slot of another: evidence */
+        s[2] = make_statement(&w.m, &(struct maker_say){.gw = 1, .slot = S0 + 3, .after = w.common.last[1]});
+        s[3] = make_statement(/* of the slot of another: evidence */
             &w.m, &(struct maker_say){.gw = 1, .slot = S0 + 4, .after = w.common.last[1]});
         rig_forget(w.r);
         struct lg_engine_state before = rig_state(w.r);
@@ -312,7 +394,7 @@ static void reorg_spilled_pool_is_loaded_again_when_there_is_room(void **state)
     offer_all(w.r, &w.common, 0, 3);
     const struct lg_statement *s[90];
     for (unsigned i = 0; i < SG_ARRAY_LEN(s); i++) {
-        s[i] = maker_statement(&w.m,
+        s[i] = make_statement(&w.m,
             &(struct maker_say){
                 .slot = S0 + 3 + i, .after = i == 0 ? w.common.last[0] : s[i - 1], .tip = &w.common.at.hash});
         assert_code(rig_say(w.r, s[i], NULL, 0, LATE), 0);
@@ -330,9 +412,9 @@ static void reorg_spilled_pool_is_loaded_again_when_there_is_room(void **state)
     struct lg_block_info at = w.common.at;
     for (unsigned i = 0; i < SG_ARRAY_LEN(s); i++) {
         enum lg_block_verdict v;
-        const struct lg_block *b = maker_block(&w.m,
+        const struct lg_block *b = make_block(&w.m,
             &(struct maker_mine){.parent = &at, .slot = S0 + 3 + i, .statements = &s[i], .nstatements = 1});
-        at = maker_info(&w.m, b, &at);
+        at = make_info(&w.m, b, &at);
         assert_true(rig_state(w.r).pool_statements > 0);
         assert_code(rig_offer_block(w.r, &v, b, LATE), 0);
     }
@@ -347,6 +429,8 @@ int main(void)
         cmocka_unit_test(reorg_longer_but_lighter_branch_is_not_adopted),
         cmocka_unit_test(reorg_deep_is_one_transaction_and_equals_a_fresh_engine),
         cmocka_unit_test(reorg_side_branch_costs_the_same_per_block),
+        cmocka_unit_test(reorg_equal_branches_are_decided_at_the_fork),
+        cmocka_unit_test(reorg_side_branch_of_a_side_branch_is_judged_by_its_own_past),
         cmocka_unit_test(reorg_with_a_store_that_fails_stays_consistent),
         cmocka_unit_test(offer_with_a_store_that_fails_leaves_nothing),
         cmocka_unit_test(reorg_spilled_pool_is_loaded_again_when_there_is_room),
