@@ -222,6 +222,7 @@ static int open_in(struct lg_sqlite *s, const struct lg_genesis *genesis, struct
         err = lg_db_open(&s->db, s->dir, genesis, true, fault);
     if (err != 0)
         return err;
+    lg_sqlite_watch_log(s);
     err = lg_ballast_hold(s->dir);
     /* A disk that is full already: what is stored can be read and served, commits are refused until there is room. */
     return err == 0 || err == SG_ENOSPC ? 0 : fail(fault, err, s->dir, sg_err_text(err));

@@ -200,7 +200,8 @@ struct lg_sqlite {
     int lock_fd;
     bool in_tx;
     int tx_err; /* first error of the running transaction: all that follows it fails, and so does its commit */
-    int failed; /* SG_EIO or SG_ECORRUPT seen: final */
+    int failed;    /* SG_EIO or SG_ECORRUPT seen: final */
+    int log_pages; /* in the write-ahead log after the last commit */
 };
 
 /* 0 when a write may be made now: a transaction runs, and nothing of it has failed. */
@@ -212,6 +213,8 @@ SG_MUST_USE int lg_sqlite_add_statement(
     struct lg_sqlite *s, bool *added, const struct lg_statement *st, enum lg_pool_mark mark);
 SG_MUST_USE int lg_sqlite_add_body(
     struct lg_sqlite *s, bool *added, const struct lg_body *b, enum lg_pool_mark mark);
+/* After opening: be told how long the log is after each commit. */
+void lg_sqlite_watch_log(struct lg_sqlite *s);
 /* The writing half of the vtable. */
 void lg_sqlite_fill_write(struct lg_store *vtable);
 void lg_sqlite_fill_connect(struct lg_store *vtable);

@@ -108,7 +108,7 @@ static int pragma_int(struct lg_db *db, const char *sql, int64_t *out)
 }
 
 /* Small caches: a gateway with its node must stay below 20 MB. WAL with FULL: a commit is on disk when it
- * returns. 512 pages (2 MiB) of log between checkpoints; the log file is cut back to 4 MiB after them. */
+ * returns. The writer empties the log itself (store_write.c); its file is cut back to 4 MiB. */
 static int configure(struct lg_db *db, bool writing)
 {
     sqlite3_busy_timeout(db->h, BUSY_MS);
@@ -119,7 +119,7 @@ static int configure(struct lg_db *db, bool writing)
                        "PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;");
     if (err == 0 && writing)
         err = exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-1024;"
-                       "PRAGMA wal_autocheckpoint=512; PRAGMA journal_size_limit=4194304;");
+                       "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=4194304;");
     if (err == 0 && !writing)
         err = exec(db, "PRAGMA query_only=ON; PRAGMA cache_size=-512;");
     return err;

@@ -11,6 +11,8 @@
 
 /* Pairs of conflicting statements kept for one gateway. */
 #define MAX_EVIDENCE 64
+/* Pages in the log from which a commit also empties it: 2 MiB. */
+#define LOG_PAGES 512
 
 int lg_sqlite_writable(const struct lg_sqlite *s)
 {
@@ -38,6 +40,36 @@ static void relieve(struct lg_sqlite *s)
     /* Without success the next begin tries again and refuses to write. */
     if (lg_ballast_hold(s->dir) != 0)
         return;
+}
+
+static int count_log(void *ctx, sqlite3 *h, const char *name, int pages)
+{
+    struct lg_sqlite *s = ctx;
+    (void)h;
+    (void)name;
+    s->log_pages = pages;
+    return SQLITE_OK;
+}
+
+void lg_sqlite_watch_log(struct lg_sqlite *s)
+{
+    sqlite3_wal_hook(s->db.h, count_log, s);
+}
+
+/* Move the log into the database, as far as no reader needs it. Not left to SQLite's own checkpoint, whose errors come out of
+ * COMMIT as if the transaction, which is on disk, had failed. */
+static void empty_log(struct lg_sqlite *s)
+{
+    if (s->log_pages < LOG_PAGES)
+        return;
+    const int rc = sqlite3_wal_checkpoint_v2(s->db.h, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
+        return;
+    const int err = lg_db_error(rc);
+    if (err == SG_ENOSPC)
+        relieve(s);
+    else if (err == SG_EIO || err == SG_ECORRUPT)
+        s->failed = err; /* what was committed stays committed; nothing more is */
 }
 
 static void end_tx(struct lg_sqlite *s)
@@ -76,6 +108,8 @@ static int commit(void *ctx)
         err = lg_sqlite_note(s, lg_db_run(&s->db, NULL, LG_SQL_COMMIT, NULL, 0));
     if (s->in_tx)
         end_tx(s);
+    if (err == 0)
+        empty_log(s);
     return err;
 }
 

@@ -1,0 +1,18 @@
+/* SQLite on a disk that fails on command: a VFS in front of the real one. One at a time, one thread. */
+#ifndef TEST_FAULT_VFS_H
+#define TEST_FAULT_VFS_H
+
+#include <stdbool.h>
+
+/* From now on the default of SQLite; nothing fails yet. */
+void fault_vfs_install(void);
+/* The real one again. */
+void fault_vfs_remove(void);
+/* The n-th write or sync from now on (1: the next) fails with rc (SQLITE_IOERR_WRITE, SQLITE_FULL, …): once, or it and all
+ * that follow. Where rc is SQLITE_FULL only writes count and fail. */
+void fault_vfs_arm(int n, int rc, bool for_ever);
+void fault_vfs_disarm(void);
+/* Has the fault happened since it was armed? */
+bool fault_vfs_fired(void);
+
+#endif
