@@ -34,8 +34,8 @@ const char *gw_trust_text(enum gw_trust t)
             "the wall clock has been set since the start; restart the gateway when it is right",
         [GW_TRUST_PEERS] = "most ledger nodes that answer show another time",
         [GW_TRUST_BEHIND] = "the clock lies before the newest block",
-        [GW_TRUST_AHEAD] = "the clock lies more than a day beyond the newest block, and neither ledger nodes "
-                           "nor a relay show it",
+        [GW_TRUST_AHEAD] =
+            "the clock lies over a day beyond the newest block, and nobody else shows that time",
     };
 
     return texts[t];
