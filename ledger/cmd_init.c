@@ -107,7 +107,7 @@ static void read_of(
         int k = find_point(profile, sg_config_item_str(p->config, of, i, 1, 16));
         if (k < 0)
             sg_config_fail(
-                p->config, of, "of names the points of P and Q, which stand before it in the list");
+                p->config, of, "of names the two points of P and Q of this profile");
         else
             point->of[i] = (uint8_t)k;
     }
@@ -130,9 +130,7 @@ static void read_point(struct plan *p, const struct sg_node *o, struct lg_profil
     copy_text(point->unit, sizeof(point->unit), sg_config_str(p->config, o, "unit", false, "", 0, 16));
     point->decimals = (uint8_t)sg_config_int(p->config, o, "decimals", false, 3, 0, 9);
     point->exp = (int8_t)sg_config_int(p->config, o, "exp", false, 0, -12, 12);
-    read_of(p, o, profile, point);
     profile->npoints++;
-    sg_config_no_more(p->config, o);
 }
 
 static void read_profile(struct plan *p, const struct sg_node *o)
@@ -145,6 +143,14 @@ static void read_profile(struct plan *p, const struct sg_node *o)
         const struct sg_node *point = sg_config_item_object(p->config, points, i);
         if (point)
             read_point(p, point, profile);
+    }
+    /* "of" may name points that stand later in the list */
+    for (size_t i = 0, k = 0; points && i < sg_config_len(points); i++) {
+        const struct sg_node *point = sg_config_item_object(p->config, points, i);
+        if (!point)
+            continue;
+        read_of(p, point, profile, &profile->points[k++]);
+        sg_config_no_more(p->config, point);
     }
     sg_config_no_more(p->config, o);
 }
