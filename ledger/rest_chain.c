@@ -1,7 +1,7 @@
 /* Headers and blocks: pages by height, one block by height, hash or "latest".
  *
  * Documents are the canonical bytes as they are stored, so that what is fetched can be hashed as it is. A page ends at
- * its limit or at 8 MiB, whichever comes first, and holds at least one element. */
+ * its limit or before 8 MiB, whichever comes first; only a single element may be larger. */
 #include "ledger/rest_priv.h"
 
 #include <string.h>
@@ -25,6 +25,22 @@ static int put_header_of_list(struct lg_rest_call *c, const struct lg_block_info
     return lg_rest_put_header(c, &info->hash);
 }
 
+/* Element h of a page that holds n already. SG_EFULL: it would make the page too large, and is taken back. */
+static int put_element(struct lg_rest_call *c, put_fn *put, int64_t h, int64_t n)
+{
+    struct lg_block_info info;
+    const size_t before = c->out.len;
+    int err = lg_reader_block_at(c->reader, &info, h);
+    if (err != 0)
+        return err;
+    sg_buf_puts(&c->out, n == 0 ? "" : ",");
+    err = put(c, &info);
+    if (err != 0 || n == 0 || c->out.len <= LG_REST_PAGE_BYTES)
+        return err == SG_ENOT_FOUND ? SG_ECORRUPT : err;
+    c->out.len = before;
+    return SG_EFULL;
+}
+
 /* {"name":[…],"next":h} */
 static int list(struct lg_rest_call *c, const char *open, put_fn *put)
 {
@@ -35,23 +51,17 @@ static int list(struct lg_rest_call *c, const char *open, put_fn *put)
         return err;
     sg_buf_puts(&c->out, open);
     int64_t h = range.from, n = 0;
-    for (; h <= range.to && n < range.limit && (n == 0 || c->out.len < LG_REST_PAGE_BYTES); h++, n++) {
-        err = lg_reader_block_at(c->reader, &info, h);
-        if (err != 0)
-            break;
-        sg_buf_puts(&c->out, n == 0 ? "" : ",");
-        err = put(c, &info);
-        if (err != 0)
-            return err;
+    while (h <= range.to && n < range.limit && (err = put_element(c, put, h, n)) == 0) {
+        h++;
+        n++;
     }
     sg_buf_puts(&c->out, "]");
-    if (err == 0 && h <= range.to) { /* the page ended, not the range: is there more? */
-        err = lg_reader_block_at(c->reader, &info, h);
-        if (err == 0)
-            lg_rest_put_int(&c->out, ",\"next\":", h);
-    }
+    if (err == 0 && h <= range.to) /* the limit ended the page: is there more? */
+        err = lg_reader_block_at(c->reader, &info, h) == 0 ? SG_EFULL : 0;
+    if (err == SG_EFULL)
+        lg_rest_put_int(&c->out, ",\"next\":", h);
     sg_buf_puts(&c->out, "}");
-    return err == SG_ENOT_FOUND ? 0 : err;
+    return err == SG_ENOT_FOUND || err == SG_EFULL ? 0 : err;
 }
 
 int lg_rest_get_headers(struct lg_rest_call *c)

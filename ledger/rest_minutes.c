@@ -143,24 +143,39 @@ static int put_one(struct lg_rest_call *c, const struct list *l, const struct lg
     return put_minute(c, &m);
 }
 
+/* Elements up to the limit, or to the page's size: *n of them. */
+static int put_elements(
+    struct lg_rest_call *c, const struct list *l, const struct lg_rest_pooled *p, unsigned *n)
+{
+    for (*n = 0; *n < l->n && *n < l->limit; ++*n) {
+        const size_t before = c->out.len;
+        const int err = put_one(c, l, p, *n);
+        if (err != 0)
+            return err;
+        if (*n > 0 && c->out.len > LG_REST_PAGE_BYTES) {
+            c->out.len = before;
+            return 0;
+        }
+    }
+    return 0;
+}
+
 static int put_list(struct lg_rest_call *c, const struct list *l, const struct lg_rest_pooled *p)
 {
-    unsigned i = 0;
-    int err = 0;
-    if (l->csv)
+    unsigned n = 0;
+    if (l->csv) {
         lg_rest_csv_head(&c->out, l->relay);
-    else
-        sg_buf_puts(&c->out, "{\"minutes\":[");
-    for (; i < l->n && i < l->limit && err == 0 && (i == 0 || c->out.len < LG_REST_PAGE_BYTES); i++)
-        err = put_one(c, l, p, i);
-    if (!l->csv)
-        sg_buf_puts(&c->out, "]");
-    if (i < l->n && l->csv)
-        snprintf(c->extra, sizeof c->extra, "X-Next: %lld\r\n", (long long)l->minutes[i]);
-    else if (i < l->n)
-        lg_rest_put_int(&c->out, ",\"next\":", l->minutes[i]);
-    if (!l->csv)
-        sg_buf_puts(&c->out, "}");
+        const int err = put_elements(c, l, p, &n);
+        if (n < l->n)
+            snprintf(c->extra, sizeof c->extra, "X-Next: %lld\r\n", (long long)l->minutes[n]);
+        return err;
+    }
+    sg_buf_puts(&c->out, "{\"minutes\":[");
+    const int err = put_elements(c, l, p, &n);
+    sg_buf_puts(&c->out, "]");
+    if (n < l->n)
+        lg_rest_put_int(&c->out, ",\"next\":", l->minutes[n]);
+    sg_buf_puts(&c->out, "}");
     return err;
 }
 

@@ -29,17 +29,32 @@ void synth_fini(struct synth *s)
         sg_key_free(s->keys[n]);
 }
 
-struct lg_body *synth_body(const struct synth *s, unsigned relay, sg_minute min, int64_t variant)
+static struct lg_body *make_body(const struct synth *s, unsigned relay, sg_minute min, int64_t variant,
+    const struct lg_event *events, unsigned n)
 {
     struct sg_buf doc;
     struct lg_body *body = NULL;
     struct lg_sample sample = {.t_ms = 0, .qual = SG_QUAL_VALID, .have = 1};
     sample.x[0] = variant;
     sg_buf_init(&doc, 1u << 16);
-    assert_code(lg_body_encode(&doc, &s->g->relays[relay], min, 0, &sample, 1, NULL, 0), 0);
+    assert_code(lg_body_encode(&doc, &s->g->relays[relay], min, 0, &sample, 1, events, n), 0);
     assert_code(lg_body_decode(&body, doc.p, doc.len), 0);
     sg_buf_fini(&doc);
     return body;
+}
+
+struct lg_body *synth_body(const struct synth *s, unsigned relay, sg_minute min, int64_t variant)
+{
+    return make_body(s, relay, min, variant, NULL, 0);
+}
+
+struct lg_body *synth_big_body(const struct synth *s, unsigned relay, sg_minute min, int64_t variant)
+{
+    struct lg_event events[LG_MAX_EVENTS];
+    for (unsigned i = 0; i < LG_MAX_EVENTS; i++)
+        events[i] = (struct lg_event){
+            (uint16_t)(59000 + i), UINT16_MAX, UINT16_MAX, UINT32_MAX, UINT16_MAX, UINT32_MAX, UINT16_MAX};
+    return make_body(s, relay, min, variant, events, LG_MAX_EVENTS);
 }
 
 struct lg_statement *synth_statement(const struct synth *s, unsigned gw, sg_ms inc, int64_t seq,
@@ -51,11 +66,13 @@ struct lg_statement *synth_statement(const struct synth *s, unsigned gw, sg_ms i
     assert_true(nreads <= SG_ARRAY_LEN(list));
     for (unsigned i = 0; i < nreads; i++)
         list[i] = (struct lg_read){reads[i]->relay, reads[i]->min, reads[i]->digest, live};
+    /* at least the newest minute that it reads */
+    const sg_minute slot = s->g->minute + seq, newest = nreads > 0 ? reads[nreads - 1]->min : slot;
     const struct lg_statement x = {.gw = s->g->gateways[gw].id,
         .inc = inc,
         .seq = seq,
-        .slot = s->g->minute + seq,
-        .ts = (s->g->minute + seq + 1) * SG_MINUTE_MS + 1,
+        .slot = slot > newest ? slot : newest,
+        .ts = ((slot > newest ? slot : newest) + 1) * SG_MINUTE_MS + 1,
         .prev = s->g->id,
         .tip = *tip,
         .nreads = nreads,

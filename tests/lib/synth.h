@@ -15,7 +15,9 @@ void synth_init(struct synth *s, const struct lg_genesis *g);
 void synth_fini(struct synth *s);
 /* A body of genesis relay `relay` whose content depends on variant. Caller frees. */
 struct lg_body *synth_body(const struct synth *s, unsigned relay, sg_minute min, int64_t variant);
-/* A statement of genesis gateway `gw`, slot = genesis minute + seq, that reads these bodies (by increasing relay and minute). */
+/* The same with the most events that a body may have: about 15 KB. */
+struct lg_body *synth_big_body(const struct synth *s, unsigned relay, sg_minute min, int64_t variant);
+/* A statement of genesis gateway `gw`, slot = genesis minute + seq or the newest read, that reads these bodies (by increasing relay and minute). */
 struct lg_statement *synth_statement(const struct synth *s, unsigned gw, sg_ms inc, int64_t seq,
     const struct lg_hash *tip, struct lg_body *const *reads, unsigned nreads, uint8_t live);
 /* The next block after prev, of gateway 0; documents in their order. */
