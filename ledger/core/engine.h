@@ -97,6 +97,9 @@ struct lg_engine_ops {
     sg_ms (*wake_at)(const struct lg_engine *e);
     int (*tick)(struct lg_engine *e, sg_ms now_ms);
     void (*state)(const struct lg_engine *e, struct lg_engine_state *out);
+    /* Mining is allowed after open. A node that knows itself to be behind its peers may forbid it, so that it does not mine on a stale tip;
+     * takes effect with the next operation (call tick). */
+    void (*allow_mining)(struct lg_engine *e, bool allowed);
 };
 
 extern const struct lg_engine_ops lg_engine_pow;

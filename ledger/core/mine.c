@@ -347,7 +347,8 @@ int lg_mine_decide(struct lg_engine *e)
     struct lg_miner *m = &e->mine;
     bool work = false;
     m->wake = INT64_MAX;
-    if (!m->able) {
+    if (!m->able || m->forbidden) {
+        stop_work(e);
         return 0;
     }
     int err = lg_mine_enter(e); /* the first decision after the start */

@@ -214,6 +214,11 @@ static void pow_state(const struct lg_engine *e, struct lg_engine_state *out)
         .deepest_reorg = e->deepest_reorg};
 }
 
+static void pow_allow_mining(struct lg_engine *e, bool allowed)
+{
+    e->mine.forbidden = !allowed;
+}
+
 const struct lg_engine_ops lg_engine_pow = {.name = "pow",
     .open = pow_open,
     .close = pow_close,
@@ -222,4 +227,5 @@ const struct lg_engine_ops lg_engine_pow = {.name = "pow",
     .solved = pow_solved,
     .wake_at = pow_wake_at,
     .tick = pow_tick,
-    .state = pow_state};
+    .state = pow_state,
+    .allow_mining = pow_allow_mining};

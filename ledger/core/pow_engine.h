@@ -19,7 +19,8 @@ struct lg_draft {
 };
 
 struct lg_miner {
-    bool able; /* has a key that the genesis lets mine */
+    bool able;      /* has a key that the genesis lets mine */
+    bool forbidden; /* by the node, while it is behind */
     bool has_base;
     sg_minute slot;            /* the newest closed minute that base was found for */
     struct lg_block_info base; /* the best block of a smaller slot */

@@ -1,4 +1,4 @@
-/* When a node mines, what it puts into its block, and when a rival's block makes that needless. */
+/* When a node mines, on which block, and when a rival's block makes that needless. */
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -6,93 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "tests/lib/engine_rig.h"
-#include "tests/lib/vectors.h"
-
-#define S0      (MAKER_MINUTE + 1500)
-#define COLLECT 1000
-#define STAGGER 1500
-
-static sg_ms end_of(sg_minute slot)
-{
-    return (slot + 1) * SG_MINUTE_MS;
-}
-
-/* A chain of one block, in which every gateway has spoken, and a node at a given position for slot S0. */
-struct mine {
-    struct maker m;
-    struct rig *r;
-    struct lg_block_info at; /* the tip before S0 */
-    const struct lg_statement *last[4];
-    unsigned order[4]; /* gateways by rank for (at, S0) */
-};
-
-static void rank_order(struct mine *x, const struct lg_hash *prev, sg_minute slot)
-{
-    for (unsigned i = 0; i < 4; i++) {
-        int p = lg_rank_position(x->m.g, prev, slot, chain_maker_kid(&x->m, i));
-        assert_in_range(p, 0, 3);
-        x->order[p] = i;
-    }
-}
-
-static void mine_init_at(struct mine *x, unsigned position, struct maker_config c, sg_minute slot)
-{
-    memset(x, 0, sizeof *x);
-    chain_maker_init(&x->m, &c);
-    for (unsigned i = 0; i < 4; i++)
-        x->last[i] = make_statement(&x->m, &(struct maker_say){.gw = i, .slot = slot});
-    const struct lg_block *b =
-        make_block(&x->m, &(struct maker_mine){.slot = slot, .statements = x->last, .nstatements = 4});
-    x->at = make_info(&x->m, b, NULL);
-    rank_order(x, &x->at.hash, S0);
-    x->r = rig_new(&x->m, x->order[position]);
-    enum lg_block_verdict v;
-    assert_code(rig_offer_block(x->r, &v, b, end_of(slot) + 2000), 0);
-}
-
-static void mine_init(struct mine *x, unsigned position, struct maker_config c)
-{
-    mine_init_at(x, position, c, S0 - 1);
-}
-
-static void mine_fini(struct mine *x)
-{
-    rig_free(x->r);
-    chain_maker_fini(&x->m);
-}
-
-/* The next statement of a gateway, of this slot, that names the tip before S0. */
-static const struct lg_statement *say(struct mine *x, unsigned gw, sg_minute slot)
-{
-    x->last[gw] = make_statement(
-        &x->m, &(struct maker_say){.gw = gw, .slot = slot, .after = x->last[gw], .tip = &x->at.hash});
-    return x->last[gw];
-}
-
-static void give(struct mine *x, const struct lg_statement *s, sg_ms now)
-{
-    assert_code(rig_say(x->r, s, NULL, 0, now), 0);
-}
-
-/* Another gateway's block on the tip before S0. */
-static const struct lg_block *rival(
-    struct mine *x, unsigned miner, const struct lg_statement *const *s, unsigned n)
-{
-    return make_block(&x->m, &(struct maker_mine){.parent = &x->at,
-                                 .miner = miner,
-                                 .slot = S0,
-                                 .time = end_of(S0) + COLLECT,
-                                 .statements = s,
-                                 .nstatements = n});
-}
-
-static void take(struct mine *x, const struct lg_block *b, sg_ms now)
-{
-    enum lg_block_verdict v;
-    assert_code(rig_offer_block(x->r, &v, b, now), 0);
-    assert_int_equal(v, LG_BLOCK_ACCEPTED);
-}
+#include "tests/lib/mine_stage.h"
 
 /* Each position works at its own millisecond, collect_ms and its position times stagger_ms after the minute, and not before; the block
  * has the time of the start of the work, is judged, stored and told. */
@@ -340,6 +254,26 @@ static void mine_wrong_nonce_is_asked_for_again(void **state)
     mine_fini(&x);
 }
 
+/* While the node forbids it nothing is mined; work that runs is stopped with the next operation, and begins again when it is allowed. */
+static void mine_forbidden_stops_the_work(void **state)
+{
+    (void)state;
+    struct mine x;
+    mine_init(&x, 0, (struct maker_config){0});
+    give(&x, say(&x, 0, S0), end_of(S0) + 200);
+    sg_ms turn = end_of(S0) + COLLECT;
+    assert_code(rig_tick(x.r, turn), 0);
+    assert_true(x.r->working);
+    lg_engine_pow.allow_mining(x.r->engine, false);
+    assert_code(rig_tick(x.r, turn + 1), 0);
+    assert_false(x.r->working);
+    assert_int_equal(rig_wake(x.r), INT64_MAX);
+    lg_engine_pow.allow_mining(x.r->engine, true);
+    assert_code(rig_tick(x.r, turn + 2), 0);
+    assert_true(x.r->working);
+    mine_fini(&x);
+}
+
 /* An observer, and a clock that is behind the chain, mine nothing. */
 static void mine_clock_behind_the_tip_does_not_work(void **state)
 {
@@ -353,61 +287,6 @@ static void mine_clock_behind_the_tip_does_not_work(void **state)
     assert_int_equal(rig_wake(x.r), end_of(S0) + COLLECT + p * STAGGER);
     assert_code(rig_tick(x.r, end_of(S0) + COLLECT), 0);
     assert_true(x.r->working);
-    mine_fini(&x);
-}
-
-/* A body that stands on the branch already is not carried again; one that two statements read is carried once. */
-static void mine_bodies_are_carried_once(void **state)
-{
-    (void)state;
-    struct mine x;
-    mine_init(&x, 0, (struct maker_config){0});
-    const struct lg_body *b[2] = {make_body(&x.m, 0, S0 - 1, 1), make_body(&x.m, 0, S0, 1)};
-    for (unsigned i = 0; i < 2; i++) {
-        x.last[i] = make_statement(
-            &x.m, &(struct maker_say){
-                      .gw = i, .slot = S0, .after = x.last[i], .tip = &x.at.hash, .bodies = b, .nbodies = 2});
-        assert_code(rig_say(x.r, x.last[i], b, 2, end_of(S0) + 200), 0);
-    }
-    assert_code(rig_tick(x.r, end_of(S0) + COLLECT), 0);
-    assert_code(rig_solve(x.r, end_of(S0) + COLLECT), 0);
-    struct lg_block *mined = rig_block_at(x.r, 2);
-    assert_int_equal(mined->nbodies, 2);
-    lg_block_free(mined);
-    x.last[2] = make_statement(
-        &x.m, &(struct maker_say){
-                  .gw = 2, .slot = S0 + 1, .after = x.last[2], .tip = &x.at.hash, .bodies = b, .nbodies = 2});
-    assert_code(rig_say(x.r, x.last[2], b, 2, end_of(S0 + 1) + 200), 0);
-    assert_int_equal(rig_state(x.r).pool_bodies, 0);
-    assert_code(rig_tick(x.r, rig_wake(x.r)), 0);
-    assert_code(rig_solve(x.r, end_of(S0 + 1) + 20000), 0);
-    mined = rig_block_at(x.r, 3);
-    assert_int_equal(mined->nstatements, 1);
-    assert_int_equal(mined->nbodies, 0);
-    lg_block_free(mined);
-    mine_fini(&x);
-}
-
-/* Statements of a gateway go in the order (inc, seq); a later incarnation only when the earlier one has nothing mineable left; and what is
- * newer than the slot closes the lane. */
-static void mine_incarnations_in_their_order(void **state)
-{
-    (void)state;
-    struct mine x;
-    mine_init(&x, 0, (struct maker_config){0});
-    const struct lg_statement *next = make_statement(&x.m,
-        &(struct maker_say){
-            .gw = 1, .slot = S0 + 2, .inc = MAKER_START + 500, .tip = &x.at.hash, .ts = end_of(S0 + 2)});
-    give(&x, say(&x, 1, S0), end_of(S0 + 2));
-    give(&x, say(&x, 1, S0 + 1), end_of(S0 + 2));
-    give(&x, next, end_of(S0 + 2));
-    assert_code(rig_tick(x.r, rig_wake(x.r)), 0);
-    assert_code(rig_solve(x.r, end_of(S0 + 2) + 20000), 0);
-    struct lg_block *b = rig_block_at(x.r, 2);
-    assert_int_equal(b->nstatements, 3); /* all are valid one after the other */
-    assert_int_equal(b->statements[0]->slot, S0);
-    assert_int_equal(b->statements[2]->slot, S0 + 2);
-    lg_block_free(b);
     mine_fini(&x);
 }
 
@@ -499,29 +378,6 @@ static void mine_better_parent_is_extended_against_the_tip(void **state)
     mine_fini(&x);
 }
 
-/* An earlier incarnation's statement whose time has not come closes the lane: taking the later incarnation's would lose it. */
-static void mine_early_statement_keeps_its_place(void **state)
-{
-    (void)state;
-    struct mine x;
-    mine_init(&x, 0, (struct maker_config){0});
-    sg_ms turn = end_of(S0) + COLLECT;
-    struct maker_say say_first = {
-        .gw = 1, .slot = S0, .inc = MAKER_START + 300, .tip = &x.at.hash, .ts = turn + 3000};
-    struct maker_say say_second = say_first;
-    say_second.inc = MAKER_START + 400;
-    say_second.ts = turn - 100;
-    give(&x, make_statement(&x.m, &say_first), turn - 50);
-    give(&x, make_statement(&x.m, &say_second), turn - 50);
-    assert_code(rig_tick(x.r, turn), 0);
-    assert_false(x.r->working);
-    assert_int_equal(rig_wake(x.r), turn + 3000);
-    assert_code(rig_tick(x.r, turn + 3000), 0);
-    assert_true(x.r->working);
-    assert_int_equal(x.r->job.header.leaves, 1);
-    mine_fini(&x);
-}
-
 /* A block of its own that waits for its time (the clock stepped back while it was searched) is the one block of its slot too. */
 static void mine_own_early_block_is_held_and_not_made_twice(void **state)
 {
@@ -540,87 +396,6 @@ static void mine_own_early_block_is_held_and_not_made_twice(void **state)
     assert_code(rig_tick(x.r, turn + 500), 0);
     assert_int_equal(rig_state(x.r).tip.height, 2);
     mine_fini(&x);
-}
-
-/* A full block: one statement a gateway in turn, the gateway first that was served longest ago; what does not fit closes its gateway's
- * lane, so that the order (inc, seq) holds; and the block never exceeds max_block_bytes. */
-static void mine_full_block_takes_turns(void **state)
-{
-    (void)state;
-    struct mine x;
-    mine_init(&x, 0, (struct maker_config){0});
-    /* Gateway 0 was served in a later block than the others. */
-    const struct lg_statement *s = say(&x, 0, S0);
-    const struct lg_block *b1 = rival(&x, x.order[0], &s, 1);
-    take(&x, b1, end_of(S0) + 3000);
-    x.at = make_info(&x.m, b1, &x.at);
-    sg_ms now = end_of(S0 + 20);
-    for (unsigned k = 1; k <= 4; k++) { /* each of ~20 KB: six fit */
-        for (unsigned i = 0; i < 4; i++) {
-            x.last[i] = make_statement(
-                &x.m, &(struct maker_say){
-                          .gw = i, .slot = S0 + k, .after = x.last[i], .tip = &x.at.hash, .ngaps = 499});
-            give(&x, x.last[i], now);
-        }
-    }
-    size_t one = x.last[0]->doc_len;
-    unsigned fit = (unsigned)((131072 - 700) / one);
-    assert_in_range(fit, 5, 11);
-    assert_code(rig_tick(x.r, rig_wake(x.r)), 0);
-    assert_true(x.r->working);
-    assert_code(rig_solve(x.r, now + 30000), 0);
-    struct lg_block *b = rig_block_at(x.r, 3);
-    assert_true(b->doc_len <= 131072);
-    assert_true(b->doc_len + one > 131072 - 700);
-    unsigned count[4] = {0};
-    for (unsigned i = 0; i < b->nstatements; i++)
-        for (unsigned g = 0; g < 4; g++)
-            count[g] += b->statements[i]->gw == chain_maker_kid(&x.m, g);
-    assert_int_equal(b->nstatements, fit);
-    assert_in_range(fit % 4, 1, 3);
-    for (unsigned g = 1; g < 4; g++) /* turns of 1, 2, 3 come before those of 0 */
-        assert_int_equal(count[g], fit / 4 + (g - 1 < fit % 4));
-    assert_int_equal(count[0], fit / 4);
-    lg_block_free(b);
-    mine_fini(&x);
-}
-
-/* A rival whose block is full of statements of gateways that were as long unserved is not overruled for leaving one out; a rival that
- * filled it with several statements of one gateway is, and the candidate begins with whom it left out. */
-static void mine_full_rival_is_excused_only_when_fair(void **state)
-{
-    (void)state;
-    for (unsigned fair = 0; fair < 2; fair++) {
-        struct mine x;
-        mine_init_at(&x, 1, (struct maker_config){0}, S0 - 20);
-        const struct lg_statement *in[3], *out = NULL;
-        sg_ms came = end_of(S0 - 8);
-        for (unsigned k = 0; k < 4; k++) { /* 35 KB each: three fill a block */
-            unsigned gw = fair ? k : (k < 3 ? 0 : 1);
-            x.last[gw] = make_statement(&x.m,
-                &(struct maker_say){
-                    .gw = gw, .slot = S0 - 12 + k, .after = x.last[gw], .tip = &x.at.hash, .ngaps = 880});
-            give(&x, x.last[gw], came);
-            if (k < 3)
-                in[k] = x.last[gw];
-            else
-                out = x.last[gw];
-        }
-        assert_true(out->doc_len * 4 > 131072);
-        take(&x, rival(&x, x.order[0], in, 3), end_of(S0) + COLLECT + 100);
-        assert_code(rig_tick(x.r, end_of(S0) + COLLECT + STAGGER), 0);
-        assert_int_equal(x.r->working, !fair);
-        if (!fair) {
-            assert_code(rig_solve(x.r, end_of(S0) + COLLECT + STAGGER + 1), 0);
-            struct lg_block *mined = rig_block_at(x.r, 2);
-            assert_true(block_has(mined, out));
-            assert_true(block_has(mined, in[0]));
-            assert_true(block_has(mined, in[1]));
-            assert_false(block_has(mined, in[2]));
-            lg_block_free(mined);
-        }
-        mine_fini(&x);
-    }
 }
 
 /* A store that fails during the decision or the making of a block, at any call: the engine goes on afterwards and the block is made once. */
@@ -666,15 +441,11 @@ int main(void)
         cmocka_unit_test(mine_one_block_per_parent_and_slot),
         cmocka_unit_test(mine_new_statement_replaces_the_job),
         cmocka_unit_test(mine_wrong_nonce_is_asked_for_again),
+        cmocka_unit_test(mine_forbidden_stops_the_work),
         cmocka_unit_test(mine_clock_behind_the_tip_does_not_work),
-        cmocka_unit_test(mine_bodies_are_carried_once),
-        cmocka_unit_test(mine_incarnations_in_their_order),
         cmocka_unit_test(mine_better_parent_that_comes_late_is_extended),
         cmocka_unit_test(mine_better_parent_is_extended_against_the_tip),
-        cmocka_unit_test(mine_early_statement_keeps_its_place),
         cmocka_unit_test(mine_own_early_block_is_held_and_not_made_twice),
-        cmocka_unit_test(mine_full_block_takes_turns),
-        cmocka_unit_test(mine_full_rival_is_excused_only_when_fair),
         cmocka_unit_test(mine_with_a_store_that_fails_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
