@@ -288,6 +288,63 @@ static void reorg_side_branch_of_a_side_branch_is_judged_by_its_own_past(void **
     world_fini(&w);
 }
 
+enum fault { FAULT_SIGNATURE, FAULT_ROOT, FAULT_WEIGHT, FAULT_DUPLICATE, FAULT_COUNT };
+
+/* The next block of all four gateways, with a fault. */
+static void extend_badly(struct maker *m, struct side *s, sg_minute slot, enum fault fault)
+{
+    for (unsigned i = 0; i < 4; i++)
+        s->last[i] = make_statement(
+            m, &(struct maker_say){.gw = i, .slot = slot, .after = s->last[i], .tip = &s->at.hash});
+    const struct lg_body *again = make_body(m, 0, S0, 1); /* of the first common block */
+    const struct lg_block *b = make_block(m, &(struct maker_mine){.parent = &s->at,
+                                                 .slot = slot,
+                                                 .statements = s->last,
+                                                 .nstatements = 4,
+                                                 .bodies = &again,
+                                                 .nbodies = fault == FAULT_DUPLICATE,
+                                                 .weight = fault == FAULT_WEIGHT ? 128 : 4,
+                                                 .bad_root = fault == FAULT_ROOT,
+                                                 .bad_signature = fault == FAULT_SIGNATURE});
+    s->at = make_info(m, b, &s->at);
+    s->blocks[s->n++] = b;
+}
+
+/* P8, P9: a branch that would be the best, with a fault in its first, a middle or its last block, is adopted up to the fault and no
+ * further, whatever its followers claim. */
+static void reorg_branch_with_a_fault_is_adopted_up_to_it(void **state)
+{
+    (void)state;
+    const int codes[FAULT_COUNT] = {SG_ESIGNATURE, SG_EROOT, SG_EWEIGHT, SG_EDUPLICATE_BODY};
+    const unsigned all[] = {0, 1, 2, 3}, one[] = {0};
+    for (unsigned fault = 0; fault < FAULT_COUNT; fault++) {
+        for (unsigned bad = 0; bad < 5; bad += 2) {
+            struct world w;
+            enum lg_block_verdict v;
+            world_init(&w);
+            extend(&w.m, &w.a, S0 + 3, one, 1, 2);
+            struct lg_hash good = w.a.at.hash;
+            for (unsigned i = 0; i < 5; i++) {
+                if (i == bad)
+                    extend_badly(&w.m, &w.b, S0 + 3 + i, (enum fault)fault);
+                else
+                    extend(&w.m, &w.b, S0 + 3 + i, all, 4, 3);
+                good = i < bad ? w.b.at.hash : good;
+            }
+            offer_all(w.r, &w.common, 0, 3);
+            offer_all(w.r, &w.a, 0, 1);
+            offer_all(w.r, &w.b, 0, bad);
+            assert_code(rig_offer_block(w.r, &v, w.b.blocks[bad], LATE), codes[fault]);
+            for (unsigned i = bad + 1; i < 5; i++) {
+                int err = rig_offer_block(w.r, &v, w.b.blocks[i], LATE);
+                assert_true(err == SG_EPREV || (err == 0 && v == LG_BLOCK_ORPHAN));
+            }
+            assert_true(rig_tip_is(w.r, &good));
+            world_fini(&w);
+        }
+    }
+}
+
 /* What the pool and the tip are, for comparison. */
 static void assert_same(struct lg_engine_state a, struct lg_engine_state b)
 {
@@ -431,6 +488,7 @@ int main(void)
         cmocka_unit_test(reorg_side_branch_costs_the_same_per_block),
         cmocka_unit_test(reorg_equal_branches_are_decided_at_the_fork),
         cmocka_unit_test(reorg_side_branch_of_a_side_branch_is_judged_by_its_own_past),
+        cmocka_unit_test(reorg_branch_with_a_fault_is_adopted_up_to_it),
         cmocka_unit_test(reorg_with_a_store_that_fails_stays_consistent),
         cmocka_unit_test(offer_with_a_store_that_fails_leaves_nothing),
         cmocka_unit_test(reorg_spilled_pool_is_loaded_again_when_there_is_room),
