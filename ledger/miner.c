@@ -56,7 +56,7 @@ static void done(struct lg_miner *m, uint64_t id)
 static void pause_shortly(struct lg_miner *m)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += RETRY_MS * 1000000L;
     if (until.tv_nsec >= 1000000000L) {
         until.tv_nsec -= 1000000000L;
@@ -95,6 +95,17 @@ static void *run(void *arg)
     return NULL;
 }
 
+/* On the monotonic clock: a wall clock that is set back must not stretch a pause. */
+static void cond_init(pthread_cond_t *c)
+{
+    pthread_condattr_t attr;
+
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(c, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
 int lg_miner_start(struct lg_miner **out, lg_miner_found_fn *found, void *ctx)
 {
     struct lg_miner *m = calloc(1, sizeof(*m));
@@ -103,7 +114,7 @@ int lg_miner_start(struct lg_miner **out, lg_miner_found_fn *found, void *ctx)
     m->found = found;
     m->ctx = ctx;
     pthread_mutex_init(&m->lock, NULL);
-    pthread_cond_init(&m->changed, NULL);
+    cond_init(&m->changed);
     if (pthread_create(&m->thread, NULL, run, m) != 0) {
         pthread_cond_destroy(&m->changed);
         pthread_mutex_destroy(&m->lock);

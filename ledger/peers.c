@@ -219,16 +219,22 @@ void lg_peer_failed(struct lg_peer *peer, const char *state)
 
 /* ---- the thread ---- */
 
+static bool answers(const struct lg_peer *peer)
+{
+    return strcmp(peer->state, "ok") == 0 || strcmp(peer->state, "syncing") == 0;
+}
+
 void lg_peers_publish(struct lg_peers *p)
 {
     struct lg_peers_summary s = {.n = p->n, .all_tried = true};
 
     for (unsigned i = 0; i < p->n; i++) {
         const struct lg_peer *peer = &p->peers[i];
-        bool answering = strcmp(peer->state, "ok") == 0 || strcmp(peer->state, "syncing") == 0;
+        bool answering = answers(peer);
         snprintf(s.peers[i].url, sizeof(s.peers[i].url), "%s", peer->url);
         s.peers[i].state = peer->state;
         s.peers[i].height = peer->height;
+        s.peers[i].resting = peer->phase == LG_PEER_IDLE;
         s.answering += answering;
         s.unknown_tip += answering && !peer->tip_known;
         s.all_tried = s.all_tried && peer->tried;
@@ -242,8 +248,7 @@ static void spread(struct lg_peers *p, const char *path, const void *doc, size_t
 {
     for (unsigned i = 0; i < p->n; i++) {
         struct lg_peer *peer = &p->peers[i];
-        bool answering = strcmp(peer->state, "ok") == 0 || strcmp(peer->state, "syncing") == 0;
-        if ((int)i != from && answering)
+        if ((int)i != from && answers(peer))
             lg_peer_push(peer, path, doc, len);
     }
 }
@@ -284,11 +289,15 @@ static void gather(struct lg_peers *p, const struct message *m)
     }
 }
 
+/* Ask again at once, but no peer more often than each LG_POLL_MIN_MS: whoever offers orphans must not make this node a source of
+ * requests. One that is bad, away or of another chain keeps its distance. */
 static void want_now(struct lg_peers *p)
 {
-    for (unsigned i = 0; i < p->n; i++)
-        if (p->peers[i].phase == LG_PEER_IDLE && strcmp(p->peers[i].state, "bad") != 0)
-            p->peers[i].next_ms = 0;
+    for (unsigned i = 0; i < p->n; i++) {
+        struct lg_peer *peer = &p->peers[i];
+        if (peer->phase == LG_PEER_IDLE && answers(peer) && peer->asked_ms + LG_POLL_MIN_MS < peer->next_ms)
+            peer->next_ms = peer->asked_ms + LG_POLL_MIN_MS;
+    }
 }
 
 /* False when the thread must end. */

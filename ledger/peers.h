@@ -51,6 +51,7 @@ struct lg_peer_state {
     char url[256];
     const char *state; /* "new", "ok", "syncing", "unreachable", "other_chain", "bad"; static */
     int64_t height;    /* as the peer said last; 0 before */
+    bool resting;      /* nothing is being asked of it until its next turn */
 };
 
 struct lg_peers_summary {

@@ -24,6 +24,16 @@
 #define LG_POLL_MAX_MS 15000
 #define LG_POLL_BAD_MS 60000
 #define LG_POOL_POLLS  10 /* a pool is asked for at every tenth poll */
+/* Pages and pools may be large and the line slow; a peer that drips is ended by the client's lowest speed. */
+#define LG_PAGE_MS 60000
+/* Longest wait for the judgement of a page: results are lost when the inbox is full. */
+#define LG_JUDGE_MS 60000
+/* Rounds in a row that do not bring the tip which the peer names, before it is called bad. */
+#define LG_FRUITLESS_MAX 3
+/* Pages in a row without a block that is new here (after a deep fork the search overshoots by as much as its depth). */
+#define LG_KNOWN_PAGES_MAX 256
+/* Pages of one pool that are asked for in one go. */
+#define LG_POOL_PAGES_MAX 64
 
 enum lg_peer_phase {
     LG_PEER_IDLE,   /* waiting for next_ms */
@@ -52,16 +62,21 @@ struct lg_peer {
     bool tip_known;
 
     enum lg_peer_phase phase;
-    sg_ms next_ms; /* mono: when to ask again */
+    sg_ms next_ms; /* mono: IDLE: when to ask again; JUDGE, POOL with results to come: when to give them up */
+    sg_ms asked_ms; /* mono: when it was asked last where it stands */
     sg_ms backoff_ms;
     unsigned polls;
     bool wants_pool;
-    int64_t probe, step; /* FIND */
-    int64_t from;        /* FETCH: next height */
-    bool more;           /* FETCH: the peer has another page */
-    uint64_t ticket;     /* of the page that is judged */
-    unsigned waiting;    /* results to come */
-    int judged;          /* first error among them */
+    int64_t probe, step;  /* FIND */
+    int64_t from;         /* FETCH: next height; POOL: next place */
+    bool more;            /* FETCH, POOL: the peer has another page */
+    bool brought;         /* FETCH: a block called by the announced tip's hash was among the pages */
+    unsigned known_pages; /* FETCH: pages in a row with nothing new */
+    unsigned pool_pages;  /* POOL: pages taken in this go */
+    unsigned fruitless;   /* rounds in a row after which the announced tip was not known */
+    uint64_t ticket;      /* of the page that is judged */
+    unsigned waiting;     /* results to come */
+    int judged;           /* first error among them */
 
     struct lg_push *push_head, *push_tail;
     unsigned push_count;

@@ -1,0 +1,389 @@
+#include "fake_peer.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <cmocka.h>
+
+#include "tests/lib/vectors.h"
+
+#define WAIT_S 10
+
+/* ---- the log ---- */
+
+void log_init(struct event_log *l)
+{
+    pthread_condattr_t attr;
+    memset(l, 0, sizeof *l);
+    pthread_mutex_init(&l->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&l->changed, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+void log_fini(struct event_log *l)
+{
+    pthread_cond_destroy(&l->changed);
+    pthread_mutex_destroy(&l->lock);
+}
+
+void log_put(struct event_log *l, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    pthread_mutex_lock(&l->lock);
+    if (l->n < LOG_LINES) /* more than that is a test gone wrong: it sees the number */
+        vsnprintf(l->lines[l->n++], LOG_WIDTH, fmt, args);
+    pthread_cond_broadcast(&l->changed);
+    pthread_mutex_unlock(&l->lock);
+    va_end(args);
+}
+
+/* The next line into dst; false when none comes in time. */
+static bool next(struct event_log *l, char dst[static LOG_WIDTH])
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += WAIT_S;
+    pthread_mutex_lock(&l->lock);
+    int rc = 0;
+    while (l->read == l->n && rc == 0)
+        rc = pthread_cond_timedwait(&l->changed, &l->lock, &until);
+    const bool came = l->read < l->n;
+    if (came)
+        memcpy(dst, l->lines[l->read++], LOG_WIDTH);
+    pthread_mutex_unlock(&l->lock);
+    return came;
+}
+
+void log_expect(struct event_log *l, const char *line)
+{
+    char got[LOG_WIDTH];
+    if (!next(l, got))
+        fail_msg("nothing came, wanted: %s", line);
+    assert_string_equal(got, line);
+}
+
+unsigned log_until(struct event_log *l, const char *line)
+{
+    char got[LOG_WIDTH];
+    for (unsigned passed = 0;; passed++) {
+        if (!next(l, got))
+            fail_msg("never came: %s", line);
+        if (strcmp(got, line) == 0)
+            return passed;
+    }
+}
+
+void log_look(struct event_log *l)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += 5000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec++;
+    }
+    pthread_mutex_lock(&l->lock);
+    pthread_cond_timedwait(&l->changed, &l->lock, &until);
+    pthread_mutex_unlock(&l->lock);
+}
+
+unsigned log_count(struct event_log *l, const char *begin)
+{
+    unsigned n = 0;
+    pthread_mutex_lock(&l->lock);
+    for (unsigned i = 0; i < l->n; i++)
+        n += strncmp(l->lines[i], begin, strlen(begin)) == 0;
+    pthread_mutex_unlock(&l->lock);
+    return n;
+}
+
+/* ---- bad answers ---- */
+
+static long drip(void *state, char *dst, size_t max)
+{
+    bool *late = state;
+    *late = !*late;
+    if (*late)
+        return SG_HTTP_LATER; /* asked again about a second later */
+    (void)max;
+    *dst = ' ';
+    return 1;
+}
+
+static long endless(void *state, char *dst, size_t max)
+{
+    (void)state;
+    memset(dst, ' ', max);
+    return (long)max;
+}
+
+static void answer_badly(
+    struct fake_peer *p, struct sg_http_request *req, enum fake_mode mode, const char *path)
+{
+    char extra[200];
+    switch (mode) {
+    case FAKE_GOOD:
+    case FAKE_HOLD:
+    case FAKE_404:
+        sg_http_answer_problem(req, SG_ENOT_FOUND, "none");
+        break;
+    case FAKE_503:
+        sg_http_answer_problem(req, SG_EOVERLOADED, "much to do");
+        break;
+    case FAKE_REDIRECT:
+        snprintf(extra, sizeof extra, "Location: %s/redirected%s\r\n", p->url, path);
+        sg_http_answer(req, 302, "text/plain", "", 0, extra);
+        break;
+    case FAKE_FILE:
+        sg_http_answer(req, 302, "text/plain", "", 0, "Location: file:///etc/hostname\r\n");
+        break;
+    case FAKE_DRIP:
+        sg_http_answer_stream(req, 200, "application/json", drip, calloc(1, sizeof(bool)), free);
+        break;
+    case FAKE_ENDLESS:
+        sg_http_answer_stream(req, 200, "application/json", endless, malloc(1), free);
+        break;
+    case FAKE_GZIP:
+        sg_http_answer(req, 200, "application/json", "\x1f\x8b\x08\x00", 4, "Content-Encoding: gzip\r\n");
+        break;
+    case FAKE_GARBAGE:
+        sg_http_answer(req, 200, "application/json", "<html>", 6, NULL);
+        break;
+    case FAKE_EMPTY:
+        sg_http_answer(req, 200, "application/json", "{}", 2, NULL);
+        break;
+    }
+}
+
+/* True when the request has been seen to: answered as the mode says, or kept. */
+static bool not_good(
+    struct fake_peer *p, struct sg_http_request *req, enum fake_route route, const char *path)
+{
+    pthread_mutex_lock(&p->lock);
+    const enum fake_mode mode = p->mode[route];
+    const bool kept = mode == FAKE_HOLD && p->nheld < SG_ARRAY_LEN(p->held);
+    if (kept)
+        p->held[p->nheld++] = req;
+    pthread_mutex_unlock(&p->lock);
+    if (mode != FAKE_GOOD && !kept)
+        answer_badly(p, req, mode, path);
+    return mode != FAKE_GOOD;
+}
+
+/* ---- good answers ---- */
+
+static void give(struct sg_http_request *req, struct sg_buf *b)
+{
+    sg_http_answer_take(req, 200, "application/json", b);
+    sg_buf_fini(b);
+}
+
+static void get_status(void *ctx, struct sg_http_request *req)
+{
+    struct fake_peer *p = ctx;
+    struct sg_buf b;
+    log_put(p->log, "%c status", p->name);
+    if (not_good(p, req, FAKE_STATUS, "/v1/status"))
+        return;
+    sg_buf_init(&b, 1u << 12);
+    pthread_mutex_lock(&p->lock);
+    sg_buf_puts(&b, "{\"chain\":\"");
+    sg_buf_put_hex(&b, p->chain.b, SG_HASH_BYTES);
+    sg_buf_printf(&b, "\",\"height\":%lld,\"slot\":1,\"time\":1,\"tip\":\"", (long long)p->claims);
+    sg_buf_put_hex(&b, p->tip.b, SG_HASH_BYTES);
+    sg_buf_puts(&b, "\"}");
+    pthread_mutex_unlock(&p->lock);
+    give(req, &b);
+}
+
+static int64_t number(const struct sg_http_request *req, const char *key)
+{
+    const char *text = sg_http_query(req, key);
+    return text ? strtoll(text, NULL, 10) : 0;
+}
+
+static void put_items(struct fake_peer *p, struct sg_buf *b, int64_t from, int64_t limit, bool whole)
+{
+    const int64_t end = from + (limit < p->page ? limit : p->page);
+    for (int64_t h = from; h >= 1 && h < end && h <= p->height; h++) {
+        const struct lg_block *block = p->blocks[h - 1];
+        sg_buf_puts(b, h == from ? "{" : ",{");
+        if (whole) {
+            sg_buf_puts(b, "\"block\":");
+            sg_buf_put(b, block->doc, block->doc_len);
+            sg_buf_puts(b, ",");
+        }
+        sg_buf_puts(b, "\"hash\":\"");
+        sg_buf_put_hex(b, block->hash.b, SG_HASH_BYTES);
+        sg_buf_puts(b, "\"}");
+    }
+    sg_buf_puts(b, "]");
+    if (end <= p->height && from >= 1)
+        sg_buf_printf(b, ",\"next\":%lld", (long long)end);
+}
+
+static void get_list(struct fake_peer *p, struct sg_http_request *req, bool whole)
+{
+    const int64_t from = number(req, "from"), limit = number(req, "limit");
+    struct sg_buf b;
+    log_put(p->log, "%c %s %lld", p->name, whole ? "blocks" : "headers", (long long)from);
+    if (not_good(p, req, whole ? FAKE_BLOCKS : FAKE_HEADERS, "/v1/blocks"))
+        return;
+    sg_buf_init(&b, 32u << 20);
+    sg_buf_puts(&b, whole ? "{\"blocks\":[" : "{\"headers\":[");
+    pthread_mutex_lock(&p->lock);
+    put_items(p, &b, from, limit, whole);
+    pthread_mutex_unlock(&p->lock);
+    sg_buf_puts(&b, "}");
+    give(req, &b);
+}
+
+static void get_headers(void *ctx, struct sg_http_request *req)
+{
+    get_list(ctx, req, false);
+}
+
+static void get_blocks(void *ctx, struct sg_http_request *req)
+{
+    get_list(ctx, req, true);
+}
+
+static void get_pool(void *ctx, struct sg_http_request *req)
+{
+    struct fake_peer *p = ctx;
+    const int64_t from = number(req, "from");
+    log_put(p->log, "%c pool %lld", p->name, (long long)from);
+    if (not_good(p, req, FAKE_POOL, "/v1/pool"))
+        return;
+    pthread_mutex_lock(&p->lock);
+    const char *json = from >= 0 && from < 4 ? p->pool[from] : NULL;
+    if (!json)
+        json = "{\"bodies\":[],\"statements\":[]}";
+    sg_http_answer(req, 200, "application/json", json, strlen(json), NULL);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void post_block(void *ctx, struct sg_http_request *req)
+{
+    struct fake_peer *p = ctx;
+    struct lg_block *b = NULL;
+    size_t len = 0;
+    const uint8_t *doc = sg_http_body(req, &len);
+    const int err = lg_block_decode(&b, doc, len);
+    log_put(p->log, "%c gets block %lld", p->name, err == 0 ? (long long)b->header.height : -1);
+    lg_block_free(b);
+    if (!not_good(p, req, FAKE_POST_BLOCK, "/v1/blocks"))
+        sg_http_answer(req, 200, "application/json", "{\"result\":\"known\"}", 18, NULL);
+}
+
+static void post_statements(void *ctx, struct sg_http_request *req)
+{
+    struct fake_peer *p = ctx;
+    size_t len = 0;
+    const uint8_t *doc = sg_http_body(req, &len);
+    json_t *json = lg_c0_check(doc, len) == 0 ? json_loadb((const char *)doc, len, 0, NULL) : NULL;
+    log_put(p->log, "%c gets bodies %zu statements %zu", p->name,
+        json_array_size(json_object_get(json, "bodies")),
+        json_array_size(json_object_get(json, "statements")));
+    json_decref(json);
+    if (!not_good(p, req, FAKE_POST_STATEMENTS, "/v1/statements"))
+        sg_http_answer(req, 200, "application/json", "{}", 2, NULL);
+}
+
+static void get_redirected(void *ctx, struct sg_http_request *req)
+{
+    struct fake_peer *p = ctx;
+    log_put(p->log, "%c followed a redirect", p->name);
+    sg_http_answer(req, 200, "application/json", "{}", 2, NULL);
+}
+
+static const struct sg_http_route routes[] = {
+    {SG_HTTP_GET, "/v1/status", 0, get_status},
+    {SG_HTTP_GET, "/v1/headers", 0, get_headers},
+    {SG_HTTP_GET, "/v1/blocks", 0, get_blocks},
+    {SG_HTTP_GET, "/v1/pool", 0, get_pool},
+    {SG_HTTP_POST, "/v1/blocks", 32u << 20, post_block},
+    {SG_HTTP_POST, "/v1/statements", 32u << 20, post_statements},
+    {SG_HTTP_GET, "/redirected/v1/{}", 0, get_redirected},
+};
+
+/* ---- what the test says ---- */
+
+void fake_start(struct fake_peer *p, struct event_log *log, char name, const struct lg_genesis *g)
+{
+    struct sg_fault fault = {0};
+    const struct sg_http_server_config config = {
+        .bind = "127.0.0.1", .routes = routes, .nroutes = SG_ARRAY_LEN(routes), .ctx = p};
+    memset(p, 0, sizeof *p);
+    p->log = log;
+    p->name = name;
+    p->chain = g->id;
+    p->tip = g->id;
+    p->page = 64;
+    pthread_mutex_init(&p->lock, NULL);
+    if (sg_http_server_start(&p->server, &config, &fault) != 0)
+        fail_msg("%s", fault.text);
+    snprintf(p->url, sizeof p->url, "http://127.0.0.1:%u", sg_http_server_port(p->server));
+}
+
+void fake_stop(struct fake_peer *p)
+{
+    sg_http_server_refuse(p->server);
+    fake_release(p);
+    sg_http_server_stop(p->server);
+    pthread_mutex_destroy(&p->lock);
+}
+
+void fake_serve(struct fake_peer *p, struct lg_block *const *blocks, int64_t height)
+{
+    pthread_mutex_lock(&p->lock);
+    p->blocks = blocks;
+    p->height = height;
+    p->claims = height;
+    if (height > 0)
+        p->tip = blocks[height - 1]->hash;
+    pthread_mutex_unlock(&p->lock);
+}
+
+void fake_claim(struct fake_peer *p, int64_t height, const struct lg_hash *tip)
+{
+    pthread_mutex_lock(&p->lock);
+    p->claims = height;
+    p->tip = *tip;
+    pthread_mutex_unlock(&p->lock);
+}
+
+void fake_set(struct fake_peer *p, enum fake_route route, enum fake_mode mode)
+{
+    pthread_mutex_lock(&p->lock);
+    p->mode[route] = mode;
+    pthread_mutex_unlock(&p->lock);
+}
+
+void fake_pool(struct fake_peer *p, unsigned page, const char *json)
+{
+    pthread_mutex_lock(&p->lock);
+    p->pool[page] = json;
+    pthread_mutex_unlock(&p->lock);
+}
+
+void fake_release(struct fake_peer *p)
+{
+    struct sg_http_request *held[SG_ARRAY_LEN(p->held)];
+    pthread_mutex_lock(&p->lock);
+    const unsigned n = p->nheld;
+    memcpy(held, p->held, sizeof held);
+    p->nheld = 0;
+    for (unsigned i = 0; i < FAKE_ROUTES; i++)
+        if (p->mode[i] == FAKE_HOLD)
+            p->mode[i] = FAKE_GOOD;
+    pthread_mutex_unlock(&p->lock);
+    for (unsigned i = 0; i < n; i++)
+        sg_http_answer(held[i], 200, "application/json", "{}", 2, NULL);
+}

@@ -1,0 +1,85 @@
+/* A ledger node that is none: a real HTTP server that serves what the test tells it, well or badly, and writes down what it is asked.
+ * And the log in which everything that happens between a node's peers and the test stands in order. Faults end the test. */
+#ifndef TEST_FAKE_PEER_H
+#define TEST_FAKE_PEER_H
+
+#include "ledger/core/validity.h"
+#include "sg_http.h"
+
+#include <pthread.h>
+
+#define LOG_LINES 512
+#define LOG_WIDTH 120
+
+/* Lines in the order in which they came; a reader takes them one by one. */
+struct event_log {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    char lines[LOG_LINES][LOG_WIDTH];
+    unsigned n, read;
+};
+void log_init(struct event_log *l);
+void log_fini(struct event_log *l);
+void log_put(struct event_log *l, const char *fmt, ...) SG_PRINTF(2, 3);
+/* The next line must be this one; waits for it at most 10 s. */
+void log_expect(struct event_log *l, const char *line);
+/* Read on until this line has come; waits for it at most 10 s. Returns how many were passed over. */
+unsigned log_until(struct event_log *l, const char *line);
+/* Give the others a moment: returns after 5 ms, or as soon as a line comes. */
+void log_look(struct event_log *l);
+/* Lines so far, read or not, that begin with this. */
+unsigned log_count(struct event_log *l, const char *begin);
+
+enum fake_route {
+    FAKE_STATUS,
+    FAKE_HEADERS,
+    FAKE_BLOCKS,
+    FAKE_POOL,
+    FAKE_POST_BLOCK,
+    FAKE_POST_STATEMENTS,
+    FAKE_ROUTES
+};
+enum fake_mode {
+    FAKE_GOOD,
+    FAKE_404,
+    FAKE_503,
+    FAKE_REDIRECT, /* 302 to the same path, with what a redirect to follow would need */
+    FAKE_FILE,     /* 302 to file:///etc/hostname */
+    FAKE_DRIP,     /* a byte a second */
+    FAKE_ENDLESS,  /* bytes without end, as fast as they are taken */
+    FAKE_GZIP,     /* Content-Encoding: gzip and no gzip */
+    FAKE_GARBAGE,  /* 200 and no JSON */
+    FAKE_EMPTY,    /* 200 and an empty object */
+    FAKE_HOLD,     /* no answer until fake_release or the stop */
+};
+
+struct fake_peer {
+    struct sg_http_server *server;
+    struct event_log *log;
+    char name;
+    char url[64];
+    pthread_mutex_t lock; /* of all below */
+    enum fake_mode mode[FAKE_ROUTES];
+    struct lg_hash chain;
+    struct lg_block *const *blocks; /* by height - 1; borrowed */
+    int64_t height;                 /* how many it serves */
+    int64_t claims;                 /* the height in its status */
+    struct lg_hash tip;             /* the tip in its status */
+    int64_t page;                   /* blocks in a page at most */
+    const char *pool[4];            /* pages of its pool, in order; NULL: the empty one */
+    struct sg_http_request *held[16];
+    unsigned nheld;
+};
+
+/* Serves nothing but the genesis at first. name: the letter before its lines in the log. */
+void fake_start(struct fake_peer *p, struct event_log *log, char name, const struct lg_genesis *g);
+void fake_stop(struct fake_peer *p);
+/* The first `height` of these blocks, and a status that says so. */
+void fake_serve(struct fake_peer *p, struct lg_block *const *blocks, int64_t height);
+void fake_claim(struct fake_peer *p, int64_t height, const struct lg_hash *tip);
+void fake_set(struct fake_peer *p, enum fake_route route, enum fake_mode mode);
+void fake_pool(struct fake_peer *p, unsigned page, const char *json);
+/* Answer what was held with 200 and {}; held from now on is answered too. */
+void fake_release(struct fake_peer *p);
+
+#endif

@@ -1,0 +1,186 @@
+#include "peers_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+static sg_ms mono_ms(const struct sg_clock *c)
+{
+    struct peers_world *w = c->ctx;
+    return atomic_load(&w->mono);
+}
+
+static int take_offer(struct peers_world *w, uint8_t *doc, uint64_t ticket)
+{
+    const int err = atomic_load(&w->offer_err);
+    if (err == 0) {
+        w->ticket = ticket; /* read after the line in the log, whose lock orders it */
+        free(doc);
+    }
+    return err;
+}
+
+static int offer_block(void *ctx, uint8_t *doc, size_t len, int peer, uint64_t ticket)
+{
+    struct peers_world *w = ctx;
+    struct lg_block *b = NULL;
+    const long long height = lg_block_decode(&b, doc, len) == 0 ? (long long)b->header.height : -1;
+    const int err = take_offer(w, doc, ticket);
+    lg_block_free(b);
+    log_put(&w->log, "%d offers block %lld%s", peer, height, err ? " in vain" : "");
+    return err;
+}
+
+static int offer_statements(void *ctx, uint8_t *doc, size_t len, int peer, uint64_t ticket)
+{
+    struct peers_world *w = ctx;
+    json_t *json = lg_c0_check(doc, len) == 0 ? json_loadb((const char *)doc, len, 0, NULL) : NULL;
+    const size_t n = json_array_size(json_object_get(json, "statements"));
+    json_decref(json);
+    const int err = take_offer(w, doc, ticket);
+    log_put(&w->log, "%d offers statements %zu%s", peer, n, err ? " in vain" : "");
+    return err;
+}
+
+/* A block with one statement that only this branch and height has. */
+static struct lg_block *make(
+    struct peers_world *w, struct lg_block_info *info, const struct lg_block_info *prev, unsigned gw)
+{
+    struct lg_statement *s = synth_statement(
+        &w->s, gw, w->f.g->time + 1 + (sg_ms)prev->height, 1, &prev->hash, NULL, 0, 0);
+    struct lg_block_info later = *prev;
+    later.slot += gw; /* another slot, another header */
+    struct lg_block *b = synth_block(&w->s, info, &later, &s, 1, NULL, 0);
+    lg_statement_free(s);
+    return b;
+}
+
+void peers_put(
+    struct peers_world *w, const struct lg_block *b, const struct lg_block_info *info, bool connect)
+{
+    const struct lg_store *s = w->f.s;
+    assert_code(s->begin(s->ctx), 0);
+    assert_code(s->put_block(s->ctx, b, info), 0);
+    if (connect)
+        assert_code(s->connect(s->ctx, b, info), 0);
+    assert_code(s->commit(s->ctx), 0);
+}
+
+static void make_chains(struct peers_world *w)
+{
+    lg_block_info_genesis(&w->our_info[0], w->f.g);
+    w->their_info[0] = w->our_info[0];
+    for (unsigned i = 0; i < PEERS_LENGTH; i++) {
+        w->ours[i] = make(w, &w->our_info[i + 1], &w->our_info[i], 0);
+        w->theirs[i] = make(w, &w->their_info[i + 1], &w->their_info[i], i < PEERS_COMMON ? 0 : 1);
+        if (i < 12)
+            peers_put(w, w->ours[i], &w->our_info[i + 1], true);
+    }
+    assert_true(lg_hash_eq(&w->ours[PEERS_COMMON - 1]->hash, &w->theirs[PEERS_COMMON - 1]->hash));
+    assert_false(lg_hash_eq(&w->ours[PEERS_COMMON]->hash, &w->theirs[PEERS_COMMON]->hash));
+}
+
+int peers_setup(void **state)
+{
+    struct sg_fault fault = {0};
+    struct peers_world *w = calloc(1, sizeof *w);
+    fixture_init(&w->f);
+    synth_init(&w->s, w->f.g);
+    log_init(&w->log);
+    make_chains(w);
+    fake_start(&w->a, &w->log, 'a', w->f.g);
+    fake_start(&w->b, &w->log, 'b', w->f.g);
+    assert_code(sg_clock_init(&w->clock, NULL, &fault), 0);
+    w->clock.mono_ms = mono_ms;
+    w->clock.ctx = w;
+    atomic_store(&w->mono, 1000000);
+    *state = w;
+    return 0;
+}
+
+int peers_teardown(void **state)
+{
+    struct peers_world *w = *state;
+    lg_peers_stop(w->peers);
+    fake_stop(&w->a);
+    fake_stop(&w->b);
+    for (unsigned i = 0; i < PEERS_LENGTH; i++) {
+        lg_block_free(w->ours[i]);
+        lg_block_free(w->theirs[i]);
+    }
+    log_fini(&w->log);
+    synth_fini(&w->s);
+    fixture_fini(&w->f);
+    free(w);
+    return 0;
+}
+
+void peers_start(struct peers_world *w, unsigned n, const char *first, const char *second)
+{
+    struct sg_fault fault = {0};
+    const char *const urls[] = {first, second};
+    const struct lg_peers_config config = {.urls = urls,
+        .n = n,
+        .data_dir = w->f.dir,
+        .genesis = w->f.g,
+        .clock = &w->clock,
+        .host = {w, offer_block, offer_statements}};
+    if (lg_peers_start(&w->peers, &config, &fault) != 0)
+        fail_msg("%s", fault.text);
+}
+
+void peers_start_a(struct peers_world *w)
+{
+    peers_start(w, 1, w->a.url, NULL);
+}
+
+void peers_pass(struct peers_world *w, sg_ms ms)
+{
+    atomic_fetch_add(&w->mono, ms);
+    lg_peers_result(w->peers, -1, 0, 0);
+}
+
+void peers_judge(struct peers_world *w, int peer, int err)
+{
+    lg_peers_result(w->peers, peer, w->ticket, err);
+}
+
+bool peers_is_state(struct peers_world *w, unsigned peer, const char *state)
+{
+    struct lg_peers_summary s;
+    lg_peers_summary(w->peers, &s);
+    return strcmp(s.peers[peer].state, state) == 0 && s.peers[peer].resting;
+}
+
+void peers_wait_state(struct peers_world *w, unsigned peer, const char *state)
+{
+    struct lg_peers_summary s;
+    for (unsigned i = 0; i < 4000 && !peers_is_state(w, peer, state); i++)
+        log_look(&w->log);
+    lg_peers_summary(w->peers, &s);
+    assert_string_equal(s.peers[peer].state, state);
+    assert_true(s.peers[peer].resting);
+}
+
+static bool rests(struct peers_world *w)
+{
+    struct lg_peers_summary s;
+    lg_peers_summary(w->peers, &s);
+    return s.peers[0].resting;
+}
+
+void peers_expect_rest(struct peers_world *w, sg_ms ms)
+{
+    for (unsigned i = 0; i < 4000 && !rests(w); i++)
+        log_look(&w->log);
+    const unsigned before = log_count(&w->log, "a ");
+    peers_pass(w, ms - 1);
+    for (unsigned i = 0; i < 4; i++) /* long enough for a thread that does not rest to show it */
+        log_look(&w->log);
+    assert_int_equal(log_count(&w->log, "a "), before);
+    peers_pass(w, 1);
+    log_expect(&w->log, "a status");
+}

@@ -1,0 +1,49 @@
+/* A node's peers thread, two peers that the test plays (fake_peer.h), a store with a branch, and a monotonic clock that stands still unless
+ * moved. The node around the thread is the test, which judges what is offered. Faults end the test. */
+#ifndef TEST_PEERS_FIXTURE_H
+#define TEST_PEERS_FIXTURE_H
+
+#include "ledger/peers.h"
+#include "tests/lib/fake_peer.h"
+#include "tests/lib/store_fixture.h"
+#include "tests/lib/synth.h"
+
+#include <stdatomic.h>
+
+#define PEERS_LENGTH 14
+#define PEERS_COMMON 5
+
+struct peers_world {
+    struct fixture f;
+    struct synth s;
+    struct event_log log;
+    /* two branches with PEERS_COMMON blocks in common: ours in the store up to height 12, theirs with the peers */
+    struct lg_block *ours[PEERS_LENGTH], *theirs[PEERS_LENGTH];
+    struct lg_block_info our_info[PEERS_LENGTH + 1], their_info[PEERS_LENGTH + 1];
+    struct fake_peer a, b;
+    struct sg_clock clock;
+    atomic_llong mono;
+    struct lg_peers *peers;
+    _Atomic int offer_err; /* what the node's queue says */
+    uint64_t ticket;       /* of the last offer */
+};
+
+int peers_setup(void **state);
+int peers_teardown(void **state);
+/* Start the thread with n peers. */
+void peers_start(struct peers_world *w, unsigned n, const char *first, const char *second);
+void peers_start_a(struct peers_world *w);
+/* Write a block into the store; connect: on top of the best branch. */
+void peers_put(
+    struct peers_world *w, const struct lg_block *b, const struct lg_block_info *info, bool connect);
+/* Time passes; the thread notices by a message that concerns nobody. */
+void peers_pass(struct peers_world *w, sg_ms ms);
+/* The verdict on one document of the last offer. */
+void peers_judge(struct peers_world *w, int peer, int err);
+/* Wait until a peer rests in this state: it follows the last event within moments. */
+void peers_wait_state(struct peers_world *w, unsigned peer, const char *state);
+bool peers_is_state(struct peers_world *w, unsigned peer, const char *state);
+/* Peer a hears nothing for ms - 1, and at ms it is asked for its status. */
+void peers_expect_rest(struct peers_world *w, sg_ms ms);
+
+#endif
