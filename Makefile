@@ -69,6 +69,7 @@ help:
 	@echo "make check        directions of includes, purity of cores, sizes, forbidden words; and that the checks can fail"
 	@echo "make lint         formatting, shell scripts, Python; and that the lints can fail"
 	@echo "make bench        measure"
+	@echo "make soak         kill a whole system CYCLES (1000) times by SIGKILL: nothing shown as held may be missing; half an hour"
 	@echo "make fuzz         fuzz each decoder for FUZZ_SECONDS (30)"
 	@echo "make deps         install what the build, the demonstration and the tests need (Debian, Ubuntu)"
 	@echo "make install      the three programs under PREFIX (/usr/local), DESTDIR respected"
@@ -141,7 +142,7 @@ fuzz-build: $(addprefix $(B)/tests/fuzz/,$(FUZZERS))
 bench-build: $(PROGRAMS) $(addprefix $(B)/tests/bench/,$(BENCHES))
 test-build: $(PROGRAMS) unit-build fuzz-build $(addprefix $(B)/tests/integration/,$(HELPERS))
 
-.PHONY: deps run test check lint bench fuzz
+.PHONY: deps run test check lint bench soak fuzz
 deps:
 	@.ci/deps test
 
@@ -169,6 +170,11 @@ bench:
 	@.ci/deps test
 	$(SUBMAKE) bench-build
 	@for b in $(BENCHES); do echo "== $$b"; GRIDWITNESS_BIN='$(BIN)' '$(B)'/tests/bench/$$b || exit 1; done
+
+soak:
+	@.ci/deps test
+	$(SUBMAKE) all
+	@GRIDWITNESS_BIN='$(BIN)' python3 tests/integration/soak_kill.py $(CYCLES)
 
 fuzz:
 	@.ci/deps fuzz

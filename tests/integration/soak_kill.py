@@ -1,0 +1,172 @@
+"""Power failures of a whole system, again and again: soak_kill.py [CYCLES] (make soak calls it; not part of make test).
+
+Four gateways and their relay on the loopback, on a virtual clock. A cycle: all are started, run for a random while (some cycles
+end before anything is ready), and all five are killed at once by SIGKILL. Every statement and body that a node has shown as held
+before the kill must be there after it. One gateway, another each time, is started alone and asked before any peer could have
+given it back what it lost.
+
+Reports the records that are missing (must be 0), and how long each gateway took from its start to `/readyz` 200 (goal: 2 s).
+Exit code 1 when a record is missing, a chain does not verify, or a gateway never gets ready. Writes nothing outside its
+temporary folder.
+
+Environment: GRIDWITNESS_SEED (default: the time; printed), GRIDWITNESS_TEST_SPEED (default 20)
+"""
+
+import sys
+
+sys.dont_write_bytecode = True  # nothing outside the temporary folder
+
+import hashlib  # noqa: E402
+import os  # noqa: E402
+import random  # noqa: E402
+import threading  # noqa: E402
+import time  # noqa: E402
+
+from network import Network, canonical, get  # noqa: E402
+
+SEED = int(os.environ.get("GRIDWITNESS_SEED", "0")) or time.time_ns() % 1000000
+GATEWAYS = 4
+LONGEST_RUN_S = 3.0  # a slot at twenty times the speed
+GOAL_S = 2.0
+GIVE_UP_S = 30
+
+
+def leaf(document):
+    return hashlib.sha256(b"\0" + canonical(document)).hexdigest()
+
+
+class Soak:
+    def __init__(self, net, cycles):
+        self.net = net
+        self.cycles = cycles
+        self.random = random.Random(SEED)
+        self.held = [set() for _ in range(GATEWAYS)]  # by node: (kind, digest), ever shown
+        self.fresh = [set() for _ in range(GATEWAYS)]  # since its last start
+        self.lost = set()  # (node, kind, digest)
+        self.checked = 0
+        self.recovery_s = []
+        self.pause = threading.Event()  # never set: its wait is a distance between two looks
+
+    # ---- what a node holds ----
+
+    def note(self, i):
+        """Remember what node i shows now: it was on its disk before it was shown."""
+        pool = self.net.json(i, "/v1/pool")
+        latest = self.net.json(i, "/v1/blocks/latest")
+        for found in (pool, latest and latest["block"]):
+            if found:
+                self.fresh[i].update(("statements", leaf(s)) for s in found["statements"])
+                self.fresh[i].update(("bodies", leaf(b)) for b in found["bodies"])
+
+    def check(self, i, records):
+        for kind, digest in records:
+            self.checked += 1
+            status = get("%s/v1/%s/%s" % (self.net.url(i), kind, digest))[0]
+            if status != 200 and (i, kind, digest) not in self.lost:
+                self.lost.add((i, kind, digest))
+                print("LOST on node %d: %s %s (status %d, seed %d)" % (i, kind, digest, status, SEED), flush=True)
+
+    # ---- one cycle ----
+
+    def start(self, numbers):
+        """Start these gateways and wait until each is ready."""
+        begin = {}
+        for i in numbers:
+            begin[i] = time.monotonic()
+            self.net.start_gateway(i)
+        while begin:
+            for i in list(begin):
+                if get(self.net.url(i) + "/readyz")[0] == 200:
+                    self.recovery_s.append(time.monotonic() - begin.pop(i))
+                elif time.monotonic() - begin[i] > GIVE_UP_S:
+                    raise AssertionError("gateway %d never ready: %s %s" % (i, get(self.net.url(i) + "/readyz"), self.net.nodes[i].errors[-5:]))
+            self.pause.wait(0.005)
+
+    def return_of(self, numbers):
+        self.start(numbers)
+        for i in numbers:
+            self.check(i, self.fresh[i])
+            self.held[i] |= self.fresh[i]
+            self.fresh[i] = set()
+
+    def run_for(self, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for i in range(GATEWAYS):
+                self.note(i)
+            self.pause.wait(min(0.2, max(0.0, end - time.monotonic())))
+
+    def first_blocks(self):
+        """An empty store without a peer waits three slots before it trusts itself: no recovery, so not measured."""
+        self.net.start_relay()
+        self.net.start_all()
+        self.net.wait_height(1)
+        self.kill_all()
+
+    def kill_all(self):
+        programs = [p for p in [*self.net.nodes, self.net.relay] if p]
+        for program in programs:
+            program.process.kill()  # all within a millisecond; waited for below
+        for program in programs:
+            program.kill()
+
+    def cycle(self):
+        order = self.random.sample(range(GATEWAYS), GATEWAYS)
+        self.net.start_relay()
+        self.return_of(order[:1])
+        if self.random.random() < 0.1:  # power fails again while the others start
+            for i in order[1:]:
+                self.net.start_gateway(i)
+            self.pause.wait(self.random.uniform(0, 0.1))
+        else:
+            self.return_of(order[1:])
+            self.run_for(self.random.uniform(0, LONGEST_RUN_S))
+        self.kill_all()
+
+    # ---- the end ----
+
+    def finish(self):
+        """All start once more, come to one tip, still hold everything ever shown, and every chain is valid."""
+        self.net.start_relay()
+        self.return_of(range(GATEWAYS))
+        height = self.net.wait_one_tip(deadline_s=60)["height"]
+        self.net.wait_height(height + 2)
+        self.net.wait_one_tip(deadline_s=60)
+        for i in range(GATEWAYS):
+            self.check(i, self.held[i])
+            code, words = self.net.verify(i)
+            if code != 0:
+                raise AssertionError("node %d: %s" % (i, words))
+        return self.net.height(0)
+
+    def report(self, done, begin):
+        times = sorted(self.recovery_s)
+        print(
+            "%d of %d cycles, %.0f s: %d records checked, %d lost; start to ready: median %.2f s, longest %.2f s (goal %.0f s), %d starts"
+            % (done, self.cycles, time.monotonic() - begin, self.checked, len(self.lost), times[len(times) // 2], times[-1], GOAL_S, len(times)),
+            flush=True,
+        )
+
+    def run(self):
+        begin = time.monotonic()
+        self.first_blocks()
+        for done in range(1, self.cycles + 1):
+            self.cycle()
+            if done % 10 == 0:
+                self.report(done, begin)
+        height = self.finish()
+        self.report(self.cycles, begin)
+        print("height %d, every chain valid" % height)
+        return 1 if self.lost else 0
+
+
+def main():
+    cycles = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    print("seed %d, %d cycles" % (SEED, cycles), flush=True)
+    with Network(gateways=GATEWAYS) as net:
+        code = Soak(net, cycles).run()
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
