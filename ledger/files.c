@@ -16,7 +16,8 @@ static int fail(struct sg_fault *fault, int err, const char *path, const char *w
     return err;
 }
 
-static int read_all(struct sg_buf *out, int fd)
+/* At most max bytes, whatever fstat has said: a file may grow while it is read. */
+static int read_all(struct sg_buf *out, int fd, size_t max)
 {
     uint8_t chunk[65536];
 
@@ -26,8 +27,12 @@ static int read_all(struct sg_buf *out, int fd)
             return sg_buf_err(out);
         if (n < 0 && errno != EINTR)
             return SG_EIO;
-        if (n > 0)
+        if (n > 0 && (size_t)n > max)
+            return SG_ETOO_LARGE;
+        if (n > 0) {
             sg_buf_put(out, chunk, (size_t)n);
+            max -= (size_t)n;
+        }
         if (sg_buf_err(out) != SG_OK)
             return sg_buf_err(out);
     }
@@ -48,7 +53,7 @@ int lg_file_read(struct sg_buf *out, const char *path, size_t max, struct sg_fau
         close(fd);
         return fail(fault, SG_ETOO_LARGE, path, "larger than this program reads");
     }
-    int err = read_all(out, fd);
+    int err = read_all(out, fd, max);
     close(fd);
     return err == SG_OK ? SG_OK : fail(fault, err, path, sg_err_text(err));
 }
