@@ -22,7 +22,7 @@ struct export
     bool first;
 };
 
-/* One page as JSON; *answer is the caller's to release. */
+/* One page; *answer is the caller's to release. */
 static int get(struct export *x, struct sg_http_answer *answer, const char *accept)
 {
     char url[500];
@@ -46,6 +46,8 @@ static int print_json(struct export *x, const struct sg_buf *body, bool *more)
 {
     struct lg_c0 c;
 
+    if (lg_c0_check(body->p, body->len) != SG_OK)
+        return SG_EMALFORMED;
     lg_c0_open(&c, body->p, body->len);
     lg_c0_object(&c);
     lg_c0_key(&c, "minutes");
@@ -115,8 +117,8 @@ static int run(struct export *x)
         int err = get(x, &answer, x->csv ? "text/csv" : "application/json");
         if (err == SG_OK && x->csv)
             print_csv(x, &answer.body, &more);
-        else if (err == SG_OK)
-            err = print_json(x, &answer.body, &more);
+        else if (err == SG_OK && (err = print_json(x, &answer.body, &more)) != SG_OK)
+            lg_cmd_failed(x->self, "%s: a page of minutes that no node serves", x->base);
         sg_buf_fini(&answer.body);
         if (err != SG_OK)
             return SG_EXIT_FAILED;
@@ -126,17 +128,33 @@ static int run(struct export *x)
     return fflush(stdout) == 0 ? SG_EXIT_GOOD : lg_cmd_failed(x->self, "standard output: write failed");
 }
 
+/* --csv and --json, wherever they stand, taken out of the arguments; their number goes down by one each. NULL: not exactly one. */
+static const char *take_format(int *argc, char **argv)
+{
+    const char *format = NULL;
+    int kept = 0, formats = 0;
+
+    for (int i = 0; i < *argc; i++) {
+        if (strcmp(argv[i], "--csv") == 0 || strcmp(argv[i], "--json") == 0) {
+            format = argv[i];
+            formats++;
+        } else
+            argv[kept++] = argv[i];
+    }
+    *argc = kept;
+    return formats == 1 ? format : NULL;
+}
+
 int lg_cmd_export(const struct lg_cmd *self, int argc, char **argv)
 {
     const char *base = NULL, *relay = NULL, *from = NULL, *to = NULL, *format = NULL;
     const struct lg_cmd_option options[] = {{"url", &base}, {"relay", &relay}, {"from", &from}, {"to", &to}};
     struct export x = {.self = self, .to = SG_MINUTE_END - 1, .first = true};
 
-    if (argc > 0 && (strcmp(argv[0], "--csv") == 0 || strcmp(argv[0], "--json") == 0))
-        format = argv[0];
+    format = take_format(&argc, argv);
     if (!format)
-        return lg_cmd_usage_error(self, "--csv or --json comes first");
-    if (lg_cmd_parse(self, argc - 1, argv + 1, options, SG_ARRAY_LEN(options), NULL, 0) != SG_OK)
+        return lg_cmd_usage_error(self, "one of --csv and --json is needed");
+    if (lg_cmd_parse(self, argc, argv, options, SG_ARRAY_LEN(options), NULL, 0) != SG_OK)
         return SG_EXIT_USAGE;
     if (!relay || relay[0] == '\0' || strlen(relay) > 32 ||
         strspn(relay, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(relay))

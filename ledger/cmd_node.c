@@ -27,6 +27,14 @@ static void read_path(
         sg_config_fail(s->config, root, "%s: the path is too long", key);
 }
 
+static bool is_own_url(const struct settings *s, const char *url)
+{
+    char own[128];
+
+    snprintf(own, sizeof(own), strchr(s->bind, ':') ? "http://[%s]:%u" : "http://%s:%u", s->bind, s->port);
+    return strcmp(own, url) == 0;
+}
+
 static void read_peers(struct settings *s, const struct sg_node *root)
 {
     const struct sg_node *list = sg_config_array(s->config, root, "peers", false, 0, LG_NODE_MAX_PEERS);
@@ -37,6 +45,8 @@ static void read_peers(struct settings *s, const struct sg_node *root)
             continue;
         if (sg_cli_url_check(url) != SG_OK)
             sg_config_fail(s->config, sg_config_item(list, i), "%s is not http://HOST:PORT", url);
+        if (is_own_url(s, url))
+            sg_config_fail(s->config, sg_config_item(list, i), "%s is this node itself", url);
         for (unsigned k = 0; k < s->npeers; k++)
             if (strcmp(s->peers[k], url) == 0)
                 sg_config_fail(s->config, sg_config_item(list, i), "%s is named twice", url);
@@ -101,8 +111,11 @@ static int run_node(const struct lg_cmd *self, const struct settings *s, const s
     };
 
     sg_cli_block_signals();
-    if (lg_node_start(&node, &config, &fault) != SG_OK)
-        return lg_cmd_failed(self, "%s", fault.text);
+    int err = lg_node_start(&node, &config, &fault);
+    if (err != SG_OK) {
+        lg_cmd_failed(self, "%s", fault.text);
+        return err == SG_ECONFIG ? SG_EXIT_USAGE : SG_EXIT_FAILED;
+    }
     printf("listening on %s:%u\n", s->bind, lg_node_port(node));
     fflush(stdout);
     int result = wait_for_end();

@@ -14,6 +14,7 @@
 
 #define PAGE_BLOCKS    64
 #define MAX_PAGE_BYTES (26u << 20)
+#define PAGE_MS        60000
 
 struct verify {
     const struct lg_cmd *self;
@@ -67,6 +68,10 @@ static int read_blocks(struct verify *v, struct lg_reader *r)
 
     if (err == SG_ENOT_FOUND)
         return SG_OK;
+    if (err != SG_OK) {
+        lg_cmd_failed(v->self, "INVALID: the store does not give its tip: %s", sg_err_text(err));
+        return err;
+    }
     v->goal = info.height;
     for (int64_t h = 1; err == SG_OK && h <= v->goal; h++) {
         struct sg_buf doc;
@@ -98,7 +103,8 @@ static int verify_data(struct verify *v, const char *data)
     if (err == SG_OK) {
         err = read_blocks(v, r);
         lg_reader_end(r);
-    }
+    } else
+        lg_cmd_failed(v->self, "%s: the store cannot be read: %s", data, sg_err_text(err));
     lg_reader_close(r);
     return err;
 }
@@ -134,15 +140,17 @@ static int get_page(struct verify *v, struct sg_http_client *http, const char *b
 {
     char url[400];
     struct sg_http_answer answer = {0};
+    int64_t before = lg_audit_tip(v->audit)->height;
 
-    snprintf(url, sizeof(url), "%s/v1/blocks?from=%lld&limit=%d", base,
-        (long long)lg_audit_tip(v->audit)->height + 1, PAGE_BLOCKS);
-    struct sg_http_call call = {.url = url, .max_answer = MAX_PAGE_BYTES};
+    snprintf(url, sizeof(url), "%s/v1/blocks?from=%lld&limit=%d", base, (long long)before + 1, PAGE_BLOCKS);
+    struct sg_http_call call = {.url = url, .max_answer = MAX_PAGE_BYTES, .timeout_ms = PAGE_MS};
     int err = sg_http_client_call(http, &call, &answer);
     if (err == SG_OK)
         err = answer.status == 200 ? take_page(v, &answer.body, more) : SG_EMALFORMED;
     if (err == SG_EMALFORMED || answer.status == 0)
         lg_cmd_failed(v->self, "%s: %s", url, sg_err_text(err));
+    if (lg_audit_tip(v->audit)->height == before)
+        *more = false; /* an empty page that promises another would go on for ever */
     sg_buf_fini(&answer.body);
     return err;
 }

@@ -14,7 +14,7 @@ static const struct lg_cmd commands[] = {
     {"tip", "--genesis FILE --data DIR", "where the chain in a folder stands, as JSON", lg_cmd_tip},
     {"proof", "RELAY MINUTE [--url URL]", "fetch the proof of a minute", lg_cmd_proof},
     {"verify-proof", "FILE --genesis FILE", "verify the proof of a minute, offline", lg_cmd_verify_proof},
-    {"export", "--csv|--json --relay ID [--url URL] [--from TIME] [--to TIME]", "write minutes as a table",
+    {"export", "(--csv | --json) --relay ID [--url URL] [--from TIME] [--to TIME]", "write minutes as a table",
         lg_cmd_export},
 };
 

@@ -177,9 +177,11 @@ static void publish(struct lg_node *n, int failed)
 static sg_ms sleep_ms(const struct lg_node *n)
 {
     sg_ms wake = n->ops->wake_at(n->engine);
+    sg_ms rest = n->tick_after_ms - n->config.clock->mono_ms(n->config.clock);
     if (wake == INT64_MAX)
         return MAX_SLEEP_MS;
     sg_ms wait = sg_clock_wait_ms(n->config.clock, wake);
+    wait = wait > rest ? wait : rest;
     return wait < MAX_SLEEP_MS ? wait : MAX_SLEEP_MS;
 }
 
@@ -194,9 +196,14 @@ static int step(struct lg_node *n)
         return err;
     if (err == SG_OK && is_final(err = take(n, m, clock->wall_ms(clock))))
         return err;
+    if (err == SG_ENOSPC)
+        lg_node_alarm(n, "disk_full");
     sg_ms now = clock->wall_ms(clock);
-    if (now >= n->ops->wake_at(n->engine))
-        err = n->ops->tick(n->engine, now);
+    if (now < n->ops->wake_at(n->engine) || (n->tick_failed && !rested))
+        return SG_OK;
+    err = n->ops->tick(n->engine, now);
+    n->tick_failed =
+        err != SG_OK; /* its time stays in the past: try again after a rest, not at once for ever */
     if (err == SG_ENOSPC)
         lg_node_alarm(n, "disk_full");
     return is_final(err) ? err : SG_OK;

@@ -51,6 +51,7 @@ struct lg_node {
     /* owned by the chain thread while it runs */
     struct lg_sqlite *sqlite;
     struct lg_engine *engine;
+    sg_ms tick_after_ms; /* mono: no tick before; one has failed */
 
     struct sg_queue *queue;
     pthread_t chain;
