@@ -116,7 +116,8 @@ static int run_node(const struct lg_cmd *self, const struct settings *s, const s
         lg_cmd_failed(self, "%s", fault.text);
         return err == SG_ECONFIG ? SG_EXIT_USAGE : SG_EXIT_FAILED;
     }
-    printf("listening on %s:%u\n", s->bind, lg_node_port(node));
+    printf(strchr(s->bind, ':') ? "listening on [%s]:%u\n" : "listening on %s:%u\n", s->bind,
+        lg_node_port(node));
     fflush(stdout);
     int result = wait_for_end();
     lg_node_stop(node);

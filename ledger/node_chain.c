@@ -199,11 +199,11 @@ static int step(struct lg_node *n)
     if (err == SG_ENOSPC)
         lg_node_alarm(n, "disk_full");
     sg_ms now = clock->wall_ms(clock);
-    if (now < n->ops->wake_at(n->engine) || (n->tick_failed && !rested))
+    if (now < n->ops->wake_at(n->engine) || clock->mono_ms(clock) < n->tick_after_ms)
         return SG_OK;
     err = n->ops->tick(n->engine, now);
-    n->tick_failed =
-        err != SG_OK; /* its time stays in the past: try again after a rest, not at once for ever */
+    if (err != SG_OK) /* its time stays in the past: again after a rest, not at once for ever */
+        n->tick_after_ms = clock->mono_ms(clock) + MAX_SLEEP_MS;
     if (err == SG_ENOSPC)
         lg_node_alarm(n, "disk_full");
     return is_final(err) ? err : SG_OK;
