@@ -88,6 +88,22 @@ SG_MUST_USE int lg_client_header_url(char dst[static LG_CLIENT_URL_SIZE], const 
 SG_MUST_USE int lg_client_header_parse(
     struct lg_client_header *out, const struct sg_http_answer *answer, int64_t height);
 
+/* GET /v1/minutes?relay=ID&from=M&to=M: {"minutes":[{"attested":[{"gw":kid},…],"body":{"min":M,…},"digest":hash},…],"next":M}. */
+#define LG_CLIENT_MAX_MINUTES (16u << 20) /* a page of 8 MiB, and one element more */
+struct lg_client_minute {
+    sg_minute min;
+    struct lg_hash digest;
+    bool
+        attested; /* a statement of the gateway that was asked for reads it, on the best branch or in the pool */
+};
+typedef void lg_client_minute_fn(void *ctx, const struct lg_client_minute *m);
+SG_MUST_USE int lg_client_minutes_url(
+    char dst[static LG_CLIENT_URL_SIZE], const char *url, const char *relay, sg_minute from, sg_minute to);
+/* Tells fn every minute of the page that is there, in growing order, or none at all. next: where the following page begins, to + 1
+ * when this was the last one. SG_EMALFORMED also for minutes outside from..to or out of order. */
+SG_MUST_USE int lg_client_minutes_parse(sg_minute *next, const struct sg_http_answer *answer, lg_kid kid,
+    sg_minute from, sg_minute to, lg_client_minute_fn *fn, void *ctx);
+
 /* The answer to POST /v1/statements: {"accepted":n,"known":n,"rejected":[{"code":c,"index":i}]}; index counts the statements of
  * the request, rejected is by increasing index. */
 struct lg_client_offer {

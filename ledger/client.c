@@ -3,108 +3,15 @@
  * Invariant: what a caller gets has every key that the header names, with the type and range of the documents; whatever else
  * a node sends is an error code, never a half-filled structure.
  * Refuses: answers that are not JSON, nest deeper than a document can inside an answer, or carry duplicate keys. */
-#include "lg_client.h"
+#include "ledger/client_json.h"
 #include "sg_text.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A document nests LG_C0_MAX_DEPTH deep; lists of blocks put it three levels down. */
-#define MAX_DEPTH    (LG_C0_MAX_DEPTH + 4)
 #define MAX_TIMEOUT  8000 /* ms, real */
-#define MAX_POSITION INT64_C(9007199254740991)
-
-/* ---- reading JSON ---- */
-
-/* Depth before parsing: the parser's own limit is 2048, and each level costs it memory. */
-static bool depth_ok(const uint8_t *p, size_t len)
-{
-    unsigned depth = 0;
-    bool text = false;
-
-    for (size_t i = 0; i < len; i++) {
-        if (text) {
-            if (p[i] == '\\')
-                i++;
-            else if (p[i] == '"')
-                text = false;
-        } else if (p[i] == '"') {
-            text = true;
-        } else if (p[i] == '{' || p[i] == '[') {
-            if (++depth > MAX_DEPTH)
-                return false;
-        } else if ((p[i] == '}' || p[i] == ']') && depth > 0) {
-            depth--;
-        }
-    }
-    return true;
-}
-
-/* An object, or NULL. */
-static json_t *parse_object(const struct sg_buf *body)
-{
-    json_t *root;
-
-    if (body->len == 0 || !depth_ok(body->p, body->len))
-        return NULL;
-    root = json_loadb((const char *)body->p, body->len, JSON_REJECT_DUPLICATES, NULL);
-    if (root && !json_is_object(root)) {
-        json_decref(root);
-        root = NULL;
-    }
-    return root;
-}
-
-static bool get_int(int64_t *out, const json_t *obj, const char *key, int64_t min, int64_t max)
-{
-    const json_t *v = json_object_get(obj, key);
-    json_int_t n = json_integer_value(v);
-
-    if (!json_is_integer(v) || n < min || n > max)
-        return false;
-    *out = n;
-    return true;
-}
-
-static bool get_hash(struct lg_hash *out, const json_t *obj, const char *key)
-{
-    const json_t *v = json_object_get(obj, key);
-
-    return json_is_string(v) &&
-           sg_hex_decode(out->b, sizeof out->b, json_string_value(v), json_string_length(v)) == 0;
-}
-
-/* The code of a problem document. A node's word for its own troubles must not read as one of ours: codes that never leave a
- * process, "ok" and unknown ones are malformed. */
-static int problem_of(const struct sg_buf *body)
-{
-    json_t *root = parse_object(body);
-    const char *code = json_string_value(json_object_get(root, "code"));
-    int err = code ? sg_err_of_code(code) : SG_EINVAL;
-
-    json_decref(root);
-    return err <= -(int)SG_ECANONICAL_NO && err > -(int)SG_ERR_COUNT ? err : SG_EMALFORMED;
-}
-
-/* 0 for an answer with status 200; else its error. */
-static int answer_err(const struct sg_http_answer *answer)
-{
-    if (answer->err)
-        return answer->err;
-    return answer->status == 200 ? 0 : problem_of(&answer->body);
-}
-
-static int open_answer(json_t **root, const struct sg_http_answer *answer)
-{
-    int err = answer_err(answer);
-
-    if (err)
-        return err;
-    *root = parse_object(&answer->body);
-    return *root ? 0 : SG_EMALFORMED;
-}
+#define MAX_POSITION LG_CLIENT_MAX_POSITION
 
 /* ---- URLs ---- */
 
@@ -205,7 +112,7 @@ int lg_client_genesis(struct sg_http_client *c, const char *url, struct sg_buf *
     if (err)
         return err;
     (void)get(c, &answer, full, LG_MAX_GENESIS_BYTES);
-    err = answer_err(&answer);
+    err = lg_client_json_err(&answer);
     if (!err && lg_c0_check(answer.body.p, answer.body.len))
         err = SG_EMALFORMED;
     if (!err) {
@@ -251,13 +158,14 @@ int lg_client_status_parse(struct lg_client_status *out, const struct sg_http_an
 {
     struct lg_client_status s;
     json_t *root = NULL;
-    int err = open_answer(&root, answer);
+    int err = lg_client_json_open(&root, answer);
 
     if (err)
         return err;
-    if (get_hash(&s.chain, root, "chain") && get_hash(&s.tip, root, "tip") &&
-        get_int(&s.height, root, "height", 0, MAX_POSITION) &&
-        get_int(&s.slot, root, "slot", -1, SG_MINUTE_END) && get_int(&s.time, root, "time", 0, SG_MS_END - 1))
+    if (lg_client_json_hash(&s.chain, root, "chain") && lg_client_json_hash(&s.tip, root, "tip") &&
+        lg_client_json_int(&s.height, root, "height", 0, MAX_POSITION) &&
+        lg_client_json_int(&s.slot, root, "slot", -1, SG_MINUTE_END) &&
+        lg_client_json_int(&s.time, root, "time", 0, SG_MS_END - 1))
         *out = s;
     else
         err = SG_EMALFORMED;
@@ -279,11 +187,11 @@ static void copy_detail(char why[static 160], const json_t *detail)
 
 int lg_client_ready_parse(char why[static 160], const struct sg_http_answer *answer)
 {
-    int err = answer_err(answer);
+    int err = lg_client_json_err(answer);
 
     why[0] = 0;
     if (err == SG_ENOT_READY) {
-        json_t *root = parse_object(&answer->body);
+        json_t *root = lg_client_json_object(&answer->body);
 
         copy_detail(why, json_object_get(root, "detail"));
         json_decref(root);
@@ -299,22 +207,23 @@ static bool get_last(struct lg_client_last *out, const json_t *obj, const char *
     memset(out, 0, sizeof *out);
     if (!v)
         return true;
-    return json_is_object(v) && get_int(&out->inc, v, "inc", 1, SG_MS_END - 1) &&
-           get_int(&out->seq, v, "seq", 1, MAX_POSITION) &&
-           get_int(&out->slot, v, "slot", 0, SG_MINUTE_END - 1) && get_hash(&out->leaf, v, "leaf");
+    return json_is_object(v) && lg_client_json_int(&out->inc, v, "inc", 1, SG_MS_END - 1) &&
+           lg_client_json_int(&out->seq, v, "seq", 1, MAX_POSITION) &&
+           lg_client_json_int(&out->slot, v, "slot", 0, SG_MINUTE_END - 1) &&
+           lg_client_json_hash(&out->leaf, v, "leaf");
 }
 
 int lg_client_gateway_parse(struct lg_client_gateway *out, const struct sg_http_answer *answer)
 {
     struct lg_client_gateway g;
     json_t *root = NULL;
-    int err = open_answer(&root, answer);
+    int err = lg_client_json_open(&root, answer);
 
     if (err)
         return err;
     if (get_last(&g.chain, root, "chain") && get_last(&g.pool, root, "pool") &&
-        get_int(&g.greatest_inc, root, "greatest_inc", 0, SG_MS_END - 1) &&
-        get_int(&g.greatest_slot, root, "greatest_slot", 0, SG_MINUTE_END - 1) &&
+        lg_client_json_int(&g.greatest_inc, root, "greatest_inc", 0, SG_MS_END - 1) &&
+        lg_client_json_int(&g.greatest_slot, root, "greatest_slot", 0, SG_MINUTE_END - 1) &&
         g.greatest_inc >= g.chain.inc && g.greatest_inc >= g.pool.inc)
         *out = g;
     else
@@ -353,14 +262,15 @@ int lg_client_statement_parse(
     struct lg_hash hash = {{0}};
     int64_t at = 0;
     json_t *root = NULL;
-    int err = open_answer(&root, answer);
+    int err = lg_client_json_open(&root, answer);
     bool ok;
 
     if (err)
         return err;
     ok = get_place(&there, root);
     if (ok && (there == LG_PLACE_MINED || there == LG_PLACE_CONFIRMED))
-        ok = get_int(&at, root, "height", 1, MAX_POSITION) && get_hash(&hash, root, "block");
+        ok = lg_client_json_int(&at, root, "height", 1, MAX_POSITION) &&
+             lg_client_json_hash(&hash, root, "block");
     json_decref(root);
     if (!ok)
         return SG_EMALFORMED;
@@ -373,7 +283,7 @@ int lg_client_statement_parse(
 int lg_client_statement_doc(struct sg_buf *doc, const struct sg_http_answer *answer)
 {
     json_t *root = NULL;
-    int err = open_answer(&root, answer);
+    int err = lg_client_json_open(&root, answer);
     char *text;
 
     if (err)
@@ -394,7 +304,7 @@ static bool read_header(struct lg_client_header *out, const json_t *element, int
     char *text = json_dumps(json_object_get(element, "header"), JSON_COMPACT | JSON_SORT_KEYS);
     struct lg_header h;
     struct lg_hash hash;
-    bool ok = text && get_hash(&out->hash, element, "hash");
+    bool ok = text && lg_client_json_hash(&out->hash, element, "hash");
 
     if (ok) {
         lg_header_hash(&hash, (const uint8_t *)text, strlen(text));
@@ -415,7 +325,7 @@ int lg_client_header_parse(struct lg_client_header *out, const struct sg_http_an
     struct lg_client_header h;
     const json_t *list;
     json_t *root = NULL;
-    int err = open_answer(&root, answer);
+    int err = lg_client_json_open(&root, answer);
 
     if (err)
         return err;
@@ -439,7 +349,7 @@ static bool read_rejected(struct lg_client_offer *o, const json_t *element, int6
     int err = code ? sg_err_of_code(code) : 0;
     int64_t index;
 
-    if (!get_int(&index, element, "index", *after + 1, (int64_t)offered - 1) || err == 0)
+    if (!lg_client_json_int(&index, element, "index", *after + 1, (int64_t)offered - 1) || err == 0)
         return false;
     *after = index;
     if (o->nrejected < SG_ARRAY_LEN(o->rejected)) {
@@ -457,14 +367,14 @@ int lg_client_offer_parse(struct lg_client_offer *out, const struct sg_http_answ
     int64_t accepted = 0, known = 0, after = -1;
     const json_t *list;
     json_t *root = NULL;
-    int err = open_answer(&root, answer);
+    int err = lg_client_json_open(&root, answer);
     bool ok;
 
     if (err)
         return err;
     list = json_object_get(root, "rejected");
-    ok = get_int(&accepted, root, "accepted", 0, offered) && get_int(&known, root, "known", 0, offered) &&
-         json_is_array(list);
+    ok = lg_client_json_int(&accepted, root, "accepted", 0, offered) &&
+         lg_client_json_int(&known, root, "known", 0, offered) && json_is_array(list);
     for (size_t i = 0; ok && i < json_array_size(list); i++)
         ok = read_rejected(&o, json_array_get(list, i), &after, offered);
     json_decref(root);

@@ -303,9 +303,72 @@ static void client_urls(void **state)
     assert_int_equal(lg_client_status_url(url, base), SG_ETOO_LARGE);
 }
 
+#define MINUTE(m, gw)                                                                                        \
+    "{\"attested\":[{\"gw\":\"00000000000000aa\",\"live\":6},{\"gw\":\"" gw                                  \
+    "\",\"live\":0}],\"body\":{\"min\":" m "},\"digest\":\"" H1 "\"}"
+
+struct heard {
+    unsigned n;
+    struct lg_client_minute all[4];
+};
+
+static void hear(void *ctx, const struct lg_client_minute *m)
+{
+    struct heard *h = ctx;
+
+    assert_in_range(h->n, 0, 3);
+    h->all[h->n++] = *m;
+}
+
+/* Minutes come in order, with whether the gateway attests them, and where the next page begins. */
+static void client_minutes_are_read(void **state)
+{
+    struct sg_http_answer a = answer_of(200, "{\"minutes\":[" MINUTE("10", "00000000000000bb") "," MINUTE(
+                                                 "12", "00000000000000cc") "],\"next\":15}");
+    struct heard h = {0};
+    sg_minute next = 0;
+
+    (void)state;
+    assert_int_equal(lg_client_minutes_parse(&next, &a, 0xbb, 10, 20, hear, &h), 0);
+    assert_int_equal(next, 15);
+    assert_int_equal(h.n, 2);
+    assert_true(h.all[0].min == 10 && h.all[0].attested && h.all[0].digest.b[0] == 0x11);
+    assert_true(h.all[1].min == 12 && !h.all[1].attested);
+    a = answer_of(200, "{\"minutes\":[]}");
+    assert_int_equal(lg_client_minutes_parse(&next, &a, 0xbb, 10, 20, hear, &h), 0);
+    assert_int_equal(next, 21);
+    assert_int_equal(h.n, 2);
+}
+
+/* One element that does not fit, or a page that leads nowhere, and nothing is heard. */
+static void client_minutes_that_do_not_fit_are_malformed(void **state)
+{
+    static const char *const texts[] = {"{}", "{\"minutes\":{}}", "{\"minutes\":[{}]}",
+        "{\"minutes\":[" MINUTE("10", "bb") "," MINUTE("10", "bb") "]}",
+        "{\"minutes\":[" MINUTE("9", "bb") "]}", "{\"minutes\":[" MINUTE("21", "bb") "]}",
+        "{\"minutes\":[" MINUTE("10", "bb") "],\"next\":10}", "{\"minutes\":[],\"next\":10}",
+        "{\"minutes\":[" MINUTE("10", "bb") "],\"next\":21}",
+        "{\"minutes\":[{\"attested\":[{}],\"body\":{\"min\":10},\"digest\":\"" H1 "\"}]}",
+        "{\"minutes\":[{\"attested\":[],\"body\":{\"min\":10},\"digest\":\"11\"}]}",
+        "{\"minutes\":[{\"body\":{\"min\":10},\"digest\":\"" H1 "\"}]}"};
+    struct heard h = {0};
+    sg_minute next = 77;
+
+    (void)state;
+    for (size_t i = 0; i < SG_ARRAY_LEN(texts); i++) {
+        struct sg_http_answer a = answer_of(200, texts[i]);
+
+        assert_int_equal(lg_client_minutes_parse(&next, &a, 0xbb, 10, 20, hear, &h), SG_EMALFORMED);
+    }
+    assert_int_equal(h.n, 0);
+    assert_int_equal(next, 77);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(client_minutes_are_read),
+        cmocka_unit_test(client_minutes_that_do_not_fit_are_malformed),
         cmocka_unit_test(client_status_is_read),
         cmocka_unit_test(client_status_that_does_not_fit_is_malformed),
         cmocka_unit_test(client_problem_gives_its_code),
