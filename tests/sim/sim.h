@@ -1,0 +1,453 @@
+/* A network of ledger nodes and gateways in one thread: real engines (lg_engine_pow) and the real state machine of signing
+ * (gateway/core/witness), on simulated clocks, links, disks, work, relays and signatures.
+ *
+ * One heap of events, ordered by (time, sequence number), drives everything; nothing else makes anything happen, and all that is drawn
+ * comes from one generator. So a seed and its options decide a run to the last bit: sim.trace is the hash over it.
+ *
+ * A machine is a gateway of the genesis, by its index there; the first nnodes of them also run a node. Time is true time in ms since
+ * the epoch; what a machine believes is its clock's business. Faults of the simulator itself abort. */
+#ifndef SIM_H
+#define SIM_H
+
+#include "gateway/core/trust.h"
+#include "gateway/core/witness.h"
+#include "ledger/core/engine.h"
+#include "ledger/core/hash_map.h"
+#include "tests/lib/mem_store.h"
+#include "tests/sim/sim_outbox.h"
+
+#define SIM_MAX_NODES   8
+#define SIM_MAX_GWS     10
+#define SIM_MAX_RELAYS  4
+#define SIM_MAX_LEDGERS 4
+#define SIM_START       INT64_C(1764000000000)
+#define SIM_MINUTE      (SIM_START / SG_MINUTE_MS)
+
+/* Seeded faults: each must be found (make sim-selftest). */
+enum sim_bug {
+    SIM_BUG_NONE,
+    SIM_BUG_FORGET,   /* a reorganisation does not bring back what it takes off */
+    SIM_BUG_UNSYNCED, /* acknowledged before it is on disk */
+    SIM_BUG_POOL,     /* a restart loses the pool */
+    SIM_BUG_ARRIVAL,  /* of two equal branches the one that came first stays */
+    SIM_BUG_CLAIM,    /* the weight that a header claims is believed */
+    SIM_BUG_UNCHECKED, /* signatures of statements are not verified */
+    SIM_BUG_BACKUP,   /* a restored backup goes on with its last incarnation */
+    SIM_BUGS
+};
+extern const char *const sim_bug_names[SIM_BUGS];
+
+enum sim_fault {
+    SIM_LOSS,
+    SIM_DUPLICATE,
+    SIM_DELAY,
+    SIM_CUT,
+    SIM_PARTITION,
+    SIM_CRASH,
+    SIM_DISK_FULL,
+    SIM_DISK_EIO,
+    SIM_CLOCK_STEP,
+    SIM_DRIFT,
+    SIM_FREEZE,
+    SIM_BACKUP,
+    SIM_RELAY,
+    SIM_SLOW_WORK,
+    SIM_HOSTILE,
+    SIM_FAULTS
+};
+extern const char *const sim_fault_names[SIM_FAULTS];
+
+struct sim_options {
+    uint64_t seed;
+    unsigned minutes; /* with faults; 0: drawn */
+    unsigned nodes;   /* 0: drawn */
+    uint32_t faults;  /* bits of enum sim_fault that may be drawn */
+    enum sim_bug bug;
+    bool verbose;
+};
+
+/* ---- chance ---- */
+uint64_t sim_rand(uint64_t *rng);
+/* 0..n-1; n > 0. */
+uint64_t sim_below(uint64_t *rng, uint64_t n);
+/* lo..hi */
+int64_t sim_between(uint64_t *rng, int64_t lo, int64_t hi);
+bool sim_chance(uint64_t *rng, unsigned permille);
+
+/* ---- events ---- */
+enum sim_event_kind {
+    EV_MSG,        /* p = struct sim_msg */
+    EV_NODE,       /* the engine wants to be woken; a = generation */
+    EV_SOLVED,     /* a = job, b = process */
+    EV_POLL,       /* a = peer, b = process */
+    EV_GATHER,     /* a = process */
+    EV_GW,         /* a = generation */
+    EV_OUTCOME,    /* a = relay, b = minute */
+    EV_START,      /* a machine starts again */
+    EV_FAULT,      /* a = enum sim_fault: an episode begins */
+    EV_FAULT_END,  /* a = enum sim_fault, b = detail */
+    EV_HOSTILE,    /* a = slot */
+    EV_RELEASE,    /* the hostile member lets go of what it withheld */
+    EV_MINUTE,     /* the relays close a minute */
+    EV_HEAL,
+    EV_PROBE,      /* look at everything */
+    EV_KINDS
+};
+struct sim_event {
+    sg_ms t;
+    uint64_t order;
+    enum sim_event_kind kind;
+    unsigned m;
+    uint64_t a, b;
+    void *p;
+};
+struct sim_heap {
+    struct sim_event *v;
+    size_t n, cap;
+    uint64_t next_order;
+};
+void sim_heap_push(struct sim_heap *h, const struct sim_event *e);
+bool sim_heap_pop(struct sim_heap *h, struct sim_event *out);
+
+/* ---- documents and messages ---- */
+
+/* Bytes that many share; ordinary documents are freed with their last user, blocks with the simulation. */
+struct sim_doc {
+    unsigned refs;
+    size_t len;
+    struct sim_block *block; /* when it is a block that was judged */
+    uint8_t b[];
+};
+struct sim_doc *sim_doc_new(const void *bytes, size_t len);
+struct sim_doc *sim_doc_ref(struct sim_doc *d);
+void sim_doc_drop(struct sim_doc *d);
+
+enum sim_msg_kind {
+    MSG_BLOCK,      /* docs[0] */
+    MSG_STATEMENTS, /* docs[0]: an offer passed on by a node */
+    MSG_STATUS,     /* where do you stand? */
+    MSG_STATUS_IS,  /* hash, height */
+    MSG_FETCH,      /* hashes: what I have, newest first */
+    MSG_PAGE,       /* docs: blocks; more */
+    MSG_POOL,
+    MSG_POOL_IS,    /* docs[0] or none */
+    MSG_OFFER,      /* docs[0]: statements of a gateway; id */
+    MSG_OFFER_IS,   /* id, codes */
+    MSG_ASK,        /* a gateway asks a node; id */
+    MSG_ASK_IS,     /* id and what lg_client_gateway, status, readyz say */
+    MSG_WHERE,      /* hashes: leaves, refs: what they are; id */
+    MSG_WHERE_IS,   /* id, codes: enum gw_said or -1 */
+    MSG_KINDS
+};
+#define SIM_BATCH 16
+struct sim_msg {
+    enum sim_msg_kind kind;
+    unsigned from, to; /* machines */
+    bool to_gateway;   /* else to the node there */
+    unsigned refs;
+    uint64_t id;
+    struct lg_hash hash;
+    int64_t height;
+    sg_ms clock, time, inc;
+    sg_minute slot;
+    bool ready, more;
+    unsigned n;
+    struct sim_doc *docs[SIM_BATCH];
+    struct lg_hash hashes[SIM_BATCH];
+    struct lg_statement_ref refs_of[SIM_BATCH];
+    int codes[SIM_BATCH];
+    int64_t heights[SIM_BATCH];
+};
+struct sim_msg *sim_msg_new(enum sim_msg_kind kind, unsigned from, unsigned to);
+void sim_msg_drop(struct sim_msg *m);
+
+/* ---- machines ---- */
+
+struct sim_clock { /* wall time of a machine: base_wall at true time base, then at its own pace */
+    sg_ms base, base_wall, base_run;
+    int ppm;
+};
+
+struct sim_peer {
+    bool tried, answered, tip_known, waiting, wants_pool;
+    unsigned polls;
+    sg_ms fetching_until; /* true time; a page is under way */
+};
+
+#define SIM_RECENT 64
+struct sim_node {
+    struct mem_store *store;
+    struct lg_engine *engine; /* NULL: down */
+    struct lg_host host;
+    struct sim *sim;
+    unsigned m;
+    uint64_t timer; /* generation */
+    struct sim_peer peers[SIM_MAX_NODES];
+    struct lg_block_info tip;
+    struct lg_hash *acked; /* leaves that this disk has promised to keep */
+    size_t nacked, cap_acked;
+    struct sim_doc *recent[SIM_RECENT]; /* offers that are held in full (ledger/node.c) */
+    unsigned next_recent;
+    struct sg_buf gathered_bodies, gathered_statements;
+    uint64_t reorgs, seen_reorgs;
+    bool failed; /* the disk failed for good: the process ends after this call */
+    bool full, calling;
+    struct sim_doc *withheld[SIM_BATCH];
+    unsigned nwithheld;
+};
+
+struct sim_ledger { /* what a gateway knows of a node, this round; and its offers to it */
+    unsigned m;
+    bool asking, answered, has_clock, agrees, ready;
+    uint64_t ask_id;
+    sg_ms ask_until, asked_wall;
+    struct lg_hash tip;
+    sg_ms tip_time, inc;
+    sg_minute slot;
+    bool busy;
+    uint64_t offer_id;
+    sg_ms offer_until, retry, patience;
+    int64_t next, all_until, gap_step;
+    unsigned n;
+    int64_t rows[SIM_BATCH];
+};
+
+struct sim_gateway {
+    struct sim_outbox box;
+    struct gw_witness_core core;
+    struct sim_ledger ledgers[SIM_MAX_LEDGERS];
+    unsigned nledgers;
+    bool up, want_ready;
+    uint64_t timer;
+    sg_minute slot;
+    sg_ms follow_wall, retry;
+    sg_minute reported[SIM_MAX_RELAYS];
+    struct lg_hash tip;
+    sg_ms tip_time;
+    bool following;
+    uint64_t follow_id;
+    struct lg_statement_ref followed[SIM_BATCH];
+    sg_ms follow_until;
+    unsigned follow_ledger;
+    enum gw_trust trust;
+    unsigned exits; /* stopped because another process signs with the key */
+    struct sim_outbox backup;
+    bool has_backup;
+    int64_t backup_height;
+};
+
+struct sim_machine {
+    struct sim_clock clock;
+    uint64_t process; /* number of the running process; grows with every start */
+    bool up, has_node, honest;
+    sg_ms frozen_until;
+    sg_ms start_wall, start_run, started;
+    struct sim_node node;
+    struct sim_gateway gw;
+};
+
+/* ---- the blocks that anybody ever made, judged once by rules and a view of the simulator's own ---- */
+struct sim_block {
+    struct sim_block *next; /* another copy of the same header */
+    struct sim_doc *doc;
+    struct lg_block *b; /* NULL: does not decode */
+    struct lg_block_info info;
+    const struct sim_block *parent; /* NULL: the genesis */
+    bool judged;
+    int verdict; /* of lg_block_check without a clock; when judged */
+    struct lg_statement_ref last[SIM_MAX_GWS]; /* seq 0: none */
+};
+struct sim_judge {
+    struct lg_map blocks; /* hash -> struct sim_block */
+    struct lg_map bodies; /* digest -> struct sim_places */
+    struct lg_map signed_by; /* leaf, and (gw, inc, seq) as a hash -> struct sim_machine: what honest gateways signed */
+};
+
+struct sim_truth {
+    struct sim_doc **docs; /* [relay * minutes + minute]; made when first read */
+    struct lg_hash *digests;
+    sg_minute first;
+    unsigned nrelays, minutes;
+};
+
+struct sim_net {
+    bool cut[SIM_MAX_GWS][SIM_MAX_GWS];
+    unsigned group[SIM_MAX_GWS]; /* of a partition */
+    unsigned loss, duplicate, delayed; /* permille */
+    sg_ms latency_min, latency_max, delay_max;
+};
+
+struct sim_stats {
+    uint64_t events, messages, blocks, statements, crashes, restarts, reorgs, deepest, deepest_calm, refused, excused;
+    uint64_t pairs, faults[SIM_FAULTS];
+    int64_t node_minutes;
+};
+
+struct sim {
+    struct sim_options opt;
+    uint64_t rng;
+    sg_ms now, heal, end;
+    bool healed;
+    sg_ms calm_from; /* from here on the promises of a good network are demanded; INT64_MAX: not yet */
+    struct sim_heap heap;
+    uint64_t trace, next_id;
+    struct lg_genesis *g;
+    uint8_t keys[SIM_MAX_GWS][SG_PUBLIC_KEY_BYTES];
+    struct sg_crypto crypto;
+    unsigned nnodes, ngws;
+    unsigned hostile; /* machine; SIM_MAX_GWS: none */
+    uint32_t hostile_ways;
+    bool hostile_stays;
+    uint32_t faults; /* bits that this seed drew */
+    sg_ms every[SIM_FAULTS];
+    unsigned relay_gap, relay_late; /* permille */
+    sg_ms work_max;
+    struct sim_net net;
+    struct sim_truth truth;
+    struct sim_judge judge;
+    struct sim_machine machines[SIM_MAX_GWS];
+    struct sim_stats stats;
+    bool broken;
+    char violation[400]; /* the first promise that was broken */
+};
+
+/* ---- sim.c: the world, its clocks and its loop ---- */
+struct sim *sim_new(const struct sim_options *o);
+void sim_free(struct sim *s);
+/* To the end, or to the first violation. */
+void sim_run(struct sim *s);
+/* A promise is broken: keeps the first and ends the run. */
+void sim_violate(struct sim *s, const char *fmt, ...) SG_PRINTF(2, 3);
+void sim_say(const struct sim *s, const char *fmt, ...) SG_PRINTF(2, 3);
+void sim_at(struct sim *s, sg_ms t, enum sim_event_kind kind, unsigned m, uint64_t a, uint64_t b);
+void sim_trace(struct sim *s, const void *bytes, size_t n);
+void sim_start_machine(struct sim *s, unsigned m);
+void sim_stop_machine(struct sim *s, unsigned m);
+sg_ms sim_wall(const struct sim *s, unsigned m);
+sg_ms sim_run_ms(const struct sim *s, unsigned m);
+/* The first true instant, not before now, at which the wall clock of m shows wall or more. */
+sg_ms sim_when(const struct sim *s, unsigned m, sg_ms wall);
+void sim_clock_set(struct sim *s, unsigned m, sg_ms wall, int ppm);
+
+/* ---- sim_world.c ---- */
+void sim_world_init(struct sim *s);
+void sim_world_fini(struct sim *s);
+/* The canonical body of a relay's minute. */
+const struct sim_doc *sim_truth_body(struct sim *s, unsigned relay, sg_minute min, struct lg_hash *digest);
+int sim_sign(struct sim *s, unsigned m, uint8_t sig[static SG_SIGNATURE_BYTES], const void *msg, size_t len);
+unsigned sim_gw_index(const struct sim *s, lg_kid gw);
+
+/* ---- sim_net.c ---- */
+/* Takes the message. */
+void sim_send(struct sim *s, struct sim_msg *m_take);
+bool sim_linked(const struct sim *s, unsigned from, unsigned to);
+
+/* ---- sim_node.c, sim_peers.c ---- */
+void sim_node_open(struct sim *s, unsigned m);
+void sim_node_close(struct sim *s, unsigned m);
+void sim_node_wake(struct sim *s, unsigned m);
+void sim_node_solved(struct sim *s, unsigned m, uint64_t job);
+void sim_node_gather(struct sim *s, unsigned m);
+void sim_node_arm(struct sim *s, unsigned m);
+/* The engine's answers. A store error ends the process. */
+int sim_node_block(struct sim *s, unsigned m, struct sim_doc *d, int from);
+int sim_node_statements(struct sim *s, unsigned m, struct sim_doc *d, int from, struct lg_offer *offer);
+void sim_node_message(struct sim *s, unsigned m, struct sim_msg *msg);
+void sim_peers_start(struct sim *s, unsigned m);
+void sim_peers_poll(struct sim *s, unsigned m, unsigned peer);
+void sim_peers_want(struct sim *s, unsigned m);
+void sim_peers_message(struct sim *s, unsigned m, struct sim_msg *msg);
+/* NULL when ready, else why not: ledger/node.c. */
+const char *sim_node_not_ready(const struct sim *s, unsigned m);
+/* Where a statement stands there: enum gw_said, or -1. */
+int sim_node_place(struct sim *s, unsigned m, const struct lg_statement_ref *ref, int64_t *height);
+/* sim_bug.c */
+bool sim_bug_drops(struct sim *s, unsigned m, struct sim_doc *d);
+void sim_bug_adopts(struct sim *s, unsigned m, struct sim_doc *d, int err);
+
+/* ---- sim_gateway.c, sim_commit.c ---- */
+void sim_gateway_start(struct sim *s, unsigned m);
+void sim_gateway_turn(struct sim *s, unsigned m);
+void sim_gateway_outcome(struct sim *s, unsigned m, unsigned relay, sg_minute min);
+void sim_gateway_message(struct sim *s, unsigned m, struct sim_msg *msg);
+void sim_gateway_arm(struct sim *s, unsigned m);
+void sim_gateway_give_up(struct sim *s, unsigned m, sg_ms inc);
+struct sim_ledger *sim_gateway_home(struct sim_gateway *g);
+void sim_commit_kick(struct sim *s, unsigned m);
+void sim_commit_answer(struct sim *s, unsigned m, struct sim_msg *msg);
+void sim_commit_rewind(struct sim *s, unsigned m, unsigned ledger, int64_t id);
+sg_ms sim_commit_wake(const struct sim_gateway *g);
+
+/* ---- sim_faults.c ---- */
+void sim_faults_draw(struct sim *s);
+void sim_faults_begin(struct sim *s, enum sim_fault f);
+void sim_faults_end(struct sim *s, const struct sim_event *e);
+void sim_faults_heal(struct sim *s);
+/* An older copy of the disk, or an empty one, takes its place; the machine is down. */
+void sim_restore_backup(struct sim *s, unsigned m, bool lost);
+void sim_take_backup(struct sim *s, unsigned m);
+
+/* ---- sim_hostile.c, sim_forge.c ---- */
+enum sim_hostile_way {
+    SIM_WITHHOLD,
+    SIM_EQUIVOCATE,
+    SIM_EXCLUDE,
+    SIM_COPY,
+    SIM_CLAIM,
+    SIM_GARBAGE,
+    SIM_FORGE,
+    SIM_WAYS
+};
+void sim_hostile_slot(struct sim *s, sg_minute slot);
+void sim_hostile_release(struct sim *s);
+bool sim_hostile_keeps(struct sim *s, const struct lg_block *b);
+
+struct sim_forgery { /* a block to be made by the hostile member */
+    const struct sim_block *parent; /* NULL: genesis */
+    sg_minute slot;
+    sg_ms time;
+    const struct lg_statement *const *statements; /* any order */
+    unsigned nstatements;
+    const struct lg_body *const *bodies;
+    unsigned nbodies;
+    int64_t more_weight; /* claimed beyond the true one */
+    bool bad_root, bad_signature;
+};
+struct sim_doc *sim_forge_block(struct sim *s, const struct sim_forgery *f);
+/* A statement of gateway m that follows on the branch that ends in parent. */
+struct lg_statement *sim_forge_statement(struct sim *s, unsigned m, const struct sim_block *parent, sg_minute slot,
+    sg_ms inc, const struct lg_hash *tip, const struct lg_read *reads, unsigned nreads, bool sign_well);
+
+/* ---- sim_judge.c: what the simulator itself thinks of blocks ---- */
+void sim_judge_fini(struct sim *s);
+/* The block of these bytes, decoded and judged as far as its parent is known. */
+struct sim_block *sim_judge_block(struct sim *s, struct sim_doc *d);
+/* The shared document of a block's bytes. */
+struct sim_doc *sim_judge_intern(struct sim *s, const struct lg_hash *hash, const uint8_t *doc, size_t len);
+/* A valid block by its hash; NULL for the chain id and for what is not known. */
+const struct sim_block *sim_judge_find(const struct sim *s, const struct lg_hash *hash);
+/* x is on the best branch of an honest node: what honest gateways say in it is what they signed. */
+void sim_judge_adopted(struct sim *s, const struct sim_block *x);
+bool sim_is_ancestor(const struct sim_block *a, const struct sim_block *end);
+/* < 0: a is the better end of a branch. NULL: genesis. */
+int sim_branch_cmp(const struct sim *s, const struct sim_block *a, const struct sim_block *b);
+int64_t sim_weigh(const struct sim *s, const struct lg_block *b, const struct sim_block *parent);
+
+/* ---- sim_check.c: the promises ---- */
+/* After every call into an engine. */
+void sim_check_node(struct sim *s, unsigned m);
+/* A block was handed to the engine of m, which answered err. */
+void sim_check_offered(struct sim *s, unsigned m, struct sim_doc *d, int err);
+bool sim_early(const struct sim *s, unsigned m, const struct sim_block *x);
+/* The engine of m acknowledges a statement. */
+void sim_check_acked(struct sim *s, unsigned m, const struct lg_hash *leaf);
+/* The engine of m was opened again: it holds exactly what was on disk. */
+void sim_check_reopened(struct sim *s, unsigned m);
+/* All that was acknowledged by m is held there. */
+void sim_check_promises(struct sim *s, unsigned m);
+/* An honest gateway signed this. */
+void sim_check_signed(struct sim *s, unsigned m, const struct sim_said *said);
+void sim_check_probe(struct sim *s);
+void sim_check_end(struct sim *s);
+
+#endif

@@ -1,0 +1,250 @@
+/* What the simulator itself thinks of every block that anybody ever made.
+ *
+ * A block is decoded and judged once, without a clock, by the rules of validity over a view that shares nothing with engines and stores:
+ * parent pointers, and of each block the last statement of every gateway. Its weight is counted here, not by lg_block_weigh. */
+#include "tests/sim/sim.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/lib/fake_crypto.h"
+
+/* The blocks that carry a body, newest first. */
+struct places {
+    struct places *next;
+    const struct sim_block *at;
+};
+
+static void put(struct lg_map *m, const struct lg_hash *key, void *value)
+{
+    if (lg_map_put(m, key, value) != 0)
+        abort();
+}
+
+static void *make(size_t size)
+{
+    void *p = calloc(1, size);
+    if (p == NULL)
+        abort();
+    return p;
+}
+
+void sim_judge_fini(struct sim *s)
+{
+    for (size_t i = 0; i < s->judge.blocks.cap; i++) {
+        struct sim_block *x = s->judge.blocks.slots[i].value;
+        while (x != NULL) {
+            struct sim_block *next = x->next;
+            lg_block_free(x->b);
+            x->doc->block = NULL;
+            sim_doc_drop(x->doc);
+            free(x);
+            x = next;
+        }
+    }
+    for (size_t i = 0; i < s->judge.bodies.cap; i++) {
+        struct places *p = s->judge.bodies.slots[i].value;
+        while (p != NULL) {
+            struct places *next = p->next;
+            free(p);
+            p = next;
+        }
+    }
+    lg_map_fini(&s->judge.blocks);
+    lg_map_fini(&s->judge.bodies);
+    lg_map_fini(&s->judge.signed_by);
+}
+
+/* ---- the view ---- */
+
+bool sim_is_ancestor(const struct sim_block *a, const struct sim_block *end)
+{
+    while (end != NULL && end->info.height > a->info.height)
+        end = end->parent;
+    return end == a;
+}
+
+struct end_view {
+    const struct sim *s;
+    const struct sim_block *end; /* NULL: genesis */
+};
+
+static int view_last(void *ctx, struct lg_statement_ref *out, lg_kid gw)
+{
+    const struct end_view *v = ctx;
+    unsigned i = sim_gw_index(v->s, gw);
+    if (v->end == NULL || i >= SIM_MAX_GWS || v->end->last[i].seq == 0)
+        return SG_ENOT_FOUND;
+    *out = v->end->last[i];
+    return 0;
+}
+
+static int view_body(void *ctx, struct lg_body_ref *out, const struct lg_hash *digest)
+{
+    const struct end_view *v = ctx;
+    for (const struct places *p = lg_map_get(&v->s->judge.bodies, digest); p != NULL; p = p->next) {
+        if (v->end == NULL || !sim_is_ancestor(p->at, v->end))
+            continue;
+        for (unsigned i = 0; i < p->at->b->nbodies; i++) {
+            const struct lg_body *b = p->at->b->bodies[i];
+            if (!lg_hash_eq(&b->digest, digest))
+                continue;
+            memset(out, 0, sizeof *out);
+            memcpy(out->relay, b->relay.p, b->relay.len);
+            out->min = b->min;
+            out->height = p->at->info.height;
+            return 0;
+        }
+    }
+    return SG_ENOT_FOUND;
+}
+
+static int view_ancestor(void *ctx, const struct lg_hash *hash)
+{
+    const struct end_view *v = ctx;
+    if (lg_hash_eq(hash, &v->s->g->id))
+        return 0;
+    const struct sim_block *x = sim_judge_find(v->s, hash);
+    return x != NULL && v->end != NULL && sim_is_ancestor(x, v->end) ? 0 : SG_ENOT_FOUND;
+}
+
+int64_t sim_weigh(const struct sim *s, const struct lg_block *b, const struct sim_block *parent)
+{
+    struct end_view v = {s, parent};
+    bool counted[SIM_MAX_GWS] = {false};
+    int64_t weight = 0;
+    for (unsigned i = 0; i < b->nstatements; i++) {
+        unsigned gw = sim_gw_index(s, b->statements[i]->gw);
+        if (gw < SIM_MAX_GWS && !counted[gw] && view_ancestor(&v, &b->statements[i]->tip) == 0) {
+            counted[gw] = true;
+            weight++;
+        }
+    }
+    return weight;
+}
+
+/* ---- judging ---- */
+
+const struct sim_block *sim_judge_find(const struct sim *s, const struct lg_hash *hash)
+{
+    for (const struct sim_block *x = lg_map_get(&s->judge.blocks, hash); x != NULL; x = x->next)
+        if (x->judged && x->verdict == 0)
+            return x;
+    return NULL;
+}
+
+static void note_valid(struct sim *s, struct sim_block *x)
+{
+    if (x->parent != NULL)
+        memcpy(x->last, x->parent->last, sizeof x->last);
+    for (unsigned i = 0; i < x->b->nstatements; i++)
+        lg_statement_ref_of(
+            &x->last[sim_gw_index(s, x->b->statements[i]->gw)], x->b->statements[i], x->info.height);
+    for (unsigned i = 0; i < x->b->nbodies; i++) {
+        const struct lg_hash *digest = &x->b->bodies[i]->digest;
+        struct places *p = make(sizeof *p);
+        p->at = x;
+        p->next = lg_map_get(&s->judge.bodies, digest);
+        put(&s->judge.bodies, digest, p);
+    }
+    s->stats.blocks++;
+}
+
+/* What an honest gateway says is what it signed, and what it read is what the relay showed. */
+static void check_honest(struct sim *s, const struct sim_block *x)
+{
+    for (unsigned i = 0; i < x->b->nstatements; i++) {
+        const struct lg_statement *st = x->b->statements[i];
+        unsigned gw = sim_gw_index(s, st->gw);
+        if (gw >= s->ngws || gw == s->hostile)
+            continue;
+        if (lg_map_get(&s->judge.signed_by, &st->leaf) != &s->machines[gw])
+            sim_violate(s, "block %lld carries a statement of gateway %u that it never signed",
+                (long long)x->info.height, gw);
+    }
+}
+
+static void judge(struct sim *s, struct sim_block *x)
+{
+    const struct lg_header *h = &x->b->header;
+    struct lg_block_info root;
+    bool first = lg_hash_eq(&h->prev, &s->g->id);
+    x->parent = first ? NULL : sim_judge_find(s, &h->prev);
+    if (!first && x->parent == NULL)
+        return; /* its parent has not been seen, or is invalid */
+    struct end_view v = {s, x->parent};
+    struct lg_view view = {
+        .ctx = &v, .last_statement = view_last, .body = view_body, .ancestor = view_ancestor};
+    struct lg_rules rules = {.genesis = s->g, .crypto = &fake_crypto};
+    lg_block_info_genesis(&root, s->g);
+    const struct lg_block_info *parent = first ? &root : &x->parent->info;
+    lg_block_info_of(&x->info, x->b, parent);
+    x->judged = true;
+    x->verdict = lg_block_check(&rules, x->b, parent, &view, -1);
+    if (x->verdict == 0 && h->weight != sim_weigh(s, x->b, x->parent))
+        sim_violate(s, "the rules let a weight of %lld pass that is %lld", (long long)h->weight,
+            (long long)sim_weigh(s, x->b, x->parent));
+    if (x->verdict == 0)
+        note_valid(s, x);
+}
+
+static struct sim_block *add(struct sim *s, struct sim_doc *d)
+{
+    struct sim_block *x = make(sizeof *x);
+    x->doc = sim_doc_ref(d);
+    d->block = x;
+    if (lg_block_decode(&x->b, d->b, d->len) != 0) {
+        struct lg_hash key;
+        x->judged = true;
+        x->verdict = SG_ESHAPE;
+        sg_sha256(key.b, d->b, d->len);
+        x->next = lg_map_get(&s->judge.blocks, &key);
+        put(&s->judge.blocks, &key, x);
+        return x;
+    }
+    x->next = lg_map_get(&s->judge.blocks, &x->b->hash);
+    put(&s->judge.blocks, &x->b->hash, x);
+    return x;
+}
+
+struct sim_block *sim_judge_block(struct sim *s, struct sim_doc *d)
+{
+    struct sim_block *x = d->block != NULL ? d->block : add(s, d);
+    if (!x->judged)
+        judge(s, x);
+    return x;
+}
+
+struct sim_doc *sim_judge_intern(struct sim *s, const struct lg_hash *hash, const uint8_t *doc, size_t len)
+{
+    for (struct sim_block *x = lg_map_get(&s->judge.blocks, hash); x != NULL; x = x->next)
+        if (x->doc->len == len && memcmp(x->doc->b, doc, len) == 0)
+            return x->doc;
+    struct sim_doc *d = sim_doc_new(doc, len);
+    add(s, d);
+    sim_doc_drop(d); /* the judge keeps it */
+    return d;
+}
+
+void sim_judge_adopted(struct sim *s, const struct sim_block *x)
+{
+    check_honest(s, x);
+}
+
+int sim_branch_cmp(const struct sim *s, const struct sim_block *a, const struct sim_block *b)
+{
+    struct lg_block_info root;
+    lg_block_info_genesis(&root, s->g);
+    const struct sim_block *fa = a, *fb = b;
+    if (a == b)
+        return 0;
+    if (a == NULL || b == NULL)
+        return a == NULL ? 1 : -1;
+    if (a->info.weight_sum == b->info.weight_sum && a->info.height == b->info.height) {
+        while (fa->parent != fb->parent) {
+            fa = fa->parent;
+            fb = fb->parent;
+        }
+    }
+    return lg_branch_cmp(&a->info, &fa->info, &b->info, &fb->info);
+}

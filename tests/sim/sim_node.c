@@ -1,0 +1,305 @@
+/* The shell of one node: what ledger/node.c and node_chain.c do around the engine, on simulated parts.
+ *
+ * Every call into the engine goes through begin_call and end_call: an error of the disk that the contract calls final ends the process,
+ * and after every call the promises are checked. Host calls come after the commit that justifies them, never inside one. */
+#include "tests/sim/sim.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GATHER_MS 20
+
+/* ---- what the engine asks of its node ---- */
+
+static struct sim_node *told(void *ctx)
+{
+    struct sim_node *n = ctx;
+    if (mem_store_in_transaction(n->store))
+        sim_violate(n->sim, "node %u tells its host something inside a transaction", n->m);
+    return n;
+}
+
+static void host_work(void *ctx, const struct lg_job *job)
+{
+    struct sim_node *n = told(ctx);
+    struct sim *s = n->sim;
+    sg_ms takes = s->work_max == 0 ? 0 : sim_between(&s->rng, 0, s->work_max);
+    sim_at(s, s->now + takes, EV_SOLVED, n->m, job->id, s->machines[n->m].process);
+}
+
+static void host_work_stop(void *ctx)
+{
+    (void)told(ctx);
+}
+
+static void host_announce_block(void *ctx, const struct lg_block *b, int from)
+{
+    struct sim_node *n = told(ctx);
+    struct sim *s = n->sim;
+    struct sim_doc *d = sim_judge_intern(s, &b->hash, b->doc, b->doc_len);
+    if (n->m == s->hostile && sim_hostile_keeps(s, b)) {
+        if (n->nwithheld < SIM_BATCH)
+            n->withheld[n->nwithheld++] = sim_doc_ref(d);
+        return;
+    }
+    for (unsigned p = 0; p < s->nnodes; p++) {
+        if (p == n->m || (int)p == from || !n->peers[p].answered)
+            continue;
+        struct sim_msg *m = sim_msg_new(MSG_BLOCK, n->m, p);
+        m->docs[m->n++] = sim_doc_ref(d);
+        sim_send(s, m);
+    }
+}
+
+static void join(struct sg_buf *out, const uint8_t *doc, size_t len)
+{
+    if (out->len > 0)
+        sg_buf_puts(out, ",");
+    sg_buf_put(out, doc, len);
+}
+
+static void host_announce_statements(void *ctx, struct lg_statement *const *st, unsigned n_st,
+    struct lg_body *const *bodies, unsigned nb, int from)
+{
+    struct sim_node *n = told(ctx);
+    (void)from; /* what is passed on comes over REST, which does not know its peers by number */
+    if (n->gathered_statements.len == 0)
+        sim_at(n->sim, n->sim->now + GATHER_MS, EV_GATHER, n->m, n->sim->machines[n->m].process, 0);
+    for (unsigned i = 0; i < nb; i++)
+        join(&n->gathered_bodies, bodies[i]->doc, bodies[i]->doc_len);
+    for (unsigned i = 0; i < n_st; i++)
+        join(&n->gathered_statements, st[i]->doc, st[i]->doc_len);
+}
+
+static void host_want_block(void *ctx, const struct lg_hash *hash, int from)
+{
+    struct sim_node *n = told(ctx);
+    (void)hash;
+    (void)from;
+    sim_peers_want(n->sim, n->m);
+}
+
+static void host_event(void *ctx, const struct lg_event_msg *e)
+{
+    struct sim_node *n = told(ctx);
+    struct sim *s = n->sim;
+    if (e->kind == LG_EVENT_REORG) {
+        n->reorgs++;
+        s->stats.reorgs++;
+        if ((uint64_t)e->depth > s->stats.deepest)
+            s->stats.deepest = (uint64_t)e->depth;
+        sim_say(s, "node %u reorganises %" PRId64 " blocks to height %" PRId64, n->m, e->depth, e->tip.height);
+        for (unsigned i = 0; i < SIM_RECENT; i++) {
+            sim_doc_drop(n->recent[i]);
+            n->recent[i] = NULL;
+        }
+        if (s->machines[n->m].honest && s->now >= s->calm_from) {
+            s->stats.deepest_calm =
+                (uint64_t)e->depth > s->stats.deepest_calm ? (uint64_t)e->depth : s->stats.deepest_calm;
+            if (e->depth > 2)
+                sim_violate(s, "node %u: a reorganisation of %" PRId64 " blocks on a good network", n->m, e->depth);
+        }
+    } else if (e->kind == LG_EVENT_ALARM) {
+        sim_say(s, "node %u alarm %s", n->m, e->alarm);
+        if (strcmp(e->alarm, "own_block_invalid") == 0)
+            sim_violate(s, "node %u made an invalid block", n->m);
+    }
+}
+
+static int host_sign(void *ctx, uint8_t sig[static SG_SIGNATURE_BYTES], const void *msg, size_t len)
+{
+    struct sim_node *n = ctx;
+    return sim_sign(n->sim, n->m, sig, msg, len);
+}
+
+void sim_node_gather(struct sim *s, unsigned m)
+{
+    struct sim_node *n = &s->machines[m].node;
+    struct sg_buf doc;
+    if (n->gathered_statements.len == 0)
+        return;
+    sg_buf_init(&doc, SIZE_MAX);
+    sg_buf_puts(&doc, "{\"bodies\":[");
+    sg_buf_put(&doc, n->gathered_bodies.p, n->gathered_bodies.len);
+    sg_buf_puts(&doc, "],\"statements\":[");
+    sg_buf_put(&doc, n->gathered_statements.p, n->gathered_statements.len);
+    sg_buf_puts(&doc, "]}");
+    sg_buf_reset(&n->gathered_bodies);
+    sg_buf_reset(&n->gathered_statements);
+    struct sim_doc *d = sim_doc_new(doc.p, doc.len);
+    sg_buf_fini(&doc);
+    for (unsigned p = 0; p < s->nnodes; p++) {
+        if (p == m || !n->peers[p].answered)
+            continue;
+        struct sim_msg *msg = sim_msg_new(MSG_STATEMENTS, m, p);
+        msg->docs[msg->n++] = sim_doc_ref(d);
+        sim_send(s, msg);
+    }
+    sim_doc_drop(d);
+}
+
+/* ---- calls ---- */
+
+void sim_node_arm(struct sim *s, unsigned m)
+{
+    struct sim_node *n = &s->machines[m].node;
+    if (n->engine == NULL)
+        return;
+    sg_ms wake = lg_engine_pow.wake_at(n->engine);
+    n->timer++;
+    if (wake == INT64_MAX)
+        return;
+    sg_ms at = sim_when(s, m, wake);
+    if (n->full && at < s->now + 1000)
+        at = s->now + 1000; /* what a full disk refused is tried again, not at once */
+    if (at <= s->end)
+        sim_at(s, at, EV_NODE, m, n->timer, 0);
+}
+
+static int end_call(struct sim *s, unsigned m, int err)
+{
+    struct sim_node *n = &s->machines[m].node;
+    n->full = err == SG_ENOSPC;
+    if (s->opt.bug == SIM_BUG_UNSYNCED && sim_chance(&s->rng, 200))
+        mem_store_sync(n->store);
+    if (err == SG_EIO || err == SG_ECORRUPT) {
+        if (err == SG_ECORRUPT || mem_store_failures(n->store) == 0) {
+            sim_violate(s, "node %u: %s without a fault of its disk", m, sg_err_code(err));
+            return err;
+        }
+        n->failed = true;
+        sim_stop_machine(s, m);
+        sim_at(s, s->now + sim_between(&s->rng, 500, 60000), EV_START, m, 0, 0);
+        return err;
+    }
+    if (err == SG_ENOMEM)
+        abort();
+    sim_check_node(s, m);
+    sim_node_arm(s, m);
+    return err;
+}
+
+void sim_node_wake(struct sim *s, unsigned m)
+{
+    struct lg_engine *e = s->machines[m].node.engine;
+    sg_ms now = sim_wall(s, m);
+    if (e == NULL)
+        return;
+    if (now < lg_engine_pow.wake_at(e)) {
+        sim_node_arm(s, m);
+        return;
+    }
+    int err = end_call(s, m, lg_engine_pow.tick(e, now));
+    e = s->machines[m].node.engine;
+    if (err == 0 && e != NULL && !s->broken && lg_engine_pow.wake_at(e) <= now)
+        sim_violate(s, "node %u: a tick at %" PRId64 " asks to be woken at %" PRId64, m, now,
+            lg_engine_pow.wake_at(e));
+}
+
+void sim_node_solved(struct sim *s, unsigned m, uint64_t job)
+{
+    struct lg_engine *e = s->machines[m].node.engine;
+    if (e != NULL)
+        (void)end_call(s, m, lg_engine_pow.solved(e, job, 0, sim_wall(s, m)));
+}
+
+int sim_node_block(struct sim *s, unsigned m, struct sim_doc *d, int from)
+{
+    struct sim_node *n = &s->machines[m].node;
+    enum lg_block_verdict verdict = LG_BLOCK_KNOWN;
+    int err = 0;
+    if (!sim_bug_drops(s, m, d))
+        err = lg_engine_pow.offer_block(n->engine, &verdict, d->b, d->len, sim_wall(s, m), from);
+    s->stats.refused += err != 0;
+    sim_bug_adopts(s, m, d, err);
+    err = end_call(s, m, err);
+    if (n->engine != NULL && !s->broken)
+        sim_check_offered(s, m, d, err);
+    return err;
+}
+
+/* The offers that this node holds in full (ledger/node.c): answered without the engine. */
+static bool recent(const struct sim_node *n, const struct sim_doc *d)
+{
+    for (unsigned i = 0; i < SIM_RECENT; i++)
+        if (n->recent[i] != NULL && n->recent[i]->len == d->len && memcmp(n->recent[i]->b, d->b, d->len) == 0)
+            return true;
+    return false;
+}
+
+static void remember(struct sim_node *n, struct sim_doc *d)
+{
+    sim_doc_drop(n->recent[n->next_recent]);
+    n->recent[n->next_recent] = sim_doc_ref(d);
+    n->next_recent = (n->next_recent + 1) % SIM_RECENT;
+}
+
+int sim_node_statements(struct sim *s, unsigned m, struct sim_doc *d, int from, struct lg_offer *offer)
+{
+    struct sim_node *n = &s->machines[m].node;
+    memset(offer, 0, sizeof *offer);
+    if (from < 0 && recent(n, d)) {
+        offer->known = 1;
+        return 0;
+    }
+    int err = lg_engine_pow.offer_statements(n->engine, offer, d->b, d->len, sim_wall(s, m), from);
+    s->stats.statements += offer->accepted;
+    if (err == 0 && from < 0 && offer->nrejected == 0 && offer->nstatements > 0)
+        remember(n, d);
+    return end_call(s, m, err);
+}
+
+/* ---- start and stop ---- */
+
+void sim_node_open(struct sim *s, unsigned m)
+{
+    struct sim_node *n = &s->machines[m].node;
+    n->host = (struct lg_host){.ctx = n,
+        .work = host_work,
+        .work_stop = host_work_stop,
+        .announce_block = host_announce_block,
+        .announce_statements = host_announce_statements,
+        .want_block = host_want_block,
+        .event = host_event,
+        .sign = host_sign};
+    struct lg_engine_config c = {.genesis = s->g,
+        .crypto = &s->crypto,
+        .store = mem_store_vtable(n->store),
+        .host = &n->host,
+        .has_key = true,
+        .kid = s->g->gateways[m].id};
+    int err = lg_engine_pow.open(&n->engine, &c);
+    if (err != 0) {
+        n->engine = NULL;
+        sim_violate(s, "node %u does not open its store: %s", m, sg_err_code(err));
+        return;
+    }
+    n->failed = n->full = false;
+    sim_check_reopened(s, m);
+    sim_check_promises(s, m);
+    sim_check_node(s, m);
+    sim_node_arm(s, m);
+    sim_peers_start(s, m);
+}
+
+void sim_node_close(struct sim *s, unsigned m)
+{
+    struct sim_node *n = &s->machines[m].node;
+    mem_store_fail(n->store, 0, 0, false);
+    mem_store_keeps(n->store, false);
+    mem_store_crash(n->store);
+    if (s->opt.bug == SIM_BUG_POOL)
+        mem_store_lose_pool(n->store);
+    if (n->engine != NULL)
+        lg_engine_pow.close(n->engine);
+    n->engine = NULL;
+    n->timer++;
+    sg_buf_reset(&n->gathered_bodies);
+    sg_buf_reset(&n->gathered_statements);
+    for (unsigned i = 0; i < SIM_RECENT; i++) {
+        sim_doc_drop(n->recent[i]);
+        n->recent[i] = NULL;
+    }
+}

@@ -1,0 +1,195 @@
+/* The outbox of a simulated gateway. Invariant: an item is open or carried by exactly one statement that is not DEAD; ids grow in the
+ * order of signing. */
+#include "tests/sim/sim_outbox.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/core/witness.h"
+#include "tests/sim/sim.h"
+
+static void *grow(void *v, unsigned n, unsigned *cap, size_t size)
+{
+    if (n < *cap)
+        return v;
+    *cap = *cap == 0 ? 64 : *cap * 2;
+    v = realloc(v, *cap * size);
+    if (v == NULL)
+        abort();
+    return v;
+}
+
+void sim_outbox_fini(struct sim_outbox *o)
+{
+    for (unsigned i = 0; i < o->nsaid; i++) {
+        sim_doc_drop(o->said[i].doc);
+        free(o->said[i].items);
+    }
+    free(o->said);
+    free(o->items);
+    memset(o, 0, sizeof *o);
+}
+
+void sim_outbox_copy(struct sim_outbox *to, const struct sim_outbox *from)
+{
+    sim_outbox_fini(to);
+    *to = *from;
+    to->items = malloc((from->cap_items + 1) * sizeof *to->items);
+    to->said = malloc((from->cap_said + 1) * sizeof *to->said);
+    if (to->items == NULL || to->said == NULL)
+        abort();
+    if (from->nitems > 0)
+        memcpy(to->items, from->items, from->nitems * sizeof *to->items);
+    for (unsigned i = 0; i < from->nsaid; i++) {
+        struct sim_said *said = &to->said[i];
+        *said = from->said[i];
+        sim_doc_ref(said->doc);
+        said->items = malloc((said->nitems + 1) * sizeof *said->items);
+        if (said->items == NULL)
+            abort();
+        if (said->nitems > 0)
+            memcpy(said->items, from->said[i].items, said->nitems * sizeof *said->items);
+    }
+}
+
+const struct sim_item *sim_outbox_item(const struct sim_outbox *o, unsigned relay, sg_minute min)
+{
+    for (unsigned i = o->nitems; i-- > 0;)
+        if (o->items[i].relay == relay && o->items[i].min == min)
+            return &o->items[i];
+    return NULL;
+}
+
+bool sim_outbox_put(struct sim_outbox *o, const struct sim_item *item)
+{
+    struct sim_item *old = (struct sim_item *)(uintptr_t)sim_outbox_item(o, item->relay, item->min);
+    if (o->full)
+        return false;
+    if (old != NULL) {
+        /* a pair takes the place of a gap that no statement has named yet */
+        if (old->is_read || !item->is_read || old->carried != 0)
+            return false;
+        *old = *item;
+        return true;
+    }
+    o->items = grow(o->items, o->nitems, &o->cap_items, sizeof *o->items);
+    o->items[o->nitems++] = *item;
+    return true;
+}
+
+static int by_minute(const void *a, const void *b)
+{
+    const struct gw_item *x = a, *y = b;
+    if (x->min != y->min)
+        return x->min < y->min ? -1 : 1;
+    return x->relay < y->relay ? -1 : x->relay > y->relay;
+}
+
+struct gw_item *sim_outbox_open(const struct sim_outbox *o, unsigned *n, sg_minute first, sg_minute last)
+{
+    struct gw_item *v = malloc((o->nitems - o->first_open + 1) * sizeof *v);
+    if (v == NULL)
+        abort();
+    *n = 0;
+    for (unsigned i = o->first_open; i < o->nitems; i++) {
+        const struct sim_item *it = &o->items[i];
+        if (it->carried != 0 || it->min < first || it->min > last)
+            continue;
+        v[(*n)++] = (struct gw_item){.id = i,
+            .relay = it->relay,
+            .min = it->min,
+            .is_read = it->is_read,
+            .reason = it->reason,
+            .live = it->live,
+            .body_len = it->body_len,
+            .digest = it->digest};
+    }
+    qsort(v, *n, sizeof *v, by_minute);
+    return v;
+}
+
+struct sim_said *sim_outbox_find(struct sim_outbox *o, sg_ms inc, int64_t seq)
+{
+    for (unsigned i = o->nsaid; i-- > 0;)
+        if (o->said[i].inc == inc && o->said[i].seq == seq)
+            return &o->said[i];
+    return NULL;
+}
+
+struct sim_said *sim_outbox_say(struct sim_outbox *o, const struct sim_said *said, struct sim_doc *doc,
+    const struct gw_item *items, unsigned n)
+{
+    if (o->full || sim_outbox_find(o, said->inc, said->seq) != NULL)
+        return NULL;
+    o->said = grow(o->said, o->nsaid, &o->cap_said, sizeof *o->said);
+    struct sim_said *row = &o->said[o->nsaid++];
+    *row = *said;
+    row->id = o->nsaid;
+    row->doc = sim_doc_ref(doc);
+    row->items = malloc((n + 1) * sizeof *row->items);
+    if (row->items == NULL)
+        abort();
+    row->nitems = n;
+    for (unsigned i = 0; i < n; i++) {
+        row->items[i] = (unsigned)items[i].id;
+        assert(o->items[items[i].id].carried == 0);
+        o->items[items[i].id].carried = row->id;
+    }
+    while (o->first_open < o->nitems && o->items[o->first_open].carried != 0)
+        o->first_open++;
+    return row;
+}
+
+static void open_items(struct sim_outbox *o, const struct sim_said *said)
+{
+    for (unsigned i = 0; i < said->nitems; i++) {
+        struct sim_item *it = &o->items[said->items[i]];
+        if (it->carried == said->id)
+            it->carried = 0;
+        if (said->items[i] < o->first_open)
+            o->first_open = said->items[i];
+    }
+}
+
+void sim_outbox_place(struct sim_outbox *o, struct sim_said *said, enum sim_place place, int64_t height)
+{
+    if (said->place == SIM_DEAD)
+        return;
+    said->place = place;
+    said->height = height;
+    if (place == SIM_DEAD)
+        open_items(o, said);
+}
+
+void sim_outbox_give_up(struct sim_outbox *o, sg_ms inc)
+{
+    for (unsigned i = 0; i < o->nsaid; i++)
+        if (o->said[i].inc == inc && (o->said[i].place == SIM_MADE || o->said[i].place == SIM_POOLED))
+            sim_outbox_place(o, &o->said[i], SIM_DEAD, 0);
+}
+
+void sim_outbox_greatest(struct sim_outbox *o, sg_ms *inc, sg_minute *slot, sg_ms now, sg_ms max_future_ms)
+{
+    *inc = 0;
+    *slot = -1;
+    for (unsigned i = 0; i < o->nsaid; i++) {
+        struct sim_said *r = &o->said[i];
+        if (!gw_witness_counts(r->inc, r->acked, now, max_future_ms)) {
+            sim_outbox_place(o, r, SIM_DEAD, 0);
+            continue;
+        }
+        *inc = r->inc > *inc ? r->inc : *inc;
+        *slot = r->slot > *slot ? r->slot : *slot;
+    }
+}
+
+struct sim_said *sim_outbox_next(struct sim_outbox *o, int64_t from, bool mined_too)
+{
+    for (unsigned i = from > 1 ? (unsigned)from - 1 : 0; i < o->nsaid; i++) {
+        enum sim_place p = o->said[i].place;
+        if (p == SIM_MADE || p == SIM_POOLED || (mined_too && p != SIM_DEAD))
+            return &o->said[i];
+    }
+    return NULL;
+}

@@ -1,0 +1,230 @@
+/* How nodes ask each other: ledger/peer_sync.c in messages. Every POLL_MS a peer is asked where it stands; a tip that is not known here
+ * brings pages of blocks from the newest common one on; pools are exchanged when a peer comes back and at intervals. */
+#include "tests/sim/sim.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define POLL_MS    20000
+#define FETCH_MS   8000
+#define POOL_POLLS 5
+
+static bool knows(const struct sim *s, unsigned m, const struct lg_hash *hash)
+{
+    const struct lg_store *store = mem_store_vtable(s->machines[m].node.store);
+    struct lg_block_info info;
+    bool best;
+    return lg_hash_eq(hash, &s->g->id) || store->block_info(store->ctx, &info, &best, hash) == 0;
+}
+
+void sim_peers_start(struct sim *s, unsigned m)
+{
+    struct sim_node *n = &s->machines[m].node;
+    for (unsigned p = 0; p < s->nnodes; p++) {
+        n->peers[p] = (struct sim_peer){.wants_pool = true};
+        if (p != m)
+            sim_at(s, s->now + sim_between(&s->rng, 0, 200), EV_POLL, m, p, s->machines[m].process);
+    }
+}
+
+static void ask_status(struct sim *s, unsigned m, unsigned p)
+{
+    struct sim_peer *peer = &s->machines[m].node.peers[p];
+    if (peer->waiting) { /* the last question was never answered */
+        peer->answered = false;
+        peer->wants_pool = true;
+        peer->tried = true;
+    }
+    peer->waiting = true;
+    peer->polls++;
+    sim_send(s, sim_msg_new(MSG_STATUS, m, p));
+}
+
+void sim_peers_poll(struct sim *s, unsigned m, unsigned peer)
+{
+    if (s->machines[m].node.engine == NULL)
+        return;
+    ask_status(s, m, peer);
+    sim_at(s, s->now + POLL_MS + sim_between(&s->rng, 0, 500), EV_POLL, m, peer, s->machines[m].process);
+}
+
+void sim_peers_want(struct sim *s, unsigned m)
+{
+    struct sim_node *n = &s->machines[m].node;
+    for (unsigned p = 0; p < s->nnodes; p++)
+        if (p != m && n->peers[p].fetching_until < s->now)
+            sim_send(s, sim_msg_new(MSG_STATUS, m, p));
+}
+
+/* ---- blocks ---- */
+
+/* Ask for what follows the newest common block: hashes of the own branch at growing distances. */
+static void fetch(struct sim *s, unsigned m, unsigned p)
+{
+    struct sim_node *n = &s->machines[m].node;
+    const struct lg_store *store = mem_store_vtable(n->store);
+    struct sim_msg *msg = sim_msg_new(MSG_FETCH, m, p);
+    struct lg_block_info info;
+    int64_t step = 1;
+    for (int64_t h = n->tip.height; h > 0 && msg->n < SIM_BATCH; h -= step, step *= 2)
+        if (store->block_at(store->ctx, &info, h) == 0)
+            msg->hashes[msg->n++] = info.hash;
+    n->peers[p].fetching_until = s->now + FETCH_MS;
+    sim_send(s, msg);
+}
+
+static void answer_fetch(struct sim *s, unsigned m, const struct sim_msg *ask)
+{
+    const struct lg_store *store = mem_store_vtable(s->machines[m].node.store);
+    struct sim_msg *msg = sim_msg_new(MSG_PAGE, m, ask->from);
+    struct lg_block_info info = {.height = 0};
+    int64_t from = 1;
+    for (unsigned i = 0; i < ask->n; i++) {
+        bool best = false;
+        if (store->block_info(store->ctx, &info, &best, &ask->hashes[i]) == 0 && best) {
+            from = info.height + 1;
+            break;
+        }
+    }
+    while (msg->n < SIM_BATCH && store->block_at(store->ctx, &info, from) == 0) {
+        struct sg_buf doc;
+        sg_buf_init(&doc, SIZE_MAX);
+        if (store->block_bytes(store->ctx, &doc, &info.hash) == 0)
+            msg->docs[msg->n++] = sim_doc_ref(sim_judge_intern(s, &info.hash, doc.p, doc.len));
+        sg_buf_fini(&doc);
+        from++;
+    }
+    msg->more = msg->n == SIM_BATCH;
+    sim_send(s, msg);
+}
+
+static void take_page(struct sim *s, unsigned m, struct sim_msg *page)
+{
+    struct sim_node *n = &s->machines[m].node;
+    struct sim_peer *peer = &n->peers[page->from];
+    if (peer->fetching_until < s->now)
+        return;
+    peer->fetching_until = 0;
+    for (unsigned i = 0; i < page->n; i++) {
+        int err = sim_node_block(s, m, page->docs[i], (int)page->from);
+        if (n->engine == NULL || s->broken)
+            return;
+        if (err != 0)
+            return;
+    }
+    if (page->more)
+        fetch(s, m, page->from);
+}
+
+/* ---- pools ---- */
+
+static int pool_put(void *arg, bool is_body, const uint8_t *doc, size_t len)
+{
+    struct sg_buf *both = arg;
+    struct sg_buf *list = &both[is_body ? 0 : 1];
+    if (list->len > 0)
+        sg_buf_puts(list, ",");
+    sg_buf_put(list, doc, len);
+    return 0;
+}
+
+/* The whole pool as one offer; nothing when it is empty. */
+static void add_pool(struct sim *s, unsigned m, struct sim_msg *msg)
+{
+    const struct lg_store *store = mem_store_vtable(s->machines[m].node.store);
+    struct sg_buf both[2], doc;
+    sg_buf_init(&both[0], SIZE_MAX);
+    sg_buf_init(&both[1], SIZE_MAX);
+    sg_buf_init(&doc, SIZE_MAX);
+    if (mem_store_pooled(s->machines[m].node.store) > 0 && store->pool_each(store->ctx, pool_put, both) == 0 &&
+        both[1].len > 0) {
+        sg_buf_puts(&doc, "{\"bodies\":[");
+        sg_buf_put(&doc, both[0].p, both[0].len);
+        sg_buf_puts(&doc, "],\"statements\":[");
+        sg_buf_put(&doc, both[1].p, both[1].len);
+        sg_buf_puts(&doc, "]}");
+        msg->docs[msg->n++] = sim_doc_new(doc.p, doc.len);
+    }
+    sg_buf_fini(&both[0]);
+    sg_buf_fini(&both[1]);
+    sg_buf_fini(&doc);
+}
+
+static void send_pool(struct sim *s, unsigned m, unsigned p, enum sim_msg_kind kind)
+{
+    struct sim_msg *msg = sim_msg_new(kind, m, p);
+    add_pool(s, m, msg);
+    if (msg->n == 0)
+        sim_msg_drop(msg);
+    else
+        sim_send(s, msg);
+}
+
+/* ---- messages ---- */
+
+static void take_status(struct sim *s, unsigned m, const struct sim_msg *msg)
+{
+    struct sim_peer *peer = &s->machines[m].node.peers[msg->from];
+    bool came_back = !peer->answered;
+    peer->tried = peer->answered = true;
+    peer->waiting = false;
+    peer->tip_known = knows(s, m, &msg->hash);
+    if (!peer->tip_known && peer->fetching_until < s->now)
+        fetch(s, m, msg->from);
+    if (came_back)
+        send_pool(s, m, msg->from, MSG_STATEMENTS);
+    if (peer->wants_pool || peer->polls % POOL_POLLS == 0) {
+        peer->wants_pool = false;
+        sim_send(s, sim_msg_new(MSG_POOL, m, msg->from));
+    }
+}
+
+static void answer_status(struct sim *s, unsigned m, const struct sim_msg *msg)
+{
+    struct sim_msg *reply = sim_msg_new(MSG_STATUS_IS, m, msg->from);
+    reply->hash = s->machines[m].node.tip.hash;
+    reply->height = s->machines[m].node.tip.height;
+    sim_send(s, reply);
+}
+
+void sim_peers_message(struct sim *s, unsigned m, struct sim_msg *msg)
+{
+    if (msg->kind == MSG_STATUS)
+        answer_status(s, m, msg);
+    else if (msg->kind == MSG_STATUS_IS)
+        take_status(s, m, msg);
+    else if (msg->kind == MSG_FETCH)
+        answer_fetch(s, m, msg);
+    else if (msg->kind == MSG_PAGE)
+        take_page(s, m, msg);
+    else if (msg->kind == MSG_POOL)
+        send_pool(s, m, msg->from, MSG_POOL_IS);
+}
+
+const char *sim_node_not_ready(const struct sim *s, unsigned m)
+{
+    const struct sim_machine *x = &s->machines[m];
+    const struct sim_node *n = &x->node;
+    sg_ms parted = (sim_wall(s, m) - x->start_wall) - (sim_run_ms(s, m) - x->start_run);
+    sg_ms limit = s->g->policy.max_future_ms;
+    unsigned answering = 0, unknown = 0;
+    bool all_tried = true;
+    for (unsigned p = 0; p < s->nnodes; p++) {
+        if (p == m)
+            continue;
+        answering += n->peers[p].answered;
+        unknown += n->peers[p].answered && !n->peers[p].tip_known;
+        all_tried = all_tried && n->peers[p].tried;
+    }
+    if (parted > limit || parted < -limit)
+        return "the clocks have parted";
+    if (n->tip.height > 0 && n->tip.time > sim_wall(s, m))
+        return "the tip lies ahead";
+    if (answering > 0 && 2 * unknown > answering)
+        return "behind";
+    if (answering == 0 && s->nnodes > 1 && !all_tried)
+        return "the peers have not been asked yet";
+    if (answering == 0 && n->tip.height == 0 && sim_wall(s, m) < x->start_wall + 3 * SG_MINUTE_MS)
+        return "an empty store, and no peer answers";
+    return NULL;
+}

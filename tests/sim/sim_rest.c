@@ -1,0 +1,166 @@
+/* The promises at rest: once a minute on a good network, and at the end. */
+#include "tests/sim/sim.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool counts(const struct sim *s, unsigned m)
+{
+    const struct sim_machine *x = &s->machines[m];
+    return x->has_node && x->up && x->honest && x->node.engine != NULL;
+}
+
+static void check_one_tip(struct sim *s)
+{
+    const struct sim_node *first = NULL;
+    for (unsigned m = 0; m < s->nnodes; m++) {
+        const struct sim_node *n = &s->machines[m].node;
+        if (!counts(s, m))
+            continue;
+        if (first != NULL && !lg_hash_eq(&first->tip.hash, &n->tip.hash))
+            sim_violate(s, "at rest nodes %u and %u have tips of height %" PRId64 " and %" PRId64
+                           ", weights %" PRId64 " and %" PRId64,
+                first->m, m, first->tip.height, n->tip.height, first->tip.weight_sum, n->tip.weight_sum);
+        first = first == NULL ? n : first;
+    }
+}
+
+/* A statement that was made on a good network is on the best branch when three more slots are over. */
+static void check_three_slots(struct sim *s)
+{
+    sg_minute closed = s->now / SG_MINUTE_MS - 1;
+    for (unsigned m = 0; m < s->ngws; m++) {
+        const struct sim_outbox *box = &s->machines[m].gw.box;
+        for (unsigned i = box->nsaid; i-- > 0 && m != s->hostile;) {
+            const struct sim_said *r = &box->said[i];
+            struct lg_statement_ref ref = {.leaf = r->leaf};
+            if (r->slot < closed - 3)
+                break;
+            if (r->slot > closed - 3 || !r->calm)
+                continue;
+            for (unsigned k = 0; k < s->nnodes; k++) {
+                int64_t height;
+                int place = counts(s, k) ? sim_node_place(s, k, &ref, &height) : SIM_MINED;
+                if (place != SIM_MINED && place != SIM_CONFIRMED)
+                    sim_violate(s, "gateway %u, slot %" PRId64 ": its statement is kept off the chain of node %u (%d)", m,
+                        r->slot, k, place);
+            }
+        }
+    }
+}
+
+void sim_check_probe(struct sim *s)
+{
+    for (unsigned m = 0; m < s->nnodes; m++)
+        for (unsigned gw = 0; gw < s->ngws && !s->opt.bug; gw++)
+            if (gw != s->hostile && mem_store_evidence(s->machines[m].node.store, s->g->gateways[gw].id) > 0)
+                sim_violate(s, "node %u holds evidence against honest gateway %u", m, gw);
+    if (s->now < s->calm_from)
+        return;
+    check_one_tip(s);
+    check_three_slots(s);
+}
+
+/* ---- the end ---- */
+
+/* (relay, minute, gateway) -> read on the branch. */
+struct reads {
+    unsigned nrelays, minutes, ngws;
+    uint8_t *seen; /* 0 no; 1 with the relay's content; 2 with another one first */
+};
+
+static uint8_t *cell(const struct reads *r, unsigned relay, sg_minute min, unsigned gw)
+{
+    return &r->seen[((size_t)relay * r->minutes + (size_t)(min - SIM_MINUTE)) * r->ngws + gw];
+}
+
+static void take_block(struct sim *s, struct reads *r, const struct sim_block *x, struct lg_map *once)
+{
+    for (unsigned i = 0; i < x->b->nstatements; i++) {
+        const struct lg_statement *st = x->b->statements[i];
+        unsigned gw = sim_gw_index(s, st->gw);
+        uint8_t text[24];
+        struct lg_hash key;
+        sg_put_be64(text, st->gw);
+        sg_put_be64(text + 8, (uint64_t)st->inc);
+        sg_put_be64(text + 16, (uint64_t)st->seq);
+        sg_sha256(key.b, text, sizeof text);
+        if (lg_map_get(once, &key) != NULL)
+            sim_violate(s, "gateway %u, incarnation %" PRId64 " number %" PRId64 " twice on the best branch", gw, st->inc,
+                st->seq);
+        if (lg_map_put(once, &key, s) != 0)
+            abort();
+        for (unsigned k = 0; k < st->nreads && gw != s->hostile; k++) {
+            const struct lg_read *read = &st->reads[k];
+            const struct lg_relay *relay = lg_genesis_relay(s->g, read->relay.p, read->relay.len);
+            unsigned at = (unsigned)(relay - s->g->relays);
+            struct lg_hash digest;
+            (void)sim_truth_body(s, at, read->min, &digest);
+            if (!lg_hash_eq(&digest, &read->digest))
+                sim_violate(s, "gateway %u, minute %" PRId64 ": not what the relay showed", gw, read->min);
+            *cell(r, at, read->min, gw) = 1;
+        }
+    }
+}
+
+/* What a gateway that kept its disk has read, four slots and more ago, is on the chain; so is, whenever it was, what was acknowledged
+ * and has had the time. A gateway that may not sign (its clock, an incarnation of a wrong clock that it must outwait) is excused. */
+static void check_gateway(struct sim *s, const struct reads *r, unsigned m)
+{
+    const struct sim_gateway *g = &s->machines[m].gw;
+    sg_minute last = s->now / SG_MINUTE_MS - 5;
+    if (g->core.state != GW_WITNESS_SIGNING || g->core.seq < 3) {
+        s->stats.excused++;
+        if (g->core.state == GW_WITNESS_CHOSEN && g->core.inc > sim_wall(s, m))
+            return;
+        sim_violate(s, "gateway %u does not sign at the end: state %s, trust %s, %u exits", m,
+            gw_witness_state_name(g->core.state), gw_trust_text(g->trust), g->exits);
+        return;
+    }
+    for (unsigned i = 0; i < g->box.nitems; i++) {
+        const struct sim_item *it = &g->box.items[i];
+        if (it->is_read && it->entered <= last && *cell(r, it->relay, it->min, m) == 0)
+            sim_violate(s, "gateway %u read relay %u minute %" PRId64 " (%s), and it is not on the chain", m, it->relay,
+                it->min, it->acked ? "acknowledged" : "not acknowledged");
+    }
+}
+
+/* What a node acknowledged is on the branch, or was overtaken, or is young. */
+static void check_held(struct sim *s, unsigned m)
+{
+    struct sim_node *n = &s->machines[m].node;
+    for (size_t i = 0; i < n->nacked; i++) {
+        struct lg_statement_ref ref = {.leaf = n->acked[i]};
+        int64_t height;
+        if (sim_node_place(s, m, &ref, &height) < 0)
+            sim_violate(s, "node %u does not serve a statement that it acknowledged", m);
+    }
+}
+
+void sim_check_end(struct sim *s)
+{
+    struct reads r = {.nrelays = s->g->nrelays, .minutes = s->truth.minutes, .ngws = s->ngws};
+    struct lg_map once = {0};
+    const struct sim_node *n = NULL;
+    if (s->now < s->calm_from)
+        return;
+    check_one_tip(s);
+    for (unsigned m = 0; m < s->nnodes; m++) {
+        if (!counts(s, m))
+            continue;
+        n = &s->machines[m].node;
+        check_held(s, m);
+    }
+    r.seen = calloc((size_t)r.nrelays * r.minutes, r.ngws);
+    if (r.seen == NULL)
+        abort();
+    const struct sim_block *x = n == NULL ? NULL : sim_judge_find(s, &n->tip.hash);
+    for (; x != NULL && !s->broken; x = x->parent)
+        take_block(s, &r, x, &once);
+    for (unsigned m = 0; m < s->ngws && !s->broken; m++)
+        if (m != s->hostile)
+            check_gateway(s, &r, m);
+    free(r.seen);
+    lg_map_fini(&once);
+}

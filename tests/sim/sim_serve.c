@@ -1,0 +1,117 @@
+/* What a node answers: to peers that tell, and to gateways that offer and ask (ledger/rest*.c in messages). */
+#include "tests/sim/sim.h"
+
+#include <string.h>
+
+#include "ledger/core/pool.h"
+
+/* Where a pooled or overtaken statement is decided here by the same question as in the pool. */
+int sim_node_place(struct sim *s, unsigned m, const struct lg_statement_ref *ref, int64_t *height)
+{
+    const struct sim_node *n = &s->machines[m].node;
+    const struct lg_store *store = mem_store_vtable(n->store);
+    enum lg_doc_state state = LG_DOC_NONE;
+    *height = 0;
+    if (store->statement_state(store->ctx, &state, height, &ref->leaf) != 0)
+        return -1;
+    switch (state) {
+    case LG_DOC_POOLED:
+        return SIM_POOLED;
+    case LG_DOC_OVERTAKEN:
+        return SIM_DEAD;
+    case LG_DOC_MINED:
+        return n->tip.height - *height + 1 >= s->g->policy.confirm_depth ? SIM_CONFIRMED : SIM_MINED;
+    case LG_DOC_NONE:
+    case LG_DOC_SIDE:
+        break;
+    }
+    return -1;
+}
+
+static void answer_where(struct sim *s, unsigned m, const struct sim_msg *ask)
+{
+    struct sim_msg *r = sim_msg_new(MSG_WHERE_IS, m, ask->from);
+    r->to_gateway = true;
+    r->id = ask->id;
+    r->n = ask->n;
+    for (unsigned i = 0; i < ask->n; i++)
+        r->codes[i] = sim_node_place(s, m, &ask->refs_of[i], &r->heights[i]);
+    sim_send(s, r);
+}
+
+static void answer_ask(struct sim *s, unsigned m, const struct sim_msg *ask)
+{
+    const struct sim_node *n = &s->machines[m].node;
+    struct sim_msg *r = sim_msg_new(MSG_ASK_IS, m, ask->from);
+    r->to_gateway = true;
+    r->id = ask->id;
+    r->clock = sim_wall(s, m);
+    r->hash = n->tip.hash;
+    r->height = n->tip.height;
+    r->time = n->tip.time;
+    r->ready = sim_node_not_ready(s, m) == NULL;
+    mem_store_greatest(n->store, &r->inc, &r->slot, s->g->gateways[ask->from].id);
+    sim_send(s, r);
+}
+
+/* Only what is on disk is acknowledged. */
+static void answer_offer(struct sim *s, unsigned m, const struct sim_msg *ask)
+{
+    struct lg_offer offer;
+    struct sim_msg *r = sim_msg_new(MSG_OFFER_IS, m, ask->from);
+    r->to_gateway = true;
+    r->id = ask->id;
+    int err = sim_node_statements(s, m, ask->docs[0], -1, &offer);
+    r->n = ask->codes[0] < SIM_BATCH ? (unsigned)ask->codes[0] : SIM_BATCH;
+    for (unsigned i = 0; i < r->n; i++)
+        r->codes[i] = err;
+    for (unsigned i = 0; i < offer.nrejected; i++)
+        r->codes[offer.rejected[i].index] = offer.rejected[i].err;
+    for (unsigned i = 0; i < r->n && s->machines[m].up; i++)
+        if (r->codes[i] == 0)
+            sim_check_acked(s, m, &ask->hashes[i]);
+    lg_offer_fini(&offer);
+    if (s->machines[m].up)
+        sim_send(s, r);
+    else
+        sim_msg_drop(r);
+}
+
+void sim_node_message(struct sim *s, unsigned m, struct sim_msg *msg)
+{
+    struct lg_offer offer;
+    switch (msg->kind) {
+    case MSG_BLOCK:
+        (void)sim_node_block(s, m, msg->docs[0], -1);
+        break;
+    case MSG_STATEMENTS:
+        (void)sim_node_statements(s, m, msg->docs[0], -1, &offer);
+        lg_offer_fini(&offer);
+        break;
+    case MSG_POOL_IS:
+        (void)sim_node_statements(s, m, msg->docs[0], (int)msg->from, &offer);
+        lg_offer_fini(&offer);
+        break;
+    case MSG_OFFER:
+        answer_offer(s, m, msg);
+        break;
+    case MSG_ASK:
+        answer_ask(s, m, msg);
+        break;
+    case MSG_WHERE:
+        answer_where(s, m, msg);
+        break;
+    case MSG_STATUS:
+    case MSG_STATUS_IS:
+    case MSG_FETCH:
+    case MSG_PAGE:
+    case MSG_POOL:
+        sim_peers_message(s, m, msg);
+        break;
+    case MSG_OFFER_IS:
+    case MSG_ASK_IS:
+    case MSG_WHERE_IS:
+    case MSG_KINDS:
+        break;
+    }
+}

@@ -1,0 +1,215 @@
+/* What a seed decides before anything happens: how many machines, the genesis, clocks, latencies; and the truth that relays show.
+ *
+ * Documents are as small as the rules allow (one sample a minute of one point), so that a run spends its time on consensus. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sg_regmap.h"
+#include "tests/lib/fake_crypto.h"
+#include "tests/sim/sim.h"
+
+static void must(bool ok, const char *what)
+{
+    if (!ok) {
+        fprintf(stderr, "sim: %s\n", what);
+        abort();
+    }
+}
+
+/* ---- genesis ---- */
+
+static int gateway_order(const void *a, const void *b)
+{
+    const struct lg_gateway *x = a, *y = b;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static void draw_gateways(struct sim *s, struct lg_gateway *v)
+{
+    for (unsigned i = 0; i < s->ngws; i++) {
+        fake_public(v[i].key, i);
+        v[i].id = lg_kid_of_public(v[i].key);
+        snprintf(v[i].name, sizeof v[i].name, "gateway %u", i);
+    }
+    qsort(v, s->ngws, sizeof *v, gateway_order);
+    for (unsigned i = 0; i < s->ngws; i++) {
+        memcpy(s->keys[i], v[i].key, SG_PUBLIC_KEY_BYTES);
+        v[i].mine = i < s->nnodes && (i < 2 || !sim_chance(&s->rng, 100));
+    }
+}
+
+static void draw_policy(struct sim *s, struct lg_policy *p)
+{
+    static const sg_ms collect[] = {500, 1000, 1000, 2000, 5000};
+    static const sg_ms stagger[] = {1000, 1500, 1500, 3000};
+    static const sg_ms future[] = {2000, 5000, 5000, 10000};
+    *p = (struct lg_policy){.collect_ms = collect[sim_below(&s->rng, SG_ARRAY_LEN(collect))],
+        .stagger_ms = stagger[sim_below(&s->rng, SG_ARRAY_LEN(stagger))],
+        .max_future_ms = future[sim_below(&s->rng, SG_ARRAY_LEN(future))],
+        .max_block_bytes = 131072,
+        .confirm_depth = sim_between(&s->rng, 2, 6)};
+}
+
+static void make_genesis(struct sim *s)
+{
+    static const struct lg_profile profile = {
+        .id = "one", .npoints = 1, .points = {{.name = "v", .label = "V", .unit = "V", .agg = LG_AGG_MEAN}}};
+    unsigned nrelays = (unsigned)sim_between(&s->rng, 1, 2);
+    struct lg_gateway gateways[SIM_MAX_GWS] = {0};
+    struct lg_relay relays[SIM_MAX_RELAYS] = {0};
+    struct sg_buf doc;
+    draw_gateways(s, gateways);
+    for (unsigned i = 0; i < nrelays; i++) {
+        snprintf(relays[i].id, sizeof relays[i].id, "r%u", i + 1);
+        snprintf(relays[i].device, sizeof relays[i].device, "R%u", i + 1);
+        snprintf(relays[i].equipment, sizeof relays[i].equipment, "R_%u", i + 1);
+        snprintf(relays[i].substation, sizeof relays[i].substation, "S");
+        relays[i].period_s = 60;
+        relays[i].profile = &profile;
+    }
+    struct lg_genesis g = {.name = "sim",
+        .demo = true,
+        .time = SIM_START,
+        .minute = SIM_MINUTE,
+        .ngateways = s->ngws,
+        .nprofiles = 1,
+        .nrelays = nrelays,
+        .gateways = gateways,
+        .profiles = &profile,
+        .relays = relays};
+    draw_policy(s, &g.policy);
+    sg_buf_init(&doc, SIZE_MAX);
+    lg_genesis_encode(&doc, &g);
+    int err = lg_genesis_decode(&s->g, doc.p, doc.len, &fake_crypto);
+    must(err == 0, sg_err_code(err));
+    sg_buf_fini(&doc);
+}
+
+/* ---- keys ---- */
+
+int sim_sign(struct sim *s, unsigned m, uint8_t sig[static SG_SIGNATURE_BYTES], const void *msg, size_t len)
+{
+    fake_sign(sig, s->keys[m], msg, len);
+    return 0;
+}
+
+unsigned sim_gw_index(const struct sim *s, lg_kid gw)
+{
+    const struct lg_gateway *p = lg_genesis_gateway(s->g, gw);
+    return p == NULL ? SIM_MAX_GWS : (unsigned)(p - s->g->gateways);
+}
+
+/* The seeded fault "unchecked": whatever stands under a statement is good. */
+static int verify_all(const uint8_t *pub, const uint8_t *sig, const void *msg, size_t len)
+{
+    static const char tag[] = "gridwitness/statement/";
+    if (len > sizeof tag && memcmp(msg, tag, sizeof tag - 1) == 0)
+        return 0;
+    return fake_crypto.verify(pub, sig, msg, len);
+}
+
+/* ---- truth ---- */
+
+const struct sim_doc *sim_truth_body(struct sim *s, unsigned relay, sg_minute min, struct lg_hash *digest)
+{
+    struct sim_truth *t = &s->truth;
+    must(min >= t->first && min < t->first + t->minutes && relay < t->nrelays, "a minute out of the run");
+    size_t at = (size_t)relay * t->minutes + (size_t)(min - t->first);
+    if (t->docs[at] == NULL) {
+        uint64_t value = s->opt.seed ^ (uint64_t)min << 8 ^ relay;
+        struct lg_sample x = {.qual = SG_QUAL_VALID, .have = 1};
+        x.x[0] = (int64_t)(sim_rand(&value) % 1000000);
+        struct sg_buf doc;
+        sg_buf_init(&doc, SIZE_MAX);
+        int err = lg_body_encode(&doc, &s->g->relays[relay], min, 0, &x, 1, NULL, 0);
+        must(err == 0, "a body");
+        lg_hash_leaf(&t->digests[at], doc.p, doc.len);
+        t->docs[at] = sim_doc_new(doc.p, doc.len);
+        sg_buf_fini(&doc);
+    }
+    *digest = t->digests[at];
+    return t->docs[at];
+}
+
+static void make_truth(struct sim *s)
+{
+    struct sim_truth *t = &s->truth;
+    t->first = SIM_MINUTE;
+    t->minutes = (unsigned)((s->end - SIM_START) / SG_MINUTE_MS) + 2;
+    t->nrelays = s->g->nrelays;
+    t->docs = calloc((size_t)t->minutes * t->nrelays, sizeof(*t->docs));
+    t->digests = calloc((size_t)t->minutes * t->nrelays, sizeof *t->digests);
+    must(t->docs != NULL && t->digests != NULL, "memory");
+}
+
+/* ---- machines ---- */
+
+static void make_machine(struct sim *s, unsigned m)
+{
+    struct sim_machine *x = &s->machines[m];
+    x->honest = m != s->hostile;
+    x->has_node = m < s->nnodes;
+    x->clock = (struct sim_clock){
+        .base = s->now, .base_wall = s->now + sim_between(&s->rng, -40, 40), .base_run = 1000};
+    if (x->has_node) {
+        x->node.store = mem_store_new(s->g);
+        x->node.sim = s;
+        x->node.m = m;
+        mem_store_lazy(x->node.store, s->opt.bug == SIM_BUG_UNSYNCED);
+        mem_store_forgetful(x->node.store, s->opt.bug == SIM_BUG_FORGET);
+        sg_buf_init(&x->node.gathered_bodies, SIZE_MAX);
+        sg_buf_init(&x->node.gathered_statements, SIZE_MAX);
+    }
+    /* the home node first, then some others; a thin gateway has others only */
+    x->gw.nledgers = (unsigned)sim_between(&s->rng, 1, 3);
+    if (x->gw.nledgers > s->nnodes)
+        x->gw.nledgers = s->nnodes;
+    unsigned first = x->has_node ? m : (unsigned)sim_below(&s->rng, s->nnodes);
+    for (unsigned i = 0; i < x->gw.nledgers; i++)
+        x->gw.ledgers[i].m = (first + i) % s->nnodes;
+    sim_at(s, s->now + sim_between(&s->rng, 1, 3000), EV_START, m, 0, 0);
+}
+
+void sim_world_init(struct sim *s)
+{
+    static const unsigned sizes[] = {3, 4, 4, 4, 4, 5, 5, 6};
+    s->nnodes = s->opt.nodes != 0 ? s->opt.nodes : sizes[sim_below(&s->rng, SG_ARRAY_LEN(sizes))];
+    s->ngws = s->nnodes + (unsigned)(sim_chance(&s->rng, 300) ? sim_between(&s->rng, 1, 2) : 0);
+    s->crypto = fake_crypto;
+    if (s->opt.bug == SIM_BUG_UNCHECKED)
+        s->crypto.verify = verify_all;
+    make_genesis(s);
+    s->net.latency_min = sim_between(&s->rng, 1, 10);
+    s->net.latency_max = s->net.latency_min + sim_between(&s->rng, 0, 60);
+    s->work_max = sim_chance(&s->rng, 300) ? 0 : sim_between(&s->rng, 1, 800);
+    sim_faults_draw(s);
+    make_truth(s);
+    for (unsigned m = 0; m < s->ngws; m++)
+        make_machine(s, m);
+    sim_at(s, SIM_START + SG_MINUTE_MS, EV_MINUTE, 0, (uint64_t)SIM_MINUTE, 0);
+    sim_at(s, SIM_START + 57000, EV_PROBE, 0, 0, 0);
+}
+
+void sim_world_fini(struct sim *s)
+{
+    for (unsigned m = 0; m < s->ngws; m++) {
+        struct sim_machine *x = &s->machines[m];
+        if (x->has_node) {
+            mem_store_free(x->node.store);
+            free(x->node.acked);
+            sg_buf_fini(&x->node.gathered_bodies);
+            sg_buf_fini(&x->node.gathered_statements);
+        }
+        for (unsigned i = 0; i < x->node.nwithheld; i++)
+            sim_doc_drop(x->node.withheld[i]);
+        sim_outbox_fini(&x->gw.box);
+        sim_outbox_fini(&x->gw.backup);
+    }
+    for (size_t i = 0; i < (size_t)s->truth.minutes * s->truth.nrelays; i++)
+        sim_doc_drop(s->truth.docs[i]);
+    free(s->truth.docs);
+    free(s->truth.digests);
+    sim_judge_fini(s);
+    lg_genesis_free(s->g);
+}
