@@ -80,8 +80,8 @@ static int read_blocks(struct verify *v, struct lg_reader *r)
         if (err == SG_OK)
             err = lg_reader_block_bytes(r, &doc, &info.hash);
         if (err != SG_OK)
-            lg_cmd_failed(v->self, "INVALID at height %lld: the store does not give the block: %s",
-                (long long)h, sg_err_text(err));
+            lg_cmd_failed(v->self, "INVALID at height %lld: the store does not give the block: %s (%s)",
+                (long long)h, sg_err_code(err), sg_err_text(err));
         else
             err = take(v, doc.p, doc.len);
         sg_buf_fini(&doc);

@@ -14,8 +14,8 @@ static const struct lg_cmd commands[] = {
     {"tip", "--genesis FILE --data DIR", "where the chain in a folder stands, as JSON", lg_cmd_tip},
     {"proof", "RELAY MINUTE [--url URL]", "fetch the proof of a minute", lg_cmd_proof},
     {"verify-proof", "FILE --genesis FILE", "verify the proof of a minute, offline", lg_cmd_verify_proof},
-    {"export", "(--csv | --json) --relay ID [--url URL] [--from TIME] [--to TIME]", "write minutes as a table",
-        lg_cmd_export},
+    {"export", "(--csv | --json) --relay ID [--url URL] [--from TIME] [--to TIME]",
+        "write minutes as a table", lg_cmd_export},
 };
 
 static void print_help(FILE *to)
@@ -27,9 +27,8 @@ static void print_help(FILE *to)
                 "configuration.\n");
 }
 
-int main(int argc, char **argv)
+static int dispatch(int argc, char **argv)
 {
-    sg_cli_init();
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {
         print_help(stdout);
         return SG_EXIT_GOOD;
@@ -52,4 +51,14 @@ int main(int argc, char **argv)
         fprintf(stderr, "ledger: no such command: %s\n", argv[1]);
     print_help(stderr);
     return SG_EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    sg_cli_init();
+    int code = dispatch(argc, argv);
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    fprintf(stderr, "ledger: standard output: write failed\n");
+    return code == SG_EXIT_GOOD ? SG_EXIT_FAILED : code;
 }

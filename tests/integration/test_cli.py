@@ -1,0 +1,430 @@
+"""The command lines of the three programs: help, wrong usage, keys, plans, configurations, and the auditor's tools against altered files.
+
+One small chain is made first and stopped; every test works on copies of what it left behind.
+"""
+
+import json
+import os
+import resource
+import shutil
+import sqlite3
+import subprocess
+import unittest
+
+from harness import Program, bin_path, free_port, run
+from network import Network
+
+GOOD, FAILED, USAGE = 0, 1, 2
+
+
+def setUpModule():
+    global NET, HEIGHT, PROOF
+    NET = Network(gateways=1, speed=60, bits=6)
+    unittest.addModuleCleanup(NET.__exit__, None, None, None)
+    NET.start_relay()
+    NET.start_all()
+    NET.wait_height(4)
+    HEIGHT = NET.height(0)
+    newest = NET.minutes(0)[0]["body"]["min"]
+    code, PROOF, errors = run([bin_path("ledger"), "proof", "relay-1", str(newest), "--url", NET.url(0)])
+    assert code == 0, errors
+    online = run([bin_path("ledger"), "verify", "--genesis", NET.genesis, "--url", NET.url(0)])
+    assert online[0] == 0, online
+    assert NET.nodes[0].stop() == 0
+
+
+class Cli(unittest.TestCase):
+    def expect(self, code, argv, *words, **more):
+        """Run; the exit code must be this one and all words stand in what it says. Returns standard output."""
+        got, out, errors = run(argv, **more)
+        self.assertEqual(got, code, "%s\n%s%s" % (argv, out, errors))
+        for word in words:
+            self.assertIn(word, out if code == GOOD else errors, argv)
+        if code != GOOD:
+            self.assertNotEqual(errors.strip(), "", argv)
+        return out
+
+    def ledger(self, code, *args, **more):
+        words = more.pop("words", ())
+        return self.expect(code, [bin_path("ledger"), *args], *words, **more)
+
+    def path(self, name):
+        return NET.path("%s-%s" % (self.id().rsplit(".", 1)[1], name))
+
+    def write(self, name, text):
+        path = self.path(name)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text if isinstance(text, str) else json.dumps(text, indent=1))
+        return path
+
+
+class Usage(Cli):
+    COMMANDS = ("keygen", "init", "node", "verify", "tip", "proof", "verify-proof", "export")
+
+    def test_every_program_says_its_help_and_version(self):
+        for program in ("ledger", "gateway", "relay-emulator"):
+            self.expect(GOOD, [bin_path(program), "--help"], "--version")
+            self.expect(GOOD, [bin_path(program), "--version"], program + " 1.")
+        for command in self.COMMANDS:
+            self.ledger(GOOD, command, "--help", words=("usage: ledger " + command,))
+
+    def test_wrong_usage_ends_with_2_and_names_the_place(self):
+        for program in ("ledger", "gateway", "relay-emulator"):
+            for args in (["--nonsense"], ["nonsense"], ["--help", "x"], [""]):
+                self.expect(USAGE, [bin_path(program), *args])
+        for program in ("ledger", "gateway"):
+            self.expect(USAGE, [bin_path(program)])
+        g = NET.genesis
+        for args, word in (
+            (["keygen"], "keygen"),
+            (["keygen", "-x"], "-x"),
+            (["init"], "--from"),
+            (["init", "--from", "a", "--from", "b"], "twice"),
+            (["init", "--from"], "needs a value"),
+            (["node"], "--config"),
+            (["node", "x"], "x"),
+            (["node", "--config", "/nonexistent"], "/nonexistent"),
+            (["verify", "--genesis", g], "--data"),
+            (["verify", "--genesis", g, "--data", "a", "--url", "http://127.0.0.1:1"], "--data"),
+            (["verify", "--genesis", g, "--url", "ftp://x"], "ftp://x"),
+            (["verify", "--genesis", "/nonexistent", "--data", "a"], "/nonexistent"),
+            (["tip", "--genesis", g], "--data"),
+            (["proof", "relay-1"], "missing"),
+            (["proof", "relay-1", "1", "2"], "2"),
+            (["proof", "Relay 1", "1"], "Relay 1"),
+            (["proof", "relay-1", "-1"], "-1"),
+            (["proof", "relay-1", "2026-02-30T00:00:00Z"], "2026-02-30"),
+            (["proof", "relay-1", "1", "--url", "http://u:p@h:1"], "http://u:p@h:1"),
+            (["verify-proof", "x"], "--genesis"),
+            (["verify-proof", "--genesis", g], "missing"),
+            (["export", "--relay", "relay-1"], "--csv"),
+            (["export", "--csv", "--json", "--relay", "relay-1"], "--csv"),
+            (["export", "--csv"], "--relay"),
+            (["export", "--csv", "--relay", "a;b"], "--relay"),
+            (["export", "--json", "--relay", "r", "--from", "9", "--to", "8"], "--from"),
+            (["export", "--json", "--relay", "r", "--url", "x"], "x"),
+        ):
+            with self.subTest(args=args):
+                self.ledger(USAGE, *args, words=(word,))
+
+    def test_nobody_answers_is_a_failure_that_names_the_url(self):
+        url = "http://127.0.0.1:%d" % free_port()
+        for args in (["proof", "relay-1", "5"], ["export", "--json", "--relay", "relay-1"], ["export", "--relay", "relay-1", "--csv"]):
+            self.ledger(FAILED, *args, "--url", url, words=(url,))
+        self.ledger(FAILED, "verify", "--genesis", NET.genesis, "--url", url, words=(url,))
+
+    def test_full_standard_output_is_a_failure(self):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            code = subprocess.run(
+                [bin_path("ledger"), "--help"], stdout=full, stderr=subprocess.DEVNULL, timeout=20, check=False
+            ).returncode
+        self.assertEqual(code, FAILED)
+
+
+class Keys(Cli):
+    def test_keygen_never_overwrites(self):
+        path = self.path("key.pem")
+        line = self.ledger(GOOD, "keygen", path)
+        self.assertRegex(line, r"^[0-9a-f]{16} [A-Za-z0-9+/]{43}= ")
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+        with open(path, "rb") as f:
+            before = f.read()
+        self.ledger(FAILED, "keygen", path, words=(path,))
+        with open(path, "rb") as f:
+            self.assertEqual(f.read(), before)
+        link = self.path("link.pem")
+        os.symlink(self.path("target.pem"), link)
+        self.ledger(FAILED, "keygen", link, words=(link,))
+        self.assertFalse(os.path.exists(self.path("target.pem")))
+
+    def test_key_that_openssl_made_is_taken_and_a_bad_one_named(self):
+        good = self.path("openssl.pem")
+        run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", good])
+        os.chmod(good, 0o600)
+        plan = plan_of_net()
+        plan["gateways"] = [{"name": "a", "key": good}]
+        self.ledger(GOOD, "init", "--from", self.write("good.json", plan), "--out", self.path("g.json"))
+        with open(good, encoding="ascii") as f:
+            pem = f.read()
+        for name, text, mode in (
+            ("wide", pem, 0o644),
+            ("empty", "", 0o600),
+            ("short", pem.replace("MC4", "MC3"), 0o600),
+            ("cut", pem[: len(pem) // 2], 0o600),
+            ("more", pem + pem, 0o600),
+        ):  # K1
+            bad = self.write(name + ".pem", text)
+            os.chmod(bad, mode)
+            config = self.write(name + ".json", node_config(self.path("data"), key=bad))
+            self.ledger(USAGE, "node", "--config", config, words=(bad,))
+        link = self.path("link.pem")
+        os.symlink(good, link)
+        self.ledger(USAGE, "node", "--config", self.write("link.json", node_config(self.path("data"), key=link)), words=(link,))
+
+    def test_key_that_the_genesis_does_not_name_is_refused(self):  # K3
+        path = self.path("stranger.pem")
+        kid = self.ledger(GOOD, "keygen", path).split()[0]
+        config = self.write("node.json", node_config(self.path("data"), key=path))
+        self.ledger(USAGE, "node", "--config", config, words=(kid,), env=NET.env)
+        self.expect(USAGE, [bin_path("gateway"), "--config", NET.write_config(0, key=path)], kid, env=NET.env)
+
+
+def plan_of_net():
+    with open(NET.path("plan.json"), encoding="utf-8") as f:
+        return json.load(f)
+
+
+def node_config(data, **changes):
+    config = {"genesis": NET.genesis, "data": data, "port": 0}
+    config.update(changes)
+    return config
+
+
+class Plans(Cli):
+    def test_plan_faults_end_with_2_and_write_nothing(self):
+        good = plan_of_net()
+        out = self.path("genesis.json")
+        gateway, relay = good["gateways"][0], good["relays"][0]
+        for name, change, words in (
+            ("no-gateways", {"gateways": []}, ("gateways",)),
+            ("key-twice", {"gateways": [gateway, dict(gateway, name="b")]}, ("gateways",)),
+            ("none-mines", {"gateways": [dict(gateway, mine=False)]}, ("gateways",)),
+            ("bad-key", {"gateways": [dict(gateway, key="/nonexistent.pem")]}, ("$.gateways[0]", "nonexistent.pem")),
+            ("small-order", {"gateways": [dict(gateway, key="AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")]}, ("gateways",)),
+            ("bits-41", {"bits": 41}, ("$.bits", "41")),
+            ("bits-text", {"bits": "8"}, ("$.bits",)),
+            ("unknown", {"colour": 1}, ("colour",)),
+            ("no-name", {"name": None}, ("$.name",)),
+            ("long-name", {"name": "x" * 65}, ("$.name",)),
+            ("control", {"name": "a\nb"}, ("$.name",)),
+            ("offset", {"utc_offset_min": 841}, ("$.utc_offset_min",)),
+            ("policy", {"policy": {"collect_ms": 20001}}, ("$.policy.collect_ms",)),
+            ("policy-sum", {"policy": {"collect_ms": 20000, "stagger_ms": 20000}, "gateways": many(3)}, ("policy",)),
+            ("relay-id", {"relays": [dict(relay, id="Relay_1")]}, ("relays",)),
+            ("relay-twice", {"relays": [relay, relay]}, ("relays",)),
+            ("period", {"relays": [dict(relay, period_s=7)]}, ("relays",)),
+            ("reader", {"relays": [dict(relay, readers=["nobody"])]}, ("$.relays[0].readers[0]", "nobody")),
+            ("profile", {"relays": [dict(relay, profile="none")]}, ("$.relays[0]", "none")),
+            ("device", {"relays": [dict(relay, device="x" * 33)]}, ("$.relays[0].device",)),
+        ):
+            with self.subTest(plan=name):
+                plan = {k: v for k, v in dict(good, **change).items() if v is not None}
+                self.ledger(USAGE, "init", "--from", self.write(name + ".json", plan), "--out", out, words=words)
+                self.assertFalse(os.path.exists(out))
+        text = json.dumps(good)
+        for name, bad in (("cut", text[:-1]), ("twice", text[:-1] + ',"bits":1}'), ("comment", text + "//"), ("two", text + text)):
+            path = self.write(name + ".json", bad)
+            self.ledger(USAGE, "init", "--from", path, "--out", out, words=(path + ":1",))
+
+    def test_genesis_is_never_written_over(self):
+        out = self.path("genesis.json")
+        self.ledger(GOOD, "init", "--from", NET.path("plan.json"), "--out", out)
+        self.ledger(FAILED, "init", "--from", NET.path("plan.json"), "--out", out, words=(out,))
+
+
+def many(n):
+    keys = []
+    for i in range(n):
+        path = NET.path("many-%d.pem" % i)
+        code, line, _ = run([bin_path("ledger"), "keygen", path])
+        assert code == 0
+        keys.append({"name": "g%d" % i, "key": line.split()[1]})
+    return keys
+
+
+class Configurations(Cli):
+    def test_configuration_faults_name_file_line_and_path(self):  # C1-C6
+        url = "http://127.0.0.1:5"
+        for name, text, words in (
+            ("unknown", node_config("d", colour=1), ("colour",)),
+            ("port-65536", node_config("d", port=65536), ("$.port", "65536")),
+            ("port-text", node_config("d", port="80"), ("$.port",)),
+            ("port-real", node_config("d", port=1.0), ("$.port",)),
+            ("twice", node_config("d", peers=[url, url]), ("$.peers[1]", "twice")),
+            ("self", node_config("d", port=5, peers=[url]), ("$.peers[0]", "itself")),
+            ("no-url", node_config("d", peers=["127.0.0.1:5"]), ("$.peers[0]",)),
+            ("many", node_config("d", peers=["http://127.0.0.1:%d" % p for p in range(1, 67)]), ("$.peers",)),
+            ("log", node_config("d", log="loud"), ("log",)),
+            ("no-data", {"genesis": NET.genesis, "port": 0}, ("$.data",)),
+            ("genesis", node_config("d", genesis="/nonexistent/genesis.json"), ("/nonexistent/genesis.json",)),
+            ("bind", node_config(self.path("d"), bind="not an address"), ("not an address",)),
+        ):
+            with self.subTest(config=name):
+                path = self.write(name + ".json", text)
+                self.ledger(USAGE, "node", "--config", path, words=words, env=NET.env)
+                if words[0].startswith("$"):
+                    self.ledger(USAGE, "node", "--config", path, words=(path + ":",), env=NET.env)
+        raw = json.dumps(node_config("d"))
+        for name, bad in (("double", raw[:-1] + ',"port":1}'), ("nul", raw.replace("port", "po\0rt")), ("long", raw[:-1] + " " * 2000000 + "x")):
+            path = self.write(name + ".json", bad)
+            self.ledger(USAGE, "node", "--config", path, words=(path,), env=NET.env)
+
+    def test_relative_paths_belong_to_the_folder_of_the_file_and_crlf_is_space(self):  # C1, C5
+        folder = self.path("folder")
+        os.mkdir(folder)
+        shutil.copy(NET.genesis, os.path.join(folder, "g.json"))
+        config = os.path.join(folder, "node.json")
+        with open(config, "w", encoding="utf-8", newline="\r\n") as f:
+            f.write('{"genesis": "g.json",\n"data": "here/data",\n"port": 0}\n')
+        os.mkdir(os.path.join(folder, "here"))
+        with Program([bin_path("ledger"), "node", "--config", config], env=NET.env, cwd="/") as node:
+            node.listening()
+        self.assertTrue(os.path.exists(os.path.join(folder, "here/data/chain.db")))
+
+    def test_clock_that_is_none_and_clock_of_a_real_chain_are_refused(self):
+        config = self.write("node.json", node_config(self.path("data")))
+        for spec in ("", "1@2", "1@2x0", "1@2x1001", "x"):
+            self.ledger(USAGE, "node", "--config", config, words=("GRIDWITNESS_CLOCK",), env={"GRIDWITNESS_CLOCK": spec})
+        plan = plan_of_net()
+        plan["demo"] = False
+        genesis = self.path("real.json")
+        self.ledger(GOOD, "init", "--from", self.write("plan.json", plan), "--out", genesis)
+        config = self.write("real-node.json", node_config(self.path("data"), genesis=genesis))
+        self.ledger(USAGE, "node", "--config", config, words=("GRIDWITNESS_CLOCK",), env=NET.env)
+
+
+class Folders(Cli):
+    def copy(self, name):
+        folder = self.path(name)
+        shutil.copytree(NET.path("data-0"), folder)
+        return folder
+
+    def altered(self, name, *statements):
+        """A copy of the chain's folder on whose database these SQL statements ran."""
+        folder = self.copy(name)
+        with sqlite3.connect(os.path.join(folder, "chain.db")) as db:
+            for statement in statements:
+                changed = db.execute(statement).rowcount
+                assert changed != 0, statement
+        db.close()
+        return folder
+
+    def verify(self, code, folder, *words):
+        return self.ledger(code, "verify", "--genesis", NET.genesis, "--data", folder, words=words)
+
+    def test_whole_chain_is_valid_and_tip_says_where_it_stands(self):
+        self.assertIn("valid: %d blocks" % HEIGHT, self.verify(GOOD, self.copy("data")))
+        tip = json.loads(self.ledger(GOOD, "tip", "--genesis", NET.genesis, "--data", NET.path("data-0")))
+        self.assertEqual(tip["height"], HEIGHT)
+        self.assertGreaterEqual(tip["newest_ms"], tip["time"])
+
+    def test_altered_database_is_named_with_height_and_code(self):
+        cases = (
+            ("header", "UPDATE block SET header = CAST(replace(header, '\"weight\":1', '\"weight\":2') AS BLOB) WHERE height = 2", "height 2"),
+            ("sig", "UPDATE block SET sig = zeroblob(64) WHERE height = 3", "height 3: signature"),
+            ("body", "UPDATE body SET doc = CAST(replace(doc, '\"openings\":', '\"openings\":1') AS BLOB) WHERE height = 2", "height 2: the store does not give the block: corrupt"),
+            ("statement", "UPDATE statement SET doc = CAST(replace(doc, '\"seq\":', '\"seq\":1') AS BLOB) WHERE height = 2", "height 2"),
+            ("no-block", "DELETE FROM block WHERE height = 2", "height 2"),
+            ("no-statement", "DELETE FROM statement WHERE height = 3", "height 3"),
+            ("no-body", "DELETE FROM body WHERE height = 2", "height 2"),
+            ("leaves", "UPDATE block SET leaves = zeroblob(length(leaves)) WHERE height = 2", "height 2"),
+            ("swapped", "UPDATE block SET prev = zeroblob(32), header = (SELECT header FROM block WHERE height = 1) WHERE height = 2", "height 2"),
+        )
+        for name, statement, words in cases:
+            with self.subTest(alteration=name):
+                self.verify(FAILED, self.altered(name, statement), "INVALID", words)
+
+    def test_derived_tables_are_not_believed(self):
+        """Without reads, view and counters the chain verifies all the same: it is the blocks that count."""
+        folder = self.altered("derived", "DELETE FROM read", "UPDATE gateway SET greatest_inc = 1", "DELETE FROM paper")
+        self.verify(GOOD, folder)
+
+    def test_torn_and_foreign_files_are_refused_by_name(self):
+        folder = self.copy("torn")
+        with open(os.path.join(folder, "chain.db"), "r+b") as f:
+            f.truncate(os.path.getsize(f.name) // 2)
+        self.verify(FAILED, folder)
+        foreign = self.path("foreign")
+        os.mkdir(foreign)
+        self.verify(FAILED, foreign, foreign)
+        with open(os.path.join(foreign, "chain.db"), "wb") as f:
+            f.write(b"no database at all" * 1000)
+        self.verify(FAILED, foreign, foreign)
+        other = self.path("other-genesis.json")
+        self.ledger(GOOD, "init", "--from", self.write("plan.json", dict(plan_of_net(), name="other")), "--out", other)
+        self.ledger(FAILED, "verify", "--genesis", other, "--data", NET.path("data-0"))
+
+    def test_read_only_folder_is_read_and_not_written(self):  # D9
+        folder = self.copy("readonly")
+        config = self.write("node.json", node_config(folder))
+        for entry in os.listdir(folder):
+            os.chmod(os.path.join(folder, entry), 0o400)
+        os.chmod(folder, 0o500)
+        try:
+            with_less = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"] if os.geteuid() == 0 else []
+            self.expect(GOOD, [*with_less, bin_path("ledger"), "verify", "--genesis", NET.genesis, "--data", folder], "valid:")
+            self.expect(FAILED, [*with_less, bin_path("ledger"), "node", "--config", config], folder, env=NET.env)
+        finally:
+            os.chmod(folder, 0o700)
+
+    def test_second_process_on_a_folder_is_refused_and_readers_are_not(self):  # D11
+        config = self.write("node.json", node_config(self.copy("data")))
+        with Program([bin_path("ledger"), "node", "--config", config], env=NET.env) as node:
+            node.listening()
+            self.ledger(FAILED, "node", "--config", config, words=(self.path("data"),), env=NET.env)
+            self.verify(GOOD, self.path("data"))
+
+    def test_few_descriptors_are_enough_or_refused(self):  # D12
+        config = self.write("node.json", node_config(self.copy("data")))
+        argv = ["prlimit", "--nofile=64", bin_path("ledger"), "node", "--config", config]
+        with Program(argv, env=NET.env) as node:
+            host, port = node.listening()
+            code, _, errors = run([bin_path("ledger"), "verify", "--genesis", NET.genesis, "--url", "http://%s:%d" % (host, port)])
+            self.assertEqual(code, GOOD, errors)
+        code, _, errors = run(["prlimit", "--nofile=8", bin_path("ledger"), "node", "--config", config], env=NET.env)
+        self.assertEqual(code, FAILED)
+        self.assertNotEqual(errors, "")
+        self.assertGreater(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 64)
+
+
+class Proofs(Cli):
+    def test_proof_verifies_and_every_altered_one_is_refused(self):
+        good = self.write("good.json", PROOF)
+        self.ledger(GOOD, "verify-proof", good, "--genesis", NET.genesis, words=("valid: relay relay-1", "attested by"))
+
+        def alter(change):
+            proof = json.loads(PROOF)
+            change(proof)
+            return json.dumps(proof, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+        def value(p):
+            p["body"]["document"]["samples"][0][3] += 1
+
+        cases = {
+            "value": alter(value),
+            "openings": alter(lambda p: p["body"]["document"].update(openings=p["body"]["document"]["openings"] + 1)),
+            "index": alter(lambda p: p["body"].update(index=p["body"]["index"] + 1)),
+            "path": alter(lambda p: p["body"].update(path=p["body"]["path"] + ["00" * 32])),
+            "no statement": alter(lambda p: p.update(statements=[])),
+            "live": alter(lambda p: p["statements"][0]["document"]["reads"][0].__setitem__(3, 60)),
+            "chain": alter(lambda p: p.update(genesis="00" * 32)),
+            "nonce": alter(lambda p: p["blocks"][0]["header"].update(nonce=p["blocks"][0]["header"]["nonce"] + 1)),
+            "hash": alter(lambda p: p["blocks"][0].update(hash="00" * 32)),
+            "block beyond": alter(lambda p: p["body"].update(block=len(p["blocks"]))),
+            "key more": alter(lambda p: p.update(extra=1)),
+            "space": PROOF.replace(",", ", ", 1),
+            "empty": "",
+            "cut": PROOF[:-2],
+        }
+        for name, text in cases.items():
+            with self.subTest(alteration=name):
+                path = self.write("altered.json", text)
+                self.ledger(FAILED, "verify-proof", path, "--genesis", NET.genesis, words=("INVALID",))
+
+    def test_witness_that_is_named_twice_counts_once(self):
+        proof = json.loads(PROOF)
+        proof["statements"].append(proof["statements"][0])
+        path = self.write("twice.json", json.dumps(proof, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
+        code, out, _ = run([bin_path("ledger"), "verify-proof", path, "--genesis", NET.genesis])
+        self.assertTrue(code == FAILED or out.count("attested by") == 1, out)
+
+    def test_proof_under_another_genesis_is_refused(self):
+        other = self.path("other.json")
+        plan = dict(plan_of_net(), name="other")
+        self.ledger(GOOD, "init", "--from", self.write("plan.json", plan), "--out", other)
+        self.ledger(FAILED, "verify-proof", self.write("p.json", PROOF), "--genesis", other, words=("INVALID",))
+        self.ledger(FAILED, "verify-proof", "/nonexistent", "--genesis", NET.genesis, words=("/nonexistent",))
+
+
+if __name__ == "__main__":
+    unittest.main()
