@@ -35,11 +35,11 @@ struct gw_node {
 
 /* ---- what the pollers tell; their threads ---- */
 
-static void on_outcome(void *ctx, struct gw_outcome *o)
+static bool on_outcome(void *ctx, struct gw_outcome *o)
 {
     struct gw_node *n = ctx;
 
-    gw_witness_put(n->witness, o);
+    return gw_witness_put(n->witness, o);
 }
 
 /* Change a relay's state under the lock, hand a copy to the embedded node without it. */

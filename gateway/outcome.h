@@ -8,8 +8,9 @@
 
 #include "gateway/core/outcome.h"
 
-/* Called on a poller's thread; must not block. The callee takes over the memory of o->doc. */
-typedef void gw_outcome_fn(void *ctx, struct gw_outcome *o);
+/* Called on a poller's thread; must not block. The callee takes over the memory of o->doc. False: there was no room for it; a body
+ * is read again later, from the relay's RING. */
+typedef bool gw_outcome_fn(void *ctx, struct gw_outcome *o);
 typedef void gw_live_fn(void *ctx, const struct gw_live *l);
 /* Reachability of a relay changed: state is 0 or the code of the last failure (SG_ETIMEOUT, SG_EIDENTITY ...). */
 typedef void gw_state_fn(void *ctx, unsigned relay, int state);

@@ -31,6 +31,7 @@ enum {
     LONGEST_WAIT_MS = 1000,    /* real: a step of the wall clock is noticed within it */
     SHORTEST_TIMEOUT_MS = 50,
     SILENT_UNITS = 2,
+    UNTAKEN_RETRY_MS = 20000, /* an outcome for which there was no room */
 };
 
 struct unit {
@@ -38,6 +39,8 @@ struct unit {
     struct gw_relay relay;
     struct gw_job job;
     bool last; /* asked after those that answer, in this round */
+    sg_minute want_newest; /* under the poller's lock: minutes that somebody wants to have read */
+    uint64_t want;
 };
 
 struct endpoint {
@@ -56,7 +59,7 @@ struct gw_poller {
     struct gw_poller_config config;
     struct endpoint *endpoints;
     unsigned nendpoints;
-    pthread_mutex_t lock; /* of stopping, with the condition that it wakes */
+    pthread_mutex_t lock; /* of stopping, with the condition that it wakes, and of what is wanted */
     pthread_cond_t wake;
     bool stopping;
 };
@@ -126,6 +129,8 @@ static void log_outcome(const struct unit *u, const struct gw_outcome *o)
 static void publish(struct endpoint *e, struct unit *u, struct gw_step *s)
 {
     const struct gw_poller_config *c = &e->poller->config;
+    sg_minute min;
+    bool was_read;
 
     if (s->has_state) {
         log_state(u, s->state);
@@ -135,7 +140,10 @@ static void publish(struct endpoint *e, struct unit *u, struct gw_step *s)
         c->live(c->ctx, &s->live);
     if (s->has_outcome) {
         log_outcome(u, &s->outcome);
-        c->outcome(c->ctx, &s->outcome);
+        min = s->outcome.min;
+        was_read = s->outcome.has_body;
+        if (!c->outcome(c->ctx, &s->outcome) && was_read)
+            gw_relay_want(&u->relay, min, UNTAKEN_RETRY_MS, now_of(c->clock));
     }
 }
 
@@ -187,19 +195,14 @@ static int transact(struct endpoint *e, struct unit *u, uint16_t *regs, struct g
     return err;
 }
 
-/* Ask a unit what comes next and do it. True when it had something to do. */
-static bool serve_unit(struct endpoint *e, struct unit *u)
+/* Do the unit's job. */
+static void perform(struct endpoint *e, struct unit *u, struct gw_now now)
 {
     const struct sg_clock *clock = e->poller->config.clock;
     uint16_t regs[GW_MAX_QUANTITY];
-    struct gw_now now = now_of(clock);
     struct gw_answer a = {.regs = regs};
     struct gw_step step;
 
-    gw_relay_next(&u->relay, &u->job, &step, now, gw_modbus_generation(e->modbus));
-    publish(e, u, &step);
-    if (u->job.wait)
-        return step.has_outcome;
     a.sent_wall_ms = clock->wall_ms(clock);
     a.err = transact(e, u, regs, now);
     a.generation = gw_modbus_generation(e->modbus);
@@ -207,7 +210,54 @@ static bool serve_unit(struct endpoint *e, struct unit *u)
         a.err = SG_ECLOSED; /* answered, then closed: an identity is good for its connection only */
     gw_relay_answer(&u->relay, &step, &u->job, &a, now_of(clock));
     publish(e, u, &step);
+}
+
+/* Ask a unit what comes next and do it. True when it had something to do. */
+static bool serve_unit(struct endpoint *e, struct unit *u)
+{
+    struct gw_now now = now_of(e->poller->config.clock);
+    struct gw_step step;
+
+    gw_relay_next(&u->relay, &u->job, &step, now, gw_modbus_generation(e->modbus));
+    publish(e, u, &step);
+    if (u->job.wait)
+        return step.has_outcome;
+    perform(e, u, now);
     return true;
+}
+
+/* Hand on what others want to have read. */
+static void take_wanted(struct endpoint *e, struct unit *u)
+{
+    sg_minute newest;
+    uint64_t want;
+
+    (void)pthread_mutex_lock(&e->poller->lock);
+    newest = u->want_newest;
+    want = u->want;
+    u->want = 0;
+    (void)pthread_mutex_unlock(&e->poller->lock);
+    for (unsigned i = 0; want != 0; i++, want >>= 1) {
+        if (want & 1)
+            gw_relay_want(&u->relay, newest - i, 0, now_of(e->poller->config.clock));
+    }
+}
+
+/* Nobody has anything to do: one request that can wait, of one unit. Then all are asked again, so that whatever is due comes
+ * first. */
+static bool serve_spare(struct endpoint *e)
+{
+    for (unsigned i = 0; i < e->nunits; i++) {
+        struct unit *u = &e->units[(e->turn + i) % e->nunits];
+        struct gw_now now = now_of(e->poller->config.clock);
+
+        take_wanted(e, u);
+        if (gw_relay_spare(&u->relay, &u->job, now, gw_modbus_generation(e->modbus))) {
+            perform(e, u, now);
+            return true;
+        }
+    }
+    return false;
 }
 
 /* One turn for each unit, those that answer first; each time another one begins, so that no dead unit keeps its neighbours
@@ -250,7 +300,7 @@ static void *endpoint_main(void *arg)
     struct endpoint *e = arg;
 
     while (!is_stopping(e->poller)) {
-        if (!serve_round(e))
+        if (!serve_round(e) && !serve_spare(e))
             wait_for_work(e);
     }
     gw_modbus_close(e->modbus);
@@ -371,6 +421,22 @@ int gw_poller_start(struct gw_poller **out, const struct gw_poller_config *confi
     if (!err)
         *out = p;
     return err;
+}
+
+void gw_poller_want(struct gw_poller *p, unsigned relay, sg_minute newest, uint64_t minutes)
+{
+    (void)pthread_mutex_lock(&p->lock);
+    for (unsigned i = 0; i < p->nendpoints; i++) {
+        for (unsigned k = 0; k < p->endpoints[i].nunits; k++) {
+            struct unit *u = &p->endpoints[i].units[k];
+
+            if (u->relay.setup.index == relay) {
+                u->want_newest = newest;
+                u->want = minutes;
+            }
+        }
+    }
+    (void)pthread_mutex_unlock(&p->lock);
 }
 
 void gw_poller_stop(struct gw_poller *p)

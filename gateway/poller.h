@@ -32,6 +32,9 @@ struct gw_poller;
 
 SG_MUST_USE int gw_poller_start(
     struct gw_poller **out, const struct gw_poller_config *config, struct sg_fault *fault);
+/* Read these minutes of a relay (index of the configuration) from its RING when there is time, and tell the bodies that it has: bit i
+ * stands for minute newest - i. From any thread, does not block; the last call for a relay counts until its thread takes it. */
+void gw_poller_want(struct gw_poller *p, unsigned relay, sg_minute newest, uint64_t minutes);
 /* Joins all threads; no callback runs after it returns. */
 void gw_poller_stop(struct gw_poller *p);
 

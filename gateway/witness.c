@@ -316,19 +316,23 @@ static void *run(void *ctx)
 
 /* ---- start, stop, messages ---- */
 
-void gw_witness_put(struct gw_witness *w, struct gw_outcome *o)
+bool gw_witness_put(struct gw_witness *w, struct gw_outcome *o)
 {
     struct gw_outcome *copy = malloc(sizeof *copy);
+    bool taken = false;
 
-    if (copy)
+    if (copy) {
         *copy = *o;
-    if (!copy || sg_queue_put(w->queue, copy)) {
+        taken = sg_queue_put(w->queue, copy) == 0;
+    }
+    if (!taken) {
         free(copy);
         free(o->doc);
         w->config.alarm(w->config.ctx, "overflow");
     }
     o->doc = NULL;
     sg_http_client_wakeup(w->http);
+    return taken;
 }
 
 void gw_witness_saw_latch(struct gw_witness *w, sg_ms latch_ms)

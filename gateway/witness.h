@@ -34,8 +34,9 @@ SG_MUST_USE int gw_witness_start(
 /* Ends the thread. What was acknowledged or signed is on disk whether or not this is ever called. */
 void gw_witness_stop(struct gw_witness *w);
 
-/* For the pollers, from any thread; never block. put takes over o->doc whatever comes of it. */
-void gw_witness_put(struct gw_witness *w, struct gw_outcome *o);
+/* For the pollers, from any thread; never block. put takes over o->doc whatever comes of it; false with the alarm `overflow`: there
+ * was no room. */
+bool gw_witness_put(struct gw_witness *w, struct gw_outcome *o);
 /* A live sample of a relay whose clock is synchronised has come: it shows what time it is. */
 void gw_witness_saw_latch(struct gw_witness *w, sg_ms latch_ms);
 

@@ -1,7 +1,7 @@
 /* Which minutes are owed an outcome.
  *
  * Invariant: settled spans are disjoint, not adjacent and increasing; a minute inside one is never pending again; lost
- * minutes are settled or skipped ones.
+ * minutes are settled or skipped ones, or lie before the start.
  * Refuses nothing: any pair of clock values is a legal input. */
 #include "gateway/core/minutes.h"
 
@@ -188,6 +188,14 @@ bool gw_minutes_lost(const struct gw_minutes *m, sg_minute *min)
         }
     }
     return found;
+}
+
+bool gw_minutes_want(struct gw_minutes *m, sg_minute min)
+{
+    if (min < 0 || !gw_minutes_in_ring(m, min) || (min >= m->next && !in_span(&m->skipped, min)))
+        return false;
+    lose(m, min);
+    return true;
 }
 
 void gw_minutes_asked(struct gw_minutes *m, sg_minute min, bool found)

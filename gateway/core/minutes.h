@@ -5,7 +5,8 @@
  *   - time that passed on both clocks (the process was stopped) leaves minutes that are owed, each in turn;
  *   - a step forward of the wall clock leaves minutes that never ran: nothing is owed for them, but a relay whose RING
  *     holds them may still give a body;
- *   - a step backward runs minutes again: those that have their outcome owe nothing.
+ *   - a step backward runs minutes again: those that have their outcome owe nothing;
+ *   - what was before the start is owed nothing, but may be wanted, and is then a lost minute.
  * A settled minute may be remembered as lost: its gap may be followed by a body while the RING still holds it.
  * Pure. Thread: one owner. */
 #ifndef GW_MINUTES_H
@@ -44,6 +45,9 @@ bool gw_minutes_pending(const struct gw_minutes *m, sg_minute *min);
 void gw_minutes_settle(struct gw_minutes *m, sg_minute min, bool lost);
 /* A lost minute that the RING may still hold; false when there is none. */
 bool gw_minutes_lost(const struct gw_minutes *m, sg_minute *min);
+/* A closed minute whose outcome is not known, or was not taken: ask the RING for it. False when the RING can not hold it, or when
+ * it is still owed an outcome. */
+bool gw_minutes_want(struct gw_minutes *m, sg_minute min);
 /* The RING has been asked for a lost minute. found: a body is out, the minute is settled for good. */
 void gw_minutes_asked(struct gw_minutes *m, sg_minute min, bool found);
 /* True when a slot of the RING can hold the minute while `now` runs. */

@@ -180,10 +180,22 @@ void gw_relay_next(
         /* a minute has ended: its frame comes before the next latch */
     } else if (!r->slot_done && now.run_ms >= r->live_run_ms) {
         ask(job, GW_READ_LIVE);
-    } else if (!gw_minute_job(r, job, now)) {
+    } else {
         wait_until(r, job, now);
     }
     report(r, step);
+}
+
+bool gw_relay_spare(struct gw_relay *r, struct gw_job *job, struct gw_now now, unsigned generation)
+{
+    return r->state == GW_RELAY_READY && generation == r->generation && now.run_ms >= r->retry_run_ms &&
+           gw_minute_spare(r, job, now);
+}
+
+void gw_relay_want(struct gw_relay *r, sg_minute min, sg_ms retry_ms, struct gw_now now)
+{
+    if (gw_minutes_want(&r->minutes, min) && now.run_ms + retry_ms > r->lost_run_ms)
+        r->lost_run_ms = now.run_ms + retry_ms;
 }
 
 /* ---- what an answer means ---- */
@@ -337,7 +349,9 @@ void gw_relay_answer(struct gw_relay *r, struct gw_step *step, const struct gw_j
     if (job->kind != GW_READ_HEADER)
         r->proven = true;
     assert(r->state == (job->kind == GW_READ_HEADER ? GW_RELAY_IDENTIFY : GW_RELAY_READY));
-    if (a->err)
+    if (a->err && gw_minute_is_spare(r, job))
+        gw_minute_spare_failed(r, job, a->err, now);
+    else if (a->err)
         fail(r, job->kind, a->err, now);
     else if (job->kind == GW_READ_HEADER)
         header_answer(r, a, now);

@@ -18,8 +18,8 @@
  *
  * When a minute is over FRAME is asked at once, and again while it still shows the minute before; when FRAME has moved on,
  * RING is asked. A gap is declared when GW_CLOSE_MS have passed in vain, or at once for a relay that was known to be
- * unreachable, foreign or with a wrong clock. A minute lost to the network is asked of RING later: its gap may be followed
- * by a body. The moments of retries count on run_ms, latches and minutes on wall_ms.
+ * unreachable, foreign or with a wrong clock. A minute lost to the network, or wanted by the owner, is asked of RING when there
+ * is time (gw_relay_spare): its gap may be followed by a body. The moments of retries count on run_ms, latches and minutes on wall_ms.
  *
  * Pure. Thread: one owner. */
 #ifndef GW_RELAY_H
@@ -131,6 +131,13 @@ void gw_relay_init(struct gw_relay *r, const struct gw_relay_setup *setup, struc
  * A step with an outcome asks for nothing yet: job->wait with until_ms in the past; call again. */
 void gw_relay_next(
     struct gw_relay *r, struct gw_job *job, struct gw_step *step, struct gw_now now, unsigned generation);
+/* A request that can wait: a minute of the RING that is lost or wanted. For when gw_relay_next said WAIT and no other unit of the
+ * endpoint has anything to do: one such request at a time never stands in the way of a latch or of the running minute for
+ * longer than its own deadline. False: there is none now. */
+bool gw_relay_spare(struct gw_relay *r, struct gw_job *job, struct gw_now now, unsigned generation);
+/* Ask the RING for a closed minute when there is time, and tell a body if it has one: what was before the start, or an outcome
+ * that nobody took. retry_ms: on the running clock, nothing lost is asked for before. */
+void gw_relay_want(struct gw_relay *r, sg_minute min, sg_ms retry_ms, struct gw_now now);
 /* The result of a job. */
 void gw_relay_answer(struct gw_relay *r, struct gw_step *step, const struct gw_job *job,
     const struct gw_answer *a, struct gw_now now);

@@ -12,6 +12,7 @@ enum {
     FRAME_PAUSE_MIN_MS = 25, /* FRAME changes at the boundary; our clock and the relay's are not the same */
     FRAME_PAUSE_MAX_MS = 1000,
     LOST_PAUSE_MS = 250,
+    LOST_RETRY_MS = 5000, /* after a request for a lost minute that failed */
     LATE_CLOSE_MS = 1000, /* for minutes that ended long ago: the process was stopped */
     MIN_TRIES = 2,
     ALL_SAMPLES = (1 << SG_SAMPLES_A_MIN) - 1,
@@ -124,15 +125,19 @@ static bool lost_allowed(const struct gw_relay *r)
 
 bool gw_minute_job(struct gw_relay *r, struct gw_job *job, struct gw_now now)
 {
+    if (!r->closing || now.run_ms < r->closing_run_ms)
+        return false;
+    if (r->closing_ring)
+        ring_job(r, job, r->closing_min);
+    else
+        fill_job(job, GW_READ_FRAME, r->closing_min);
+    return true;
+}
+
+bool gw_minute_spare(struct gw_relay *r, struct gw_job *job, struct gw_now now)
+{
     sg_minute min;
 
-    if (r->closing && now.run_ms >= r->closing_run_ms) {
-        if (r->closing_ring)
-            ring_job(r, job, r->closing_min);
-        else
-            fill_job(job, GW_READ_FRAME, r->closing_min);
-        return true;
-    }
     if (!lost_allowed(r) || now.run_ms < r->lost_run_ms)
         return false;
     while (gw_minutes_lost(&r->minutes, &min)) {
@@ -143,6 +148,22 @@ bool gw_minute_job(struct gw_relay *r, struct gw_job *job, struct gw_now now)
         gw_minutes_asked(&r->minutes, min, false);
     }
     return false;
+}
+
+bool gw_minute_is_spare(const struct gw_relay *r, const struct gw_job *job)
+{
+    return (job->kind == GW_READ_RING_TAIL || job->kind == GW_READ_RING) &&
+           !(r->closing && job->min == r->closing_min);
+}
+
+void gw_minute_spare_failed(struct gw_relay *r, const struct gw_job *job, int err, struct gw_now now)
+{
+    bool refused = err == SG_EEXCEPTION; /* it has no such registers: do not ask for that minute again */
+
+    r->ring_open = false;
+    r->lost_run_ms = now.run_ms + (refused ? LOST_PAUSE_MS : LOST_RETRY_MS);
+    if (refused)
+        gw_minutes_asked(&r->minutes, job->min, false);
 }
 
 /* The earlier one of two moments that lies after now. */

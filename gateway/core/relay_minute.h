@@ -15,8 +15,13 @@ enum gw_minute_verdict {
 void gw_minute_follow(struct gw_relay *r, struct gw_now now);
 /* A gap that is due without another request. True: step has it. */
 bool gw_minute_give_up(struct gw_relay *r, struct gw_step *step, struct gw_now now);
-/* The request that is due now for the pending minute, or for a lost one. */
+/* The request that is due now for the pending minute. */
 bool gw_minute_job(struct gw_relay *r, struct gw_job *job, struct gw_now now);
+/* A request for a lost minute, which is never urgent. */
+bool gw_minute_spare(struct gw_relay *r, struct gw_job *job, struct gw_now now);
+bool gw_minute_is_spare(const struct gw_relay *r, const struct gw_job *job);
+/* It failed. That says nothing about latches and minutes: if the relay is gone, the next request will show it. */
+void gw_minute_spare_failed(struct gw_relay *r, const struct gw_job *job, int err, struct gw_now now);
 /* The next moment of the running clock, after now, at which something may be due; INT64_MAX when none. */
 sg_ms gw_minute_due(const struct gw_relay *r, struct gw_now now);
 /* An answer to FRAME, RING_TAIL or RING. */

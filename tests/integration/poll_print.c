@@ -20,7 +20,7 @@ enum { MAX_UNITS = 247 };
 static struct sg_clock clk;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of standard output */
 
-static void on_outcome(void *ctx, struct gw_outcome *o)
+static bool on_outcome(void *ctx, struct gw_outcome *o)
 {
     sg_ms late = clk.wall_ms(&clk) - (o->min + 1) * SG_MINUTE_MS;
 
@@ -34,6 +34,7 @@ static void on_outcome(void *ctx, struct gw_outcome *o)
     (void)fflush(stdout);
     (void)pthread_mutex_unlock(&lock);
     free(o->doc);
+    return true;
 }
 
 static void on_live(void *ctx, const struct gw_live *l)

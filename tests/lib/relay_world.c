@@ -147,6 +147,10 @@ void world_run_until(sg_ms wall)
         }
         if (s.has_outcome)
             continue;
+        if (gw_relay_spare(&world.r, &job, now(), world.connection)) {
+            perform(&job);
+            continue;
+        }
         assert_true(job.until_ms > world.wall); /* never spins */
         wait = job.until_ms < wall ? job.until_ms - world.wall : wall - world.wall;
         while (wait > 0) { /* the relay lives on meanwhile */
