@@ -206,13 +206,16 @@ class BridgedNetwork(Network):
             raise
 
     def __exit__(self, kind, *rest):
+        programs = [p for p in [*self.nodes, self.relay] if p]
+        running = [p for p in programs if p.process.poll() is None]
         try:
             super().__exit__(kind, *rest)
         finally:
-            for program in [*self.nodes, self.relay]:
-                if program:
-                    program.kill()
+            for program in programs:
+                program.kill()
             self.bridge.remove()
+        for program in running if kind is None else []:  # a sanitizer's report makes it another code
+            assert program.process.returncode == 0, "%s: %d %s" % (program.argv, program.process.returncode, program.errors[-40:])
 
     # ---- programs ----
 
