@@ -106,8 +106,7 @@ static void read_of(
     for (size_t i = 0; of && i < 2; i++) {
         int k = find_point(profile, sg_config_item_str(p->config, of, i, 1, 16));
         if (k < 0)
-            sg_config_fail(
-                p->config, of, "of names the two points of P and Q of this profile");
+            sg_config_fail(p->config, of, "of names the two points of P and Q of this profile");
         else
             point->of[i] = (uint8_t)k;
     }

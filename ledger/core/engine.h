@@ -23,9 +23,9 @@ enum lg_event_kind { LG_EVENT_BLOCK, LG_EVENT_REORG, LG_EVENT_ALARM };
 
 struct lg_event_msg {
     enum lg_event_kind kind;
-    struct lg_block_info tip;  /* the new best block (BLOCK, REORG) */
-    int64_t depth;             /* blocks taken off (REORG) */
-    const char *alarm;         /* static name of the alarm */
+    struct lg_block_info tip; /* the new best block (BLOCK, REORG) */
+    int64_t depth;            /* blocks taken off (REORG) */
+    const char *alarm;        /* static name of the alarm */
 };
 
 struct lg_host {
@@ -38,7 +38,8 @@ struct lg_host {
     void (*announce_block)(void *ctx, const struct lg_block *b, int from);
     /* Statements newly pooled, with the bodies that came with them: pass on to the peers, except `from`. Early ones follow when they are
      * due. Borrowed for the call. */
-    void (*announce_statements)(void *ctx, struct lg_statement *const *s, unsigned n, struct lg_body *const *bodies, unsigned nb, int from);
+    void (*announce_statements)(void *ctx, struct lg_statement *const *s, unsigned n,
+        struct lg_body *const *bodies, unsigned nb, int from);
     /* A block is wanted, the first unknown ancestor of an orphan, that peer `from` (-1: nobody in particular) should have. */
     void (*want_block)(void *ctx, const struct lg_hash *hash, int from);
     void (*event)(void *ctx, const struct lg_event_msg *e);
@@ -62,9 +63,10 @@ struct lg_engine_config {
 struct lg_offer {
     unsigned accepted, known, nrejected, nstatements;
     struct lg_offer_reject {
-        unsigned index; /* of the statement; bodies that fail make the statements that read them fail with their code */
+        unsigned
+            index; /* of the statement; bodies that fail make the statements that read them fail with their code */
         int err;
-    } *rejected; /* lg_offer_fini frees */
+    } * rejected; /* lg_offer_fini frees */
 };
 void lg_offer_fini(struct lg_offer *o);
 
@@ -87,10 +89,12 @@ struct lg_engine_ops {
     /* A statement early by at most max_future_ms is accepted, that is on disk, but neither mined nor passed on before it is due.
      * {"bodies":[…],"statements":[…]}: 0 with *offer filled (every accepted document is on disk), or SG_ECANONICAL/SG_ESHAPE for the
      * whole, or an error of the store. from: peer number, -1 for others. */
-    int (*offer_statements)(struct lg_engine *e, struct lg_offer *offer, const uint8_t *doc, size_t len, sg_ms now_ms, int from);
+    int (*offer_statements)(
+        struct lg_engine *e, struct lg_offer *offer, const uint8_t *doc, size_t len, sg_ms now_ms, int from);
     /* 0 with a verdict, or the rule's code (see lg_block_check), SG_EFUTURE (more than max_future_ms early; offer it again), or a store error.
      * A block early by less is held and judged when due (verdict ACCEPTED means: kept). */
-    int (*offer_block)(struct lg_engine *e, enum lg_block_verdict *verdict, const uint8_t *doc, size_t len, sg_ms now_ms, int from);
+    int (*offer_block)(struct lg_engine *e, enum lg_block_verdict *verdict, const uint8_t *doc, size_t len,
+        sg_ms now_ms, int from);
     /* A nonce for job id; ignored when the job is no longer wanted. */
     int (*solved)(struct lg_engine *e, uint64_t job_id, int64_t nonce, sg_ms now_ms);
     /* The next instant at which tick has something to do; INT64_MAX for none; 0 after open: tick tells the engine the time. */

@@ -41,9 +41,11 @@ struct lg_store {
     int (*body_state)(void *ctx, enum lg_doc_state *out, int64_t *height, const struct lg_hash *digest);
     int (*body_doc)(void *ctx, struct sg_buf *out, const struct lg_hash *digest);
     /* A statement with this (gw, inc, seq) held in any state (evidence included): its leaf and its count of variants. */
-    int (*statement_at)(void *ctx, struct lg_hash *leaf, unsigned *variants, lg_kid gw, sg_ms inc, int64_t seq);
+    int (*statement_at)(
+        void *ctx, struct lg_hash *leaf, unsigned *variants, lg_kid gw, sg_ms inc, int64_t seq);
     /* Every pooled document, for the start: bodies first, then statements by (gw, inc, seq). fn's non-zero result ends it. */
-    int (*pool_each)(void *ctx, int (*fn)(void *arg, bool is_body, const uint8_t *doc, size_t len), void *arg);
+    int (*pool_each)(
+        void *ctx, int (*fn)(void *arg, bool is_body, const uint8_t *doc, size_t len), void *arg);
 
     /* ---- writing ---- */
     int (*begin)(void *ctx);

@@ -156,3 +156,12 @@ void assert_problem(struct rest_fixture *r, const char *path, int err)
         fail_msg("%s: %d %.*s", path, status, (int)r->answer.body.len, (const char *)r->answer.body.p);
     assert_string_equal(vec_text(r->json, "code"), sg_err_code(err));
 }
+
+char *rest_text(const struct rest_fixture *r)
+{
+    char *text = malloc(r->answer.body.len + 1);
+    assert_non_null(text);
+    memcpy(text, r->answer.body.p, r->answer.body.len);
+    text[r->answer.body.len] = '\0';
+    return text;
+}

@@ -33,6 +33,8 @@ void rest_init(struct rest_fixture *r, int64_t height);
 void rest_fini(struct rest_fixture *r);
 /* GET; returns the status. The answer is kept until the next call. */
 int rest_get(struct rest_fixture *r, const char *path);
+/* The body of the last answer as a string; caller frees. */
+char *rest_text(const struct rest_fixture *r);
 int rest_get_as(struct rest_fixture *r, const char *path, const char *accept);
 int rest_post(struct rest_fixture *r, const char *path, const void *body, size_t len);
 /* GET, must be 200 and JSON with exactly these keys. */

@@ -233,7 +233,7 @@ static void minutes_as_csv_have_a_row_each(void **state)
 {
     struct rest_fixture *r = *state;
     assert_int_equal(rest_get_as(r, "/v1/minutes?relay=relay-1&from=29400001&to=29400001", "text/csv"), 200);
-    char *text = strndup((const char *)r->answer.body.p, r->answer.body.len), *row = strchr(text, '\n') + 1;
+    char *text = rest_text(r), *row = strchr(text, '\n') + 1;
     size_t head = 0, fields = 0;
     for (const char *p = text; p < row; p++)
         head += *p == ',';

@@ -274,7 +274,7 @@ static void metrics_are_prometheus_text(void **state)
     strcpy(r->snapshot.peers[0].url, "http://a\"b\\c");
     strcpy(r->snapshot.peers[0].state, "syncing");
     assert_int_equal(rest_get(r, "/metrics"), 200);
-    char *text = strndup((const char *)r->answer.body.p, r->answer.body.len);
+    char *text = rest_text(r);
     assert_non_null(strstr(text, "\ngridwitness_height 8\n"));
     assert_non_null(strstr(text, "\n# TYPE gridwitness_reorgs_total counter\n"));
     assert_non_null(strstr(text, "\ngridwitness_alarms_total{kind=\"uncommitted\"} 4\n"));
