@@ -26,13 +26,13 @@
 /* Seeded faults: each must be found (make sim-selftest). */
 enum sim_bug {
     SIM_BUG_NONE,
-    SIM_BUG_FORGET,   /* a reorganisation does not bring back what it takes off */
-    SIM_BUG_UNSYNCED, /* acknowledged before it is on disk */
-    SIM_BUG_POOL,     /* a restart loses the pool */
-    SIM_BUG_ARRIVAL,  /* of two equal branches the one that came first stays */
-    SIM_BUG_CLAIM,    /* the weight that a header claims is believed */
+    SIM_BUG_FORGET,    /* a reorganisation does not bring back what it takes off */
+    SIM_BUG_UNSYNCED,  /* acknowledged before it is on disk */
+    SIM_BUG_POOL,      /* a restart loses the pool */
+    SIM_BUG_ARRIVAL,   /* of two equal branches the one that came first stays */
+    SIM_BUG_CLAIM,     /* the weight that a header claims is believed */
     SIM_BUG_UNCHECKED, /* signatures of statements are not verified */
-    SIM_BUG_BACKUP,   /* a restored backup goes on with its last incarnation */
+    SIM_BUG_BACKUP,    /* a restored backup goes on with its last incarnation */
     SIM_BUGS
 };
 extern const char *const sim_bug_names[SIM_BUGS];
@@ -76,21 +76,21 @@ bool sim_chance(uint64_t *rng, unsigned permille);
 
 /* ---- events ---- */
 enum sim_event_kind {
-    EV_MSG,        /* p = struct sim_msg */
-    EV_NODE,       /* the engine wants to be woken; a = generation */
-    EV_SOLVED,     /* a = job, b = process */
-    EV_POLL,       /* a = peer, b = process */
-    EV_GATHER,     /* a = process */
-    EV_GW,         /* a = generation */
-    EV_OUTCOME,    /* a = relay, b = minute */
-    EV_START,      /* a machine starts again */
-    EV_FAULT,      /* a = enum sim_fault: an episode begins */
-    EV_FAULT_END,  /* a = enum sim_fault, b = detail */
-    EV_HOSTILE,    /* a = slot */
-    EV_RELEASE,    /* the hostile member lets go of what it withheld */
-    EV_MINUTE,     /* the relays close a minute */
+    EV_MSG,       /* p = struct sim_msg */
+    EV_NODE,      /* the engine wants to be woken; a = generation */
+    EV_SOLVED,    /* a = job, b = process */
+    EV_POLL,      /* a = peer, b = process */
+    EV_GATHER,    /* a = process */
+    EV_GW,        /* a = generation */
+    EV_OUTCOME,   /* a = relay, b = minute */
+    EV_START,     /* a machine starts again */
+    EV_FAULT,     /* a = enum sim_fault: an episode begins */
+    EV_FAULT_END, /* a = enum sim_fault, b = detail */
+    EV_HOSTILE,   /* a = slot */
+    EV_RELEASE,   /* the hostile member lets go of what it withheld */
+    EV_MINUTE,    /* the relays close a minute */
     EV_HEAL,
-    EV_PROBE,      /* look at everything */
+    EV_PROBE, /* look at everything */
     EV_KINDS
 };
 struct sim_event {
@@ -130,13 +130,13 @@ enum sim_msg_kind {
     MSG_FETCH,      /* hashes: what I have, newest first */
     MSG_PAGE,       /* docs: blocks; more */
     MSG_POOL,
-    MSG_POOL_IS,    /* docs[0] or none */
-    MSG_OFFER,      /* docs[0]: statements of a gateway; id */
-    MSG_OFFER_IS,   /* id, codes */
-    MSG_ASK,        /* a gateway asks a node; id */
-    MSG_ASK_IS,     /* id and what lg_client_gateway, status, readyz say */
-    MSG_WHERE,      /* hashes: leaves, refs: what they are; id */
-    MSG_WHERE_IS,   /* id, codes: enum gw_said or -1 */
+    MSG_POOL_IS,  /* docs[0] or none */
+    MSG_OFFER,    /* docs[0]: statements of a gateway; id */
+    MSG_OFFER_IS, /* id, codes */
+    MSG_ASK,      /* a gateway asks a node; id */
+    MSG_ASK_IS,   /* id and what lg_client_gateway, status, readyz say */
+    MSG_WHERE,    /* hashes: leaves, refs: what they are; id */
+    MSG_WHERE_IS, /* id, codes: enum gw_said or -1 */
     MSG_KINDS
 };
 #define SIM_BATCH 16
@@ -191,7 +191,7 @@ struct sim_node {
     struct sg_buf gathered_bodies, gathered_statements;
     uint64_t reorgs, seen_reorgs;
     bool failed; /* the disk failed for good: the process ends after this call */
-    bool full, calling;
+    bool full, opening;
     struct sim_doc *withheld[SIM_BATCH];
     unsigned nwithheld;
 };
@@ -254,13 +254,14 @@ struct sim_block {
     struct lg_block_info info;
     const struct sim_block *parent; /* NULL: the genesis */
     bool judged;
-    int verdict; /* of lg_block_check without a clock; when judged */
+    int verdict;                               /* of lg_block_check without a clock; when judged */
     struct lg_statement_ref last[SIM_MAX_GWS]; /* seq 0: none */
 };
 struct sim_judge {
     struct lg_map blocks; /* hash -> struct sim_block */
     struct lg_map bodies; /* digest -> struct sim_places */
-    struct lg_map signed_by; /* leaf, and (gw, inc, seq) as a hash -> struct sim_machine: what honest gateways signed */
+    struct lg_map
+        signed_by; /* leaf, and (gw, inc, seq) as a hash -> struct sim_machine: what honest gateways signed */
 };
 
 struct sim_truth {
@@ -272,13 +273,14 @@ struct sim_truth {
 
 struct sim_net {
     bool cut[SIM_MAX_GWS][SIM_MAX_GWS];
-    unsigned group[SIM_MAX_GWS]; /* of a partition */
+    unsigned group[SIM_MAX_GWS];       /* of a partition */
     unsigned loss, duplicate, delayed; /* permille */
     sg_ms latency_min, latency_max, delay_max;
 };
 
 struct sim_stats {
-    uint64_t events, messages, blocks, statements, crashes, restarts, reorgs, deepest, deepest_calm, refused, excused;
+    uint64_t events, messages, blocks, statements, crashes, restarts, reorgs, deepest, deepest_calm, refused,
+        excused;
     uint64_t pairs, faults[SIM_FAULTS];
     int64_t node_minutes;
 };
@@ -402,7 +404,7 @@ void sim_hostile_slot(struct sim *s, sg_minute slot);
 void sim_hostile_release(struct sim *s);
 bool sim_hostile_keeps(struct sim *s, const struct lg_block *b);
 
-struct sim_forgery { /* a block to be made by the hostile member */
+struct sim_forgery {                /* a block to be made by the hostile member */
     const struct sim_block *parent; /* NULL: genesis */
     sg_minute slot;
     sg_ms time;
@@ -415,8 +417,9 @@ struct sim_forgery { /* a block to be made by the hostile member */
 };
 struct sim_doc *sim_forge_block(struct sim *s, const struct sim_forgery *f);
 /* A statement of gateway m that follows on the branch that ends in parent. */
-struct lg_statement *sim_forge_statement(struct sim *s, unsigned m, const struct sim_block *parent, sg_minute slot,
-    sg_ms inc, const struct lg_hash *tip, const struct lg_read *reads, unsigned nreads, bool sign_well);
+struct lg_statement *sim_forge_statement(struct sim *s, unsigned m, const struct sim_block *parent,
+    sg_minute slot, sg_ms inc, const struct lg_hash *tip, const struct lg_read *reads, unsigned nreads,
+    bool sign_well);
 
 /* ---- sim_judge.c: what the simulator itself thinks of blocks ---- */
 void sim_judge_fini(struct sim *s);

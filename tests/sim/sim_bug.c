@@ -18,7 +18,8 @@ void sim_bug_adopts(struct sim *s, unsigned m, struct sim_doc *d, int err)
 {
     struct sim_node *n = &s->machines[m].node;
     const struct lg_store *store = mem_store_vtable(n->store);
-    const struct sim_block *x = s->opt.bug == SIM_BUG_CLAIM && err == SG_EWEIGHT ? sim_judge_block(s, d) : NULL;
+    const struct sim_block *x =
+        s->opt.bug == SIM_BUG_CLAIM && err == SG_EWEIGHT ? sim_judge_block(s, d) : NULL;
     if (x == NULL || m == s->hostile || x->b == NULL || x->parent == NULL ||
         !lg_hash_eq(&x->info.prev, &n->tip.hash))
         return;

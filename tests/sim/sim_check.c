@@ -39,8 +39,8 @@ static void check_tip(struct sim *s, unsigned m, const struct lg_block_info *tip
         sim_violate(s, "node %u: tip of height %" PRId64 " is not valid", m, tip->height);
     else if (x->info.weight_sum != tip->weight_sum || x->info.height != tip->height ||
              x->info.weight != tip->weight)
-        sim_violate(s, "node %u stores weight %" PRId64 " of sum %" PRId64 ", it is %" PRId64 " of %" PRId64, m,
-            tip->weight, tip->weight_sum, x->info.weight, x->info.weight_sum);
+        sim_violate(s, "node %u stores weight %" PRId64 " of sum %" PRId64 ", it is %" PRId64 " of %" PRId64,
+            m, tip->weight, tip->weight_sum, x->info.weight, x->info.weight_sum);
     else
         sim_judge_adopted(s, x);
 }
@@ -55,6 +55,21 @@ static void check_bounds(struct sim *s, unsigned m, const struct lg_engine_state
             st->pool_statements, st->pool_bodies, mem_store_pooled(s->machines[m].node.store));
 }
 
+static void check_moved(struct sim *s, unsigned m, const struct lg_engine_state *st)
+{
+    struct sim_node *n = &s->machines[m].node;
+    bool took_off = st->reorgs != 0 && n->seen_reorgs != st->reorgs;
+    sim_trace(s, st->tip.hash.b, 8);
+    if (st->tip.height > 0)
+        check_tip(s, m, &st->tip);
+    if (!n->opening && st->tip.height > 0 && st->tip.time > sim_wall(s, m))
+        sim_violate(s, "node %u adopts a block that lies ahead of its clock", m);
+    n->seen_reorgs = st->reorgs;
+    n->tip = st->tip;
+    if (took_off)
+        sim_check_promises(s, m);
+}
+
 void sim_check_node(struct sim *s, unsigned m)
 {
     struct sim_node *n = &s->machines[m].node;
@@ -62,25 +77,16 @@ void sim_check_node(struct sim *s, unsigned m)
     if (n->engine == NULL || s->broken)
         return;
     lg_engine_pow.state(n->engine, &st);
+    mem_store_peek(n->store, true);
     check_bounds(s, m, &st);
     if (mem_store_in_transaction(n->store))
         sim_violate(s, "node %u leaves a transaction open", m);
-    if (lg_hash_eq(&st.tip.hash, &n->tip.hash))
-        return;
-    sim_trace(s, st.tip.hash.b, 8);
-    if (st.tip.height > 0) {
-        check_tip(s, m, &st.tip);
-        if (st.tip.time > sim_wall(s, m))
-            sim_violate(s, "node %u adopts a block that lies ahead of its clock", m);
-    }
-    bool took_off = st.reorgs != 0 && n->seen_reorgs != st.reorgs;
-    n->seen_reorgs = st.reorgs;
-    n->tip = st.tip;
-    if (took_off)
-        sim_check_promises(s, m);
+    if (!lg_hash_eq(&st.tip.hash, &n->tip.hash))
+        check_moved(s, m, &st);
+    mem_store_peek(n->store, false);
 }
 
-void sim_check_offered(struct sim *s, unsigned m, struct sim_doc *d, int err)
+static void check_offered(struct sim *s, unsigned m, struct sim_doc *d, int err)
 {
     struct sim_node *n = &s->machines[m].node;
     const struct lg_store *store = mem_store_vtable(n->store);
@@ -100,13 +106,22 @@ void sim_check_offered(struct sim *s, unsigned m, struct sim_doc *d, int err)
     if (!parent || sim_early(s, m, x) || lg_engine_pow.wake_at(n->engine) <= sim_wall(s, m))
         return;
     if (err != 0)
-        sim_violate(s, "node %u refuses a valid block of height %" PRId64 ": %s", m, x->info.height, sg_err_code(err));
+        sim_violate(s, "node %u refuses a valid block of height %" PRId64 ": %s", m, x->info.height,
+            sg_err_code(err));
     const struct sim_block *tip = n->tip.height == 0 ? NULL : sim_judge_find(s, &n->tip.hash);
     if (!s->broken && sim_branch_cmp(s, x, tip) < 0)
-        sim_violate(s, "node %u keeps tip %02x%02x of height %" PRId64 " weight %" PRId64
-                       " when it has a better one %02x%02x of height %" PRId64 " weight %" PRId64,
+        sim_violate(s,
+            "node %u keeps tip %02x%02x of height %" PRId64 " weight %" PRId64
+            " when it has a better one %02x%02x of height %" PRId64 " weight %" PRId64,
             m, n->tip.hash.b[0], n->tip.hash.b[1], n->tip.height, n->tip.weight_sum, x->info.hash.b[0],
             x->info.hash.b[1], x->info.height, x->info.weight_sum);
+}
+
+void sim_check_offered(struct sim *s, unsigned m, struct sim_doc *d, int err)
+{
+    mem_store_peek(s->machines[m].node.store, true);
+    check_offered(s, m, d, err);
+    mem_store_peek(s->machines[m].node.store, false);
 }
 
 /* Anything of it ahead of the clock of m? */
@@ -126,9 +141,11 @@ void sim_check_acked(struct sim *s, unsigned m, const struct lg_hash *leaf)
     struct sim_node *n = &s->machines[m].node;
     const struct lg_store *store = mem_store_vtable(n->store);
     enum lg_doc_state state = LG_DOC_NONE;
-    int err = store->statement_state(store->ctx, &state, NULL, leaf); /* the disk may fail just now */
-    if (err == 0 && (state == LG_DOC_NONE || state == LG_DOC_SIDE))
+    mem_store_peek(n->store, true);
+    if (store->statement_state(store->ctx, &state, NULL, leaf) != 0 || state == LG_DOC_NONE ||
+        state == LG_DOC_SIDE)
         sim_violate(s, "node %u acknowledges a statement that it does not hold", m);
+    mem_store_peek(n->store, false);
     if (n->nacked == n->cap_acked) {
         n->cap_acked = n->cap_acked == 0 ? 64 : n->cap_acked * 2;
         n->acked = realloc(n->acked, n->cap_acked * sizeof *n->acked);
@@ -145,9 +162,8 @@ void sim_check_promises(struct sim *s, unsigned m)
     size_t from = n->nacked > 400 ? n->nacked - 400 : 0;
     for (size_t i = from; i < n->nacked && !s->broken; i++) {
         enum lg_doc_state state = LG_DOC_NONE;
-        if (store->statement_state(store->ctx, &state, NULL, &n->acked[i]) != 0)
-            return; /* the disk fails just now */
-        if (state == LG_DOC_NONE || state == LG_DOC_SIDE)
+        if (store->statement_state(store->ctx, &state, NULL, &n->acked[i]) != 0 || state == LG_DOC_NONE ||
+            state == LG_DOC_SIDE)
             sim_violate(s, "node %u has lost a statement that it had acknowledged", m);
     }
 }
@@ -163,6 +179,7 @@ void sim_check_reopened(struct sim *s, unsigned m)
         tip = (struct lg_block_info){.hash = s->g->id};
     if (!lg_hash_eq(&tip.hash, &st.tip.hash))
         sim_violate(s, "node %u starts with another tip than the one on disk", m);
+    sim_check_promises(s, m);
 }
 
 /* (gw, inc, seq) as a key. */
@@ -181,7 +198,8 @@ void sim_check_signed(struct sim *s, unsigned m, const struct sim_said *said)
 {
     struct lg_hash key = place_in_chain(m, said->inc, said->seq);
     if (lg_map_get(&s->judge.signed_by, &key) != NULL)
-        sim_violate(s, "gateway %u signs twice for incarnation %" PRId64 " number %" PRId64, m, said->inc, said->seq);
+        sim_violate(
+            s, "gateway %u signs twice for incarnation %" PRId64 " number %" PRId64, m, said->inc, said->seq);
     if (lg_map_put(&s->judge.signed_by, &key, &s->machines[m]) != 0 ||
         lg_map_put(&s->judge.signed_by, &said->leaf, &s->machines[m]) != 0)
         abort();

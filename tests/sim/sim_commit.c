@@ -114,7 +114,8 @@ static bool refused(struct sim *s, unsigned m, struct sim_ledger *l, struct sim_
             return false;
         be_patient(s, l);
     }
-    sim_say(s, "node %u refuses statement %lld of gateway %u: %s", l->m, (long long)row->seq, m, sg_err_code(err));
+    sim_say(s, "node %u refuses statement %lld of gateway %u: %s", l->m, (long long)row->seq, m,
+        sg_err_code(err));
     l->next = row->id + 1;
     l->gap_step = 0;
     if (l == sim_gateway_home(g))

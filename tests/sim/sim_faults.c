@@ -85,8 +85,8 @@ static void quiet_block(void *ctx, const struct lg_block *b, int from)
     (void)from;
 }
 
-static void quiet_statements(void *ctx, struct lg_statement *const *st, unsigned n, struct lg_body *const *bodies,
-    unsigned nb, int from)
+static void quiet_statements(void *ctx, struct lg_statement *const *st, unsigned n,
+    struct lg_body *const *bodies, unsigned nb, int from)
 {
     (void)ctx;
     (void)st;
@@ -185,7 +185,8 @@ static void crash(struct sim *s, unsigned m, sg_ms lasts)
 
 static void step_clock(struct sim *s, unsigned m)
 {
-    static const sg_ms sizes[] = {1000, 1000, 4000, 10000, 60000, 300000, 600000, 3600000, 86400000, 315360000000};
+    static const sg_ms sizes[] = {
+        1000, 1000, 4000, 10000, 60000, 300000, 600000, 3600000, 86400000, 315360000000};
     sg_ms by = sizes[sim_below(&s->rng, SG_ARRAY_LEN(sizes))];
     by = sim_between(&s->rng, by / 2, by) * (sim_chance(&s->rng, 500) ? 1 : -1);
     sim_say(s, "clock of %u steps by %lld ms", m, (long long)by);
@@ -230,7 +231,7 @@ void sim_faults_begin(struct sim *s, enum sim_fault f)
         if (x->has_node)
             mem_store_full(x->node.store, true);
     }
-    if (f == SIM_DISK_EIO && x->has_node)
+    if (f == SIM_DISK_EIO && x->has_node && x->node.engine != NULL)
         mem_store_fail(x->node.store, (uint64_t)sim_between(&s->rng, 1, 200), SG_EIO, true);
     if (f == SIM_CLOCK_STEP)
         step_clock(s, m);

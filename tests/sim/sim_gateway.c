@@ -137,8 +137,7 @@ static void take_answer(struct sim *s, unsigned m, const struct sim_msg *msg)
             continue;
         l->asking = false;
         l->answered = l->has_clock = true;
-        l->agrees =
-            gw_trust_agrees(msg->clock, l->asked_wall, sim_wall(s, m), s->g->policy.max_future_ms);
+        l->agrees = gw_trust_agrees(msg->clock, l->asked_wall, sim_wall(s, m), s->g->policy.max_future_ms);
         l->ready = msg->ready;
         l->tip = msg->hash;
         l->tip_time = msg->time;
@@ -332,6 +331,11 @@ static void try_sign(struct sim *s, unsigned m)
 
 /* ---- following ---- */
 
+static void ask_where(struct sim_msg *msg, const struct sim_said *r)
+{
+    msg->refs_of[msg->n++] = (struct lg_statement_ref){.leaf = r->leaf, .inc = r->inc, .seq = r->seq};
+}
+
 static void follow(struct sim *s, unsigned m)
 {
     struct sim_gateway *g = gateway(s, m);
@@ -342,19 +346,16 @@ static void follow(struct sim *s, unsigned m)
     struct sim_msg *msg = sim_msg_new(MSG_WHERE, m, home->m);
     while (g->box.first_live < g->box.nsaid && g->box.said[g->box.first_live].place >= SIM_CONFIRMED)
         g->box.first_live++;
-    /* all that is not at rest, and of the confirmed ones a newer one and any: a deep reorganisation is noticed */
-    for (unsigned i = g->box.first_live; i < g->box.nsaid && msg->n < SIM_BATCH - 2; i++)
+    for (unsigned i = g->box.first_live; i < g->box.nsaid && msg->n < SIM_BATCH - 1; i++)
         if (g->box.said[i].place < SIM_CONFIRMED)
-            msg->refs_of[msg->n++] = (struct lg_statement_ref){.leaf = g->box.said[i].leaf,
-                .inc = g->box.said[i].inc,
-                .seq = g->box.said[i].seq};
-    for (unsigned k = 0; k < 2 && g->box.first_live > 0; k++) {
-        const struct sim_said *r =
-            &g->box.said[k == 0 ? g->box.first_live - 1 : sim_below(&s->rng, g->box.first_live)];
-        if (r->place == SIM_CONFIRMED)
-            msg->refs_of[msg->n++] =
-                (struct lg_statement_ref){.leaf = r->leaf, .inc = r->inc, .seq = r->seq};
-    }
+            ask_where(msg, &g->box.said[i]);
+    /* The highest confirmed one: while its block is the same, so is everything below it. */
+    const struct sim_said *highest = NULL;
+    for (unsigned i = g->box.nsaid; i-- > 0 && i + 50 > g->box.first_live;)
+        if (g->box.said[i].place == SIM_CONFIRMED && (highest == NULL || g->box.said[i].height > highest->height))
+            highest = &g->box.said[i];
+    if (highest != NULL)
+        ask_where(msg, highest);
     g->follow_ledger = (unsigned)(home - g->ledgers);
     g->following = true;
     g->follow_id = msg->id = s->next_id++;
@@ -363,28 +364,45 @@ static void follow(struct sim *s, unsigned m)
     sim_send(s, msg);
 }
 
+/* A deep reorganisation: every confirmed one is asked about again. */
+static void doubt_all(struct sim_outbox *box)
+{
+    for (unsigned i = 0; i < box->nsaid; i++)
+        if (box->said[i].place == SIM_CONFIRMED)
+            box->said[i].place = SIM_MINED;
+    box->first_live = 0;
+}
+
+/* True when it is at rest now, and was not before. */
+static bool take_place(struct sim *s, unsigned m, const struct sim_msg *msg, unsigned i)
+{
+    struct sim_gateway *g = gateway(s, m);
+    struct sim_said *r = sim_outbox_find(&g->box, g->followed[i].inc, g->followed[i].seq);
+    if (r == NULL || r->place == SIM_DEAD || !lg_hash_eq(&r->leaf, &g->followed[i].leaf))
+        return false;
+    enum sim_place before = r->place, place = msg->codes[i] < 0 ? SIM_MADE : (enum sim_place)msg->codes[i];
+    if (before == SIM_CONFIRMED && (place != SIM_CONFIRMED || !lg_hash_eq(&r->block, &msg->hashes[i])))
+        doubt_all(&g->box);
+    sim_outbox_place(&g->box, r, place, msg->heights[i]);
+    r->block = msg->hashes[i];
+    if (place == SIM_MADE)
+        sim_commit_rewind(s, m, g->follow_ledger, r->id);
+    if (place == SIM_DEAD)
+        sim_gateway_give_up(s, m, r->inc);
+    return before < SIM_CONFIRMED && place >= SIM_CONFIRMED;
+}
+
 static void take_places(struct sim *s, unsigned m, const struct sim_msg *msg)
 {
     struct sim_gateway *g = gateway(s, m);
+    bool more = false;
     if (!g->following || msg->id != g->follow_id)
         return;
     g->following = false;
-    for (unsigned i = 0; i < msg->n; i++) {
-        struct sim_said *r = sim_outbox_find(&g->box, g->followed[i].inc, g->followed[i].seq);
-        if (r == NULL || r->place == SIM_DEAD || !lg_hash_eq(&r->leaf, &g->followed[i].leaf))
-            continue;
-        unsigned at = (unsigned)(r - g->box.said);
-        enum sim_place place = msg->codes[i] < 0 ? SIM_MADE : (enum sim_place)msg->codes[i];
-        if (r->place == SIM_CONFIRMED && place != SIM_CONFIRMED)
-            g->box.first_live = 0; /* a deep reorganisation: look at all of them again */
-        sim_outbox_place(&g->box, r, place, msg->heights[i]);
-        if (at < g->box.first_live && place < SIM_CONFIRMED)
-            g->box.first_live = at;
-        if (place == SIM_MADE)
-            sim_commit_rewind(s, m, g->follow_ledger, r->id);
-        if (place == SIM_DEAD)
-            sim_gateway_give_up(s, m, r->inc);
-    }
+    for (unsigned i = 0; i < msg->n; i++)
+        more = take_place(s, m, msg, i) || more;
+    if (more && msg->n == SIM_BATCH)
+        follow(s, m);
 }
 
 /* ---- turns ---- */

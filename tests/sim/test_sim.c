@@ -55,8 +55,8 @@ static uint64_t run_seed(const struct sim_options *o, struct totals *t)
             memcpy(t->what, s->violation, sizeof t->what);
         }
         if (o->bug == SIM_BUG_NONE)
-            printf("seed %" PRIu64 " FAILS %s\n  repeat: %s --from %" PRIu64 " --seeds 1%s --verbose\n", o->seed,
-                s->violation, "build/default/tests/sim/test_sim", o->seed, "");
+            printf("seed %" PRIu64 " FAILS %s\n  repeat: %s --from %" PRIu64 " --seeds 1%s --verbose\n",
+                o->seed, s->violation, "build/default/tests/sim/test_sim", o->seed, "");
     }
     sim_free(s);
     return trace;
@@ -184,13 +184,14 @@ static double seconds(void)
 static void report(const struct command *c, const struct totals *t, double took)
 {
     double days = (double)t->stats.node_minutes / 1440.0;
-    printf("seeds %" PRIu64 "..%" PRIu64 ": %.1f node-days in %.1f s, %.1f node-days/s, %u processes\n", c->o.seed,
-        c->o.seed + c->seeds - 1, days, took, days / took, c->jobs);
-    printf("%" PRIu64 " events, %" PRIu64 " messages, %" PRIu64 " blocks, %" PRIu64 " statements taken, %" PRIu64
-           " pairs, %" PRIu64 " blocks refused\n",
-        t->stats.events, t->stats.messages, t->stats.blocks, t->stats.statements, t->stats.pairs, t->stats.refused);
-    printf("%" PRIu64 " restarts, %" PRIu64 " reorganisations, deepest %" PRIu64 ", on a good network %" PRIu64
-           "; %" PRIu64 " gateways excused\nfaults:",
+    printf("seeds %" PRIu64 "..%" PRIu64 ": %.1f node-days in %.1f s, %.1f node-days/s, %u processes\n",
+        c->o.seed, c->o.seed + c->seeds - 1, days, took, days / took, c->jobs);
+    printf("%" PRIu64 " events, %" PRIu64 " messages, %" PRIu64 " blocks, %" PRIu64
+           " statements taken, %" PRIu64 " pairs, %" PRIu64 " blocks refused\n",
+        t->stats.events, t->stats.messages, t->stats.blocks, t->stats.statements, t->stats.pairs,
+        t->stats.refused);
+    printf("%" PRIu64 " restarts, %" PRIu64 " reorganisations, deepest %" PRIu64
+           ", on a good network %" PRIu64 "; %" PRIu64 " gateways excused\nfaults:",
         t->stats.restarts, t->stats.reorgs, t->stats.deepest, t->stats.deepest_calm, t->stats.excused);
     for (unsigned f = 0; f < SIM_FAULTS; f++)
         if (t->stats.faults[f] > 0)
