@@ -12,6 +12,8 @@
 
 int mem_enter(struct mem_store *s)
 {
+    if (s->peeking)
+        return 0;
     s->calls++;
     if (s->fail_at != 0 && (s->calls == s->fail_at || (s->fail_forever && s->calls > s->fail_at))) {
         s->failures++;

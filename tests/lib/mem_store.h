@@ -36,6 +36,9 @@ void mem_store_lose_pool(struct mem_store *s);
 
 /* ---- what is in it ---- */
 
+/* While it is set, calls neither count nor fail: for whoever checks, not for whoever is checked. */
+void mem_store_peek(struct mem_store *s, bool peek);
+
 /* Pooled statements and bodies. */
 size_t mem_store_pooled(const struct mem_store *s);
 /* Greatest incarnation and slot of a gateway on the best branch and in the pool; 0 and -1: none. */

@@ -51,6 +51,11 @@ void mem_store_lose_pool(struct mem_store *s)
     lg_map_fini(&s->pooled);
 }
 
+void mem_store_peek(struct mem_store *s, bool peek)
+{
+    s->peeking = peek;
+}
+
 size_t mem_store_pooled(const struct mem_store *s)
 {
     return s->pooled.n;

@@ -61,7 +61,7 @@ struct mem_store {
     uint64_t calls, failures, commits, fail_at;
     int fail_err;
     bool fail_forever;
-    bool full, lazy, forgetful, keeps; /* mem_store_fault.c */
+    bool full, lazy, forgetful, keeps, peeking; /* mem_store_fault.c */
 };
 
 /* Counts the call; the failure that was asked for. */

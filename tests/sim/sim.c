@@ -167,7 +167,8 @@ static void close_minute(struct sim *s, const struct sim_event *e)
         }
     }
     if (s->hostile < s->ngws && (!s->healed || s->hostile_stays))
-        sim_at(s, s->now + sim_between(&s->rng, 0, 45000), EV_HOSTILE, s->hostile, (uint64_t)min, 0);
+        sim_at(s, s->now + sim_between(&s->rng, 0, sim_chance(&s->rng, 600) ? 2000 : 45000), EV_HOSTILE,
+            s->hostile, (uint64_t)min, 0);
     sim_at(s, (min + 2) * SG_MINUTE_MS, EV_MINUTE, 0, (uint64_t)min + 1, 0);
 }
 

@@ -393,7 +393,9 @@ void sim_take_backup(struct sim *s, unsigned m);
 enum sim_hostile_way {
     SIM_WITHHOLD,
     SIM_EQUIVOCATE,
+    SIM_EQUIVOCATE_SAID,
     SIM_EXCLUDE,
+    SIM_EXCLUDE_ONE,
     SIM_COPY,
     SIM_CLAIM,
     SIM_GARBAGE,
@@ -416,10 +418,19 @@ struct sim_forgery {                /* a block to be made by the hostile member 
     bool bad_root, bad_signature;
 };
 struct sim_doc *sim_forge_block(struct sim *s, const struct sim_forgery *f);
-/* A statement of gateway m that follows on the branch that ends in parent. */
-struct lg_statement *sim_forge_statement(struct sim *s, unsigned m, const struct sim_block *parent,
-    sg_minute slot, sg_ms inc, const struct lg_hash *tip, const struct lg_read *reads, unsigned nreads,
-    bool sign_well);
+struct sim_forged_statement {
+    unsigned gw;                    /* whose it claims to be */
+    const struct sim_block *parent; /* the branch on which it follows; its tip */
+    sg_minute slot;
+    sg_ms ts;
+    bool new_inc;
+    const struct lg_read *read; /* NULL: none */
+};
+/* Signed with the hostile member's key. NULL: the encoder refuses it. Caller frees. */
+struct lg_statement *sim_forge_statement(struct sim *s, const struct sim_forged_statement *f);
+void sim_hostile_offer(struct sim *s, const struct lg_statement *st, unsigned half);
+/* sim_exclude.c */
+void sim_hostile_exclude_one(struct sim *s, sg_minute slot);
 
 /* ---- sim_judge.c: what the simulator itself thinks of blocks ---- */
 void sim_judge_fini(struct sim *s);
@@ -434,6 +445,8 @@ void sim_judge_adopted(struct sim *s, const struct sim_block *x);
 bool sim_is_ancestor(const struct sim_block *a, const struct sim_block *end);
 /* < 0: a is the better end of a branch. NULL: genesis. */
 int sim_branch_cmp(const struct sim *s, const struct sim_block *a, const struct sim_block *b);
+/* Does the branch that ends in end carry this body? */
+bool sim_on_branch(const struct sim *s, const struct lg_hash *digest, const struct sim_block *end);
 int64_t sim_weigh(const struct sim *s, const struct lg_block *b, const struct sim_block *parent);
 
 /* ---- sim_check.c: the promises ---- */

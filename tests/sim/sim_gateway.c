@@ -352,7 +352,8 @@ static void follow(struct sim *s, unsigned m)
     /* The highest confirmed one: while its block is the same, so is everything below it. */
     const struct sim_said *highest = NULL;
     for (unsigned i = g->box.nsaid; i-- > 0 && i + 50 > g->box.first_live;)
-        if (g->box.said[i].place == SIM_CONFIRMED && (highest == NULL || g->box.said[i].height > highest->height))
+        if (g->box.said[i].place == SIM_CONFIRMED &&
+            (highest == NULL || g->box.said[i].height > highest->height))
             highest = &g->box.said[i];
     if (highest != NULL)
         ask_where(msg, highest);

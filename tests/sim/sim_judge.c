@@ -108,6 +108,13 @@ static int view_ancestor(void *ctx, const struct lg_hash *hash)
     return x != NULL && v->end != NULL && sim_is_ancestor(x, v->end) ? 0 : SG_ENOT_FOUND;
 }
 
+bool sim_on_branch(const struct sim *s, const struct lg_hash *digest, const struct sim_block *end)
+{
+    struct end_view v = {s, end};
+    struct lg_body_ref ref;
+    return view_body(&v, &ref, digest) == 0;
+}
+
 int64_t sim_weigh(const struct sim *s, const struct lg_block *b, const struct sim_block *parent)
 {
     struct end_view v = {s, parent};
