@@ -401,10 +401,21 @@ static int build(struct lg_engine *e, struct lg_block **out, const struct lg_hea
     return err;
 }
 
+/* The clock may have left the minute of the job since the last decision: it was set, or this operation is the first in another minute. */
+static bool is_wanted(const struct lg_miner *m)
+{
+    return !m->forbidden && m->has_base && m->job.header.slot == m->slot &&
+           lg_hash_eq(&m->job.header.prev, &m->base.hash);
+}
+
 int lg_mine_solved(struct lg_engine *e, uint64_t job_id, int64_t nonce)
 {
     struct lg_miner *m = &e->mine;
     if (!m->working || m->job.id != job_id) {
+        return 0;
+    }
+    if (!is_wanted(m)) {
+        stop_work(e);
         return 0;
     }
     struct lg_header h = m->job.header;
@@ -425,6 +436,11 @@ int lg_mine_solved(struct lg_engine *e, uint64_t job_id, int64_t nonce)
     m->mined_slot = h.slot;
     enum lg_block_verdict verdict;
     err = lg_chain_accept(e, &verdict, b, -1); /* judged like anybody's */
+    if (err == SG_EFUTURE) {
+        /* The clock was set back while it was searched. Once more with the time as it is now, unless that is no earlier. */
+        m->mined = header_time(e) >= h.time;
+        return 0;
+    }
     if (err != 0 && !lg_is_store_error(err)) {
         lg_engine_alarm(e, "own_block_invalid");
         err = 0;

@@ -105,7 +105,7 @@ static void host_event(void *ctx, const struct lg_event_msg *e)
         }
     } else if (e->kind == LG_EVENT_ALARM) {
         sim_say(s, "node %u alarm %s", n->m, e->alarm);
-        if (strcmp(e->alarm, "own_block_invalid") == 0 && s->opt.faults == UINT32_MAX - 1)
+        if (strcmp(e->alarm, "own_block_invalid") == 0)
             sim_violate(s, "node %u made an invalid block", n->m);
     }
 }

@@ -398,6 +398,49 @@ static void mine_own_early_block_is_held_and_not_made_twice(void **state)
     mine_fini(&x);
 }
 
+/* A nonce that comes when the clock has left the minute of its job, forwards or backwards, is not used and raises no alarm: only the newest
+ * closed minute is mined. */
+static void mine_nonce_of_another_minute_is_not_used(void **state)
+{
+    (void)state;
+    const sg_ms jumps[] = {60000, -60000, -70405959};
+    for (unsigned i = 0; i < SG_ARRAY_LEN(jumps); i++) {
+        struct mine x;
+        mine_init(&x, 0, (struct maker_config){0});
+        give(&x, say(&x, 0, S0), end_of(S0) + 200);
+        assert_code(rig_tick(x.r, end_of(S0) + COLLECT), 0);
+        assert_true(x.r->working);
+        rig_forget(x.r);
+        assert_code(rig_solve(x.r, end_of(S0) + COLLECT + jumps[i]), 0);
+        assert_int_equal(rig_state(x.r).tip.height, 1);
+        assert_int_equal(rig_state(x.r).held, 0);
+        assert_int_equal(rig_state(x.r).pool_statements, 1);
+        assert_int_equal(rig_count(x.r, RIG_EVENT), 0);
+        mine_fini(&x);
+    }
+}
+
+/* Set back inside of the minute by more than a block may be early: the block is not kept, there is no alarm, and it is made again with the
+ * time as it is now. */
+static void mine_clock_set_back_inside_the_minute_mines_again(void **state)
+{
+    (void)state;
+    struct mine x;
+    mine_init(&x, 0, (struct maker_config){0});
+    give(&x, say(&x, 0, S0), end_of(S0) + 200);
+    assert_code(rig_tick(x.r, end_of(S0) + 40000), 0);
+    assert_true(x.r->working);
+    rig_forget(x.r);
+    assert_code(rig_solve(x.r, end_of(S0) + 20000), 0);
+    assert_int_equal(rig_state(x.r).tip.height, 1);
+    assert_int_equal(rig_count(x.r, RIG_EVENT), 0);
+    assert_true(x.r->working);
+    assert_int_equal(x.r->job.header.time, end_of(S0) + 20000);
+    assert_code(rig_solve(x.r, end_of(S0) + 20300), 0);
+    assert_int_equal(rig_state(x.r).tip.height, 2);
+    mine_fini(&x);
+}
+
 /* A store that fails during the decision or the making of a block, at any call: the engine goes on afterwards and the block is made once. */
 static void mine_with_a_store_that_fails_goes_on(void **state)
 {
@@ -446,6 +489,8 @@ int main(void)
         cmocka_unit_test(mine_better_parent_that_comes_late_is_extended),
         cmocka_unit_test(mine_better_parent_is_extended_against_the_tip),
         cmocka_unit_test(mine_own_early_block_is_held_and_not_made_twice),
+        cmocka_unit_test(mine_nonce_of_another_minute_is_not_used),
+        cmocka_unit_test(mine_clock_set_back_inside_the_minute_mines_again),
         cmocka_unit_test(mine_with_a_store_that_fails_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
