@@ -16,6 +16,8 @@ CFLAGS    ?= -O2 -g
 WERROR    ?= $(if $(CI),1,0)
 SPEED     ?= 1
 FUZZ_SECONDS ?= 30
+SIM_SEEDS      ?= 400
+SIM_LONG_SEEDS ?= 10000
 
 comma     := ,
 FLAVOUR   ?= $(if $(SANITIZE),san-$(subst $(comma),-,$(SANITIZE)),default)
@@ -70,6 +72,9 @@ help:
 	@echo "make lint         formatting, shell scripts, Python; and that the lints can fail"
 	@echo "make bench        measure"
 	@echo "make soak         kill a whole system CYCLES (1000) times by SIGKILL: nothing shown as held may be missing; half an hour"
+	@echo "make sim          simulate a network with faults, SIM_SEEDS (400) seeds; a failing seed says how to repeat it"
+	@echo "make sim-long     the same for SIM_LONG_SEEDS (10000) other seeds, and long runs"
+	@echo "make sim-selftest seeded faults: each must be found within 200 seeds"
 	@echo "make fuzz         fuzz each decoder for FUZZ_SECONDS (30)"
 	@echo "make deps         install what the build, the demonstration and the tests need (Debian, Ubuntu)"
 	@echo "make install      the three programs under PREFIX (/usr/local), DESTDIR respected"
@@ -175,6 +180,21 @@ soak:
 	@.ci/deps test
 	$(SUBMAKE) all
 	@GRIDWITNESS_BIN='$(BIN)' python3 tests/integration/soak_kill.py $(CYCLES)
+
+SIMULATE   = +$(Q)$(MAKE) --no-print-directory '$(B)/tests/sim/test_sim' && '$(B)/tests/sim/test_sim' --jobs $(shell nproc)
+.PHONY: sim sim-long sim-selftest
+sim:
+	@.ci/deps test
+	$(SIMULATE) --seeds $(SIM_SEEDS)
+
+sim-long:
+	@.ci/deps test
+	$(SIMULATE) --from 100001 --seeds $(SIM_LONG_SEEDS)
+	$(SIMULATE) --from 200001 --seeds $(shell expr $(SIM_LONG_SEEDS) / 200 + 1) --minutes 1300
+
+sim-selftest:
+	@.ci/deps test
+	$(SIMULATE) --seeds 200 --bug all
 
 fuzz:
 	@.ci/deps fuzz
