@@ -50,6 +50,7 @@ UNIT      := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 SIM       := $(patsubst tests/sim/%.c,%,$(wildcard tests/sim/test_*.c))
 SIMLIB    := $(filter-out tests/sim/test_%.c,$(wildcard tests/sim/*.c))
 BENCHES   := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench_*.c))
+MODEL     := $(wildcard tests/model/*.c)
 FUZZERS   := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 HELPERS   := $(patsubst tests/integration/%.c,%,$(wildcard tests/integration/*.c))
 
@@ -68,6 +69,7 @@ help:
 	@echo "make              build bin/relay-emulator, bin/gateway, bin/ledger"
 	@echo "make run          install what is missing, build, run the demonstration; SPEED=20 for a virtual clock; Ctrl-C stops"
 	@echo "make test         install what is missing, build, run every test; VALGRIND=0 without valgrind, ONLY=text for a part"
+	@echo "make model        try every move of a hostile gateway in a small model of the consensus; model-long tries more"
 	@echo "make check        directions of includes, purity of cores, sizes, forbidden words; and that the checks can fail"
 	@echo "make lint         formatting, shell scripts, Python; and that the lints can fail"
 	@echo "make bench        measure"
@@ -133,6 +135,8 @@ $(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $(B)/libtest.a $(LIBS)
 	$(call link,-lcmocka)
 $(B)/tests/sim/test_%: $(B)/tests/sim/test_%.o $(call objs,$(SIMLIB)) $(B)/libtest.a $(LIBS)
 	$(call link,-lcmocka)
+$(B)/tests/model/model: $(call objs,$(MODEL)) $(B)/libledger.a $(B)/libcommon.a
+	$(call link)
 $(B)/tests/bench/bench_%: $(B)/tests/bench/bench_%.o $(B)/libtest.a $(LIBS)
 	$(call link)
 $(B)/tests/integration/%: $(B)/tests/integration/%.o $(B)/libtest.a $(LIBS)
@@ -145,7 +149,7 @@ $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(if $(FUZZLD),,$(B)/tests/lib/
 unit-build: $(addprefix $(B)/tests/unit/,$(UNIT)) $(addprefix $(B)/tests/sim/,$(SIM))
 fuzz-build: $(addprefix $(B)/tests/fuzz/,$(FUZZERS))
 bench-build: $(PROGRAMS) $(addprefix $(B)/tests/bench/,$(BENCHES))
-test-build: $(PROGRAMS) unit-build fuzz-build $(addprefix $(B)/tests/integration/,$(HELPERS))
+test-build: $(PROGRAMS) unit-build fuzz-build $(B)/tests/model/model $(addprefix $(B)/tests/integration/,$(HELPERS))
 
 .PHONY: deps run test check lint bench soak fuzz
 deps:
@@ -160,6 +164,11 @@ test:
 	@.ci/deps test
 	$(SUBMAKE) test-build
 	@tests/run-tests '$(B)' '$(BIN)'
+
+model model-long:
+	@.ci/deps test
+	$(SUBMAKE) $(B)/tests/model/model
+	@'$(B)'/tests/model/model $(if $(filter model-long,$@),--long)
 
 check:
 	@.ci/deps test
