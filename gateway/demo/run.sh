@@ -5,13 +5,16 @@
 #   SPEED=1   keeps its keys, genesis and chains under run/
 #   SPEED=n   runs on a virtual clock n times as fast, with a chain of its own under run-xn/
 #
+#   RUN_DIR=folder                  keeps them there instead
+#   GRIDWITNESS_PORTS='a b c d e'   other ports: of the four nodes, then of the relay emulator; a folder keeps the ports that it
+#                                   was made with
+#
 # A second start resumes the chain. Ctrl-C ends everything.
 set -u
 
 speed=${SPEED:-1}
 bin=${GRIDWITNESS_BIN:-bin}
-ports=(5004 5005 5006 5007)
-relay_port=5010
+read -ra ports <<<"${GRIDWITNESS_PORTS:-5004 5005 5006 5007 5010}"
 host=127.0.0.1
 pids=()
 names=()
@@ -24,6 +27,13 @@ die() {
 [[ $speed =~ ^[1-9][0-9]{0,2}$ ]] || die "SPEED=$speed: a whole number from 1 to 999 is needed"
 if ((speed == 1)); then dir=run; else dir=run-x$speed; fi
 dir=${RUN_DIR:-$dir}
+((${#ports[@]} == 5)) || die "GRIDWITNESS_PORTS=${GRIDWITNESS_PORTS:-}: five ports are needed, four nodes and the relay emulator"
+for port in "${ports[@]}"; do
+    if ! [[ $port =~ ^[1-9][0-9]{0,4}$ ]] || ((port > 65535)); then die "GRIDWITNESS_PORTS: $port is no port"; fi
+    [[ " ${ports[*]} " != *" $port "*" $port "* ]] || die "GRIDWITNESS_PORTS: $port is named twice"
+done
+relay_port=${ports[4]}
+ports=("${ports[@]:0:4}")
 for tool in curl jq flock; do
     command -v "$tool" >/dev/null || die "$tool is missing; 'make deps' installs it"
 done
@@ -66,15 +76,28 @@ make_config() {
           relays: [{id: "relay-1", host: $host, port: $relay}]}' --args "${ports[@]}"
 }
 
+# once FILE COMMAND...: its output becomes FILE, whole or not at all; an interrupted start leaves no half file behind.
+once() {
+    local file=$1
+    shift
+    [[ -s $file ]] && return
+    if ! { "$@" >"$file.part" && mv "$file.part" "$file"; }; then die "cannot make $file"; fi
+}
+make_seed() { od -An -N4 -tu4 /dev/urandom | tr -d ' '; }
+
 for port in "${ports[@]}"; do
+    if [[ -s $dir/genesis.json && ! -s $dir/keys/$port.pem ]]; then
+        die "$dir/ was made with other ports than $port; give it the same GRIDWITNESS_PORTS, or another RUN_DIR"
+    fi
     [[ -s $dir/keys/$port.pem ]] || "$bin/ledger" keygen "$dir/keys/$port.pem" >/dev/null || die "no key for $port"
-    [[ -s $dir/gateway-$port.json ]] || make_config "$port" >"$dir/gateway-$port.json" || die "no configuration for $port"
+    once "$dir/gateway-$port.json" make_config "$port"
 done
 if [[ ! -s $dir/genesis.json ]]; then
-    make_plan >"$dir/plan.json" || die "no plan"
+    rm -f "$dir/genesis.json" # an empty one; ledger init never overwrites
+    once "$dir/plan.json" make_plan
     "$bin/ledger" init --from "$dir/plan.json" --out "$dir/genesis.json" >/dev/null || die "no genesis"
 fi
-[[ -s $dir/seed ]] || od -An -N4 -tu4 /dev/urandom | tr -d ' ' >"$dir/seed"
+once "$dir/seed" make_seed
 
 # ---- the clock ----
 
@@ -108,7 +131,7 @@ start() {
 }
 
 stop_all() {
-    trap '' INT TERM
+    trap '' INT TERM HUP
     local pid tries
     for pid in "${pids[@]}"; do kill -TERM "$pid" 2>/dev/null; done
     for pid in "${pids[@]}"; do
@@ -119,6 +142,7 @@ stop_all() {
         kill -KILL "$pid" 2>/dev/null
         wait "$pid" 2>/dev/null
     done
+    pids=()
 }
 
 on_signal() {
@@ -126,7 +150,7 @@ on_signal() {
     stop_all
     exit 0
 }
-trap on_signal INT TERM
+trap on_signal INT TERM HUP
 trap stop_all EXIT
 
 fail_with_log() {
@@ -172,10 +196,10 @@ clock_note=""
 cat <<EOF
 All five processes are up: relay emulator and four gateway nodes.$clock_note
   relay    Modbus/TCP $host:$relay_port        mbpoll -m tcp -a 1 -0 -t 4 -r 200 -c 34 -p $relay_port -1 $host
-  nodes    http://$host:5004  :5005  :5006  :5007
-  blocks   curl -s http://$host:5004/v1/blocks/latest | jq .
-  minutes  curl -s 'http://$host:5005/v1/minutes?relay=relay-1&order=desc&limit=3' | jq .
-  paper    curl -s http://$host:5006/get_chain | jq .
+  nodes    http://$host:${ports[0]}  :${ports[1]}  :${ports[2]}  :${ports[3]}
+  blocks   curl -s http://$host:${ports[0]}/v1/blocks/latest | jq .
+  minutes  curl -s 'http://$host:${ports[1]}/v1/minutes?relay=relay-1&order=desc&limit=3' | jq .
+  paper    curl -s http://$host:${ports[2]}/get_chain | jq .
   logs     $dir/log/          Ctrl-C ends everything.
 EOF
 
