@@ -282,6 +282,9 @@ static int start_parts(struct lg_node *n, struct sg_fault *fault)
         (err = lg_miner_start(&n->miner, miner_found, n)) != SG_OK ||
         (err = start_peers(n, fault)) != SG_OK || (err = start_rest(n, fault)) != SG_OK)
         return err;
+    /* before the chain thread: the state is its from then on */
+    sg_log(SG_LOG_INFO, PART, "%s: REST on %s:%u, chain %lld blocks high", n->name, n->config.bind,
+        lg_node_port(n), (long long)n->state.tip.height);
     if (pthread_create(&n->chain, NULL, lg_node_chain_run, n) != 0)
         return SG_ENOMEM;
     n->chain_started = true;
@@ -312,8 +315,6 @@ int lg_node_start(struct lg_node **out, const struct lg_node_config *config, str
             snprintf(fault->text, sizeof(fault->text), "the node cannot start: %s", sg_err_text(err));
         return err;
     }
-    sg_log(SG_LOG_INFO, PART, "%s: REST on %s:%u, chain %lld blocks high", n->name, config->bind,
-        lg_node_port(n), (long long)n->state.tip.height);
     *out = n;
     return SG_OK;
 }
