@@ -172,6 +172,73 @@ int gw_outbox_open_items(
     return got;
 }
 
+/* ---- what this outbox does not know ---- */
+
+/* May a read follow this gap? Only where the way to the relay was at fault: what the relay itself showed stands. */
+static bool may_be_read(int64_t reason)
+{
+    return reason == LG_REASON_TIMEOUT || reason == LG_REASON_REFUSED || reason == LG_REASON_EXCEPTION;
+}
+
+/* Clear the bits of the minutes that a query gives. */
+static int clear_bits(
+    struct gw_outbox *o, uint64_t *bits, enum gw_outbox_sql which, const struct gw_sql_arg *args)
+{
+    struct sqlite3_stmt *st = gw_sql_bind(o, which, args, 3);
+    int got;
+
+    while ((got = gw_sql_step(o, st)) == 1) {
+        if (which == GW_SQL_PAIR_MINUTES || !may_be_read(gw_sql_i64(st, 1)))
+            *bits &= ~(UINT64_C(1) << (args[2].n - gw_sql_i64(st, 0)));
+    }
+    return got;
+}
+
+int gw_outbox_unread(struct gw_outbox *o, uint64_t *bits, unsigned relay, sg_minute newest, unsigned n)
+{
+    struct gw_sql_arg args[] = {GW_INT(relay), GW_INT(newest - n + 1), GW_INT(newest)};
+    uint64_t unread = n == 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1;
+    int err;
+
+    assert(n >= 1 && n <= GW_OUTBOX_UNREAD_MAX);
+    err = clear_bits(o, &unread, GW_SQL_PAIR_MINUTES, args);
+    if (!err)
+        err = clear_bits(o, &unread, GW_SQL_GAP_MINUTES, args);
+    if (!err)
+        *bits = unread;
+    return err;
+}
+
+int gw_outbox_oldest_open(struct gw_outbox *o, sg_minute *min, unsigned relay)
+{
+    struct gw_sql_arg args[] = {GW_INT(relay)};
+    struct sqlite3_stmt *st = gw_sql_bind(o, GW_SQL_OPEN_OLDEST, args, 1);
+    int got = gw_sql_step(o, st);
+    bool none;
+
+    if (got != 1)
+        return got ? got : SG_ECORRUPT; /* an aggregate always gives a row */
+    none = gw_sql_is_null(st, 0);
+    if (!none)
+        *min = gw_sql_i64(st, 0);
+    gw_sql_reset(st);
+    return none ? SG_ENOT_FOUND : 0;
+}
+
+int gw_outbox_read_elsewhere(struct gw_outbox *o, unsigned relay, sg_minute min, const struct lg_hash *digest)
+{
+    struct gw_sql_arg args[] = {GW_INT(relay), GW_INT(min), GW_HASH(digest)};
+    bool own;
+    int err = gw_sql_enter(o, &own);
+
+    if (err)
+        return err;
+    err = gw_sql_run(o, GW_SQL_PAIR_ELSEWHERE, args, 3);
+    if (!err)
+        err = gw_sql_run(o, GW_SQL_GAP_DROP, args, 2);
+    return gw_sql_leave(o, own, err);
+}
+
 /* ---- upkeep ---- */
 
 /* A row of numbers; NULL reads as 0. */
@@ -221,4 +288,25 @@ int gw_outbox_prune(struct gw_outbox *o, sg_minute slot, int64_t *lost)
     *lost = count;
     gw_outbox_restore_ballast(o);
     return 0;
+}
+
+int gw_outbox_bound(struct gw_outbox *o, int64_t keep, int64_t *lost)
+{
+    struct gw_sql_arg pairs[] = {GW_INT(keep)};
+    struct gw_sql_arg gaps[] = {GW_INT(2 * keep)}; /* a gap that a read replaced has left a hole */
+    int64_t count = 0;
+    bool own;
+    int err = gw_sql_enter(o, &own);
+
+    if (err)
+        return err;
+    err = gw_sql_run(o, GW_SQL_BOUND_PAIRS, pairs, 1);
+    if (!err)
+        count = gw_sql_changes(o);
+    if (!err)
+        err = gw_sql_run(o, GW_SQL_BOUND_GAPS, gaps, 1);
+    err = gw_sql_leave(o, own, err);
+    if (!err)
+        *lost = count;
+    return err;
 }

@@ -56,6 +56,19 @@ SG_MUST_USE int gw_outbox_put_gap(struct gw_outbox *o, unsigned relay, sg_minute
 SG_MUST_USE int gw_outbox_open_items(
     struct gw_outbox *o, struct gw_item *items, unsigned max, unsigned *n, sg_minute first, sg_minute last);
 
+/* The greatest n that gw_outbox_unread takes. */
+#define GW_OUTBOX_UNREAD_MAX 64
+/* bits: bit i is set when nothing is known of minute newest - i that forbids a read: no pair, and no gap but one that the network
+ * made (timeout, refused, exception). i < n. */
+SG_MUST_USE int gw_outbox_unread(
+    struct gw_outbox *o, uint64_t *bits, unsigned relay, sg_minute newest, unsigned n);
+/* The oldest open item of a relay: SG_ENOT_FOUND. */
+SG_MUST_USE int gw_outbox_oldest_open(struct gw_outbox *o, sg_minute *min, unsigned relay);
+/* A statement of this gateway that an older copy of this outbox does not know reads this pair: it needs not be stated again, and no
+ * open gap may follow it. */
+SG_MUST_USE int gw_outbox_read_elsewhere(
+    struct gw_outbox *o, unsigned relay, sg_minute min, const struct lg_hash *digest);
+
 /* ---- what was said ---- */
 
 enum gw_said {         /* where a statement of our own was last seen */
@@ -121,5 +134,9 @@ SG_MUST_USE int gw_outbox_uncommitted(
     struct gw_outbox *o, sg_minute entered_slot, int64_t *count, sg_minute *oldest);
 /* Forget what is older than the window of this slot; lost: pairs that were never mined among it. Restores the ballast. */
 SG_MUST_USE int gw_outbox_prune(struct gw_outbox *o, sg_minute slot, int64_t *lost);
+
+/* The bound that holds while nothing is signed, whatever the clocks say: of pairs and gaps the newest `keep` entries each (gaps:
+ * twice as many) stay. lost: how many pairs went. */
+SG_MUST_USE int gw_outbox_bound(struct gw_outbox *o, int64_t keep, int64_t *lost);
 
 #endif

@@ -23,6 +23,7 @@
 
 #define BALLAST_BYTES  (1 << 20)
 #define SCHEMA_VERSION 1
+#define LOG_PAGES      256 /* of 4096 bytes: then the log is moved into the database */
 
 static const char *const sql_texts[GW_SQL_COUNT] = {
 #define TEXT(name, text) [GW_SQL_##name] = text,
@@ -30,7 +31,7 @@ static const char *const sql_texts[GW_SQL_COUNT] = {
 #undef TEXT
 };
 
-/* place: enum gw_said. stmt: id of the statement that carries the item, 0: open. entered, asked: slots. */
+/* place: enum gw_said. stmt: id of the statement that carries the item, 0: open, -1: one that is not in here. entered, asked: slots. */
 static const char schema[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;"
     "CREATE TABLE pair(id INTEGER PRIMARY KEY, relay INTEGER NOT NULL, min INTEGER NOT NULL, digest BLOB NOT "
@@ -182,6 +183,11 @@ int64_t gw_sql_i64(struct sqlite3_stmt *st, int column)
     return sqlite3_column_int64(st, column);
 }
 
+bool gw_sql_is_null(struct sqlite3_stmt *st, int column)
+{
+    return sqlite3_column_type(st, column) == SQLITE_NULL;
+}
+
 const uint8_t *gw_sql_blob(struct sqlite3_stmt *st, int column, size_t *len)
 {
     const uint8_t *p = sqlite3_column_blob(st, column);
@@ -214,12 +220,41 @@ int gw_sql_enter(struct gw_outbox *o, bool *own)
     return gw_sql_run(o, GW_SQL_BEGIN, NULL, 0);
 }
 
+static int count_log(void *ctx, struct sqlite3 *db, const char *name, int pages)
+{
+    struct gw_outbox *o = ctx;
+
+    (void)db;
+    (void)name;
+    o->log_pages = pages;
+    return SQLITE_OK;
+}
+
+/* Move the log into the database. Not left to SQLite's own checkpoint, whose errors come out of COMMIT when the change is on disk
+ * already: a statement that is there would count as not made. A full disk is for later. */
+static void empty_log(struct gw_outbox *o)
+{
+    int rc;
+
+    if (o->log_pages < LOG_PAGES)
+        return;
+    rc = sqlite3_wal_checkpoint_v2(o->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    if (rc == SQLITE_OK)
+        o->log_pages = 0;
+    else
+        (void)failed(o, sqlite3_extended_errcode(
+                            o->db)); /* an error of the disk breaks the handle: the next call says so */
+}
+
 int gw_sql_leave(struct gw_outbox *o, bool own, int err)
 {
     if (!own)
         return err;
-    if (!err)
+    if (!err) {
         err = gw_sql_run(o, GW_SQL_COMMIT, NULL, 0);
+        if (!err)
+            empty_log(o);
+    }
     /* a full disk may have ended the transaction by itself */
     if (err && !o->broken && !sqlite3_get_autocommit(o->db) && gw_sql_run(o, GW_SQL_ROLLBACK, NULL, 0))
         o->broken = true;
@@ -282,7 +317,7 @@ static const char pragmas[] = "PRAGMA locking_mode=EXCLUSIVE;"
                               "PRAGMA foreign_keys=ON;"
                               "PRAGMA mmap_size=0;"
                               "PRAGMA cache_size=-512;"
-                              "PRAGMA wal_autocheckpoint=256;"
+                              "PRAGMA wal_autocheckpoint=0;"
                               "PRAGMA journal_size_limit=1048576;"
                               "PRAGMA temp_store=MEMORY;";
 
@@ -325,6 +360,7 @@ static int open_file(struct gw_outbox *o, unsigned max_pages, struct sg_fault *f
         return o->db ? db_fault(o, rc, fault) : fault_of(fault, SG_ENOMEM, "%.300s: out of memory", o->dir);
     (void)sqlite3_extended_result_codes(o->db, 1);
     (void)sqlite3_db_config(o->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_wal_hook(o->db, count_log, o);
     err = exec(o, pragmas, fault);
     if (!err)
         err = make_schema(o, fault);

@@ -24,6 +24,13 @@ struct sqlite3_stmt;
         "SELECT min,relay,1,id,live,len,digest FROM pair WHERE stmt=0 AND min BETWEEN ?1 AND ?2 UNION ALL "  \
         "SELECT min,relay,0,id,reason,0,NULL FROM gap WHERE stmt=0 AND min BETWEEN ?1 AND ?2 ORDER BY 1,2 "  \
         "LIMIT ?3")                                                                                          \
+    X(PAIR_MINUTES, "SELECT min FROM pair WHERE relay=?1 AND min BETWEEN ?2 AND ?3")                         \
+    X(GAP_MINUTES, "SELECT min,reason FROM gap WHERE relay=?1 AND min BETWEEN ?2 AND ?3")                    \
+    X(OPEN_OLDEST, "SELECT min(m) FROM (SELECT min AS m FROM pair WHERE relay=?1 AND stmt=0 UNION ALL "      \
+                   "SELECT min FROM gap WHERE relay=?1 AND stmt=0)")                                         \
+    X(PAIR_ELSEWHERE, "UPDATE pair SET stmt=-1 WHERE relay=?1 AND min=?2 AND digest=?3 AND stmt=0")          \
+    X(BOUND_PAIRS, "DELETE FROM pair WHERE id<=(SELECT max(id) FROM pair)-?1")                               \
+    X(BOUND_GAPS, "DELETE FROM gap WHERE id<=(SELECT max(id) FROM gap)-?1")                                  \
     X(SAID_PUT, "INSERT INTO said(inc,seq,slot,leaf,place,ack,height,asked,len,doc) "                        \
                 "VALUES(?1,?2,?3,?4,0,0,0,?3,?5,?6)")                                                        \
     X(PAIR_CARRY, "UPDATE pair SET stmt=?1 WHERE id=?2 AND stmt=0")                                          \
@@ -70,7 +77,8 @@ struct gw_outbox {
     int lock_fd;
     bool broken; /* a write failed in a way that leaves the disk unknown */
     bool has_ballast;
-    bool nested; /* inside gw_outbox_begin .. commit */
+    bool nested;   /* inside gw_outbox_begin .. commit */
+    int log_pages; /* in the write-ahead log */
     const struct lg_genesis *genesis;
     char *dir;
 };
@@ -96,6 +104,7 @@ SG_MUST_USE int gw_sql_run(
     struct gw_outbox *o, enum gw_outbox_sql which, const struct gw_sql_arg *args, int nargs);
 /* Columns of the current row. */
 int64_t gw_sql_i64(struct sqlite3_stmt *st, int column);
+bool gw_sql_is_null(struct sqlite3_stmt *st, int column);
 SG_MUST_USE int gw_sql_hash(struct sqlite3_stmt *st, int column, struct lg_hash *out); /* SG_ECORRUPT */
 const uint8_t *gw_sql_blob(
     struct sqlite3_stmt *st, int column, size_t *len); /* borrowed until the next step */
