@@ -4,7 +4,8 @@
  *      \--samples, states--> embedded node (GET /v1/relays)
  *
  * Invariant: parts start in the order in which they are called and stop in reverse.
- * Locks: `lock` guards the relay states while they are copied; nothing is called with it held. */
+ * Locks: `lock` guards the relay states while they are copied, and the pollers while they are told what is wanted (their own lock
+ * is taken inside it, and never the other way round). */
 #include "gateway/node.h"
 #include "gateway/witness.h"
 #include "sg_log.h"
@@ -83,6 +84,20 @@ static void on_state(void *ctx, unsigned relay, int state)
 
 /* ---- what the parts tell ---- */
 
+/* The pollers start after the witness and stop before it. */
+static bool on_want(void *ctx, unsigned relay, sg_minute newest, uint64_t minutes)
+{
+    struct gw_node *n = ctx;
+    bool there;
+
+    pthread_mutex_lock(&n->lock);
+    there = n->poller != NULL;
+    if (there)
+        gw_poller_want(n->poller, relay, newest, minutes);
+    pthread_mutex_unlock(&n->lock);
+    return there;
+}
+
 static void on_alarm(void *ctx, const char *kind)
 {
     struct gw_node *n = ctx;
@@ -153,6 +168,7 @@ static int start_witness(struct gw_node *n, struct sg_fault *fault)
         .own_first = c->has_node,
         .relays = c->relays,
         .nrelays = c->nrelays,
+        .want = on_want,
         .alarm = on_alarm,
         .failed = on_failed,
         .ctx = n};
@@ -162,6 +178,18 @@ static int start_witness(struct gw_node *n, struct sg_fault *fault)
     for (unsigned i = 0; i < c->nledgers; i++)
         n->urls[config.nledgers++] = c->ledgers[i];
     return gw_witness_start(&n->witness, &config, fault);
+}
+
+/* The one that was there. */
+static struct gw_poller *set_poller(struct gw_node *n, struct gw_poller *poller)
+{
+    struct gw_poller *before;
+
+    pthread_mutex_lock(&n->lock);
+    before = n->poller;
+    n->poller = poller;
+    pthread_mutex_unlock(&n->lock);
+    return before;
 }
 
 static int start_pollers(struct gw_node *n, struct sg_fault *fault)
@@ -175,8 +203,13 @@ static int start_pollers(struct gw_node *n, struct sg_fault *fault)
         .live = on_live,
         .state = on_state,
         .ctx = n};
+    struct gw_poller *poller = NULL;
+    int err;
 
-    return gw_poller_start(&n->poller, &config, fault);
+    err = gw_poller_start(&poller, &config, fault);
+    if (!err)
+        set_poller(n, poller);
+    return err;
 }
 
 static int no_memory(struct sg_fault *fault)
@@ -240,8 +273,7 @@ void gw_node_stop(struct gw_node *n)
 {
     if (!n)
         return;
-    if (n->poller)
-        gw_poller_stop(n->poller);
+    gw_poller_stop(set_poller(n, NULL));
     gw_witness_stop(n->witness);
     if (n->ledger)
         lg_node_stop(n->ledger);

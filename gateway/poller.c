@@ -38,7 +38,7 @@ struct unit {
     const struct gw_relay_config *config;
     struct gw_relay relay;
     struct gw_job job;
-    bool last; /* asked after those that answer, in this round */
+    bool last;             /* asked after those that answer, in this round */
     sg_minute want_newest; /* under the poller's lock: minutes that somebody wants to have read */
     uint64_t want;
 };

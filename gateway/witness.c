@@ -14,6 +14,11 @@
 #define FOLLOW_AFTER_MS   20000 /* after the end of the minute: most slots are mined by then */
 #define UNCOMMITTED_SLOTS 3
 #define DISK_RETRY_MS     1000
+#define AWAKE_MS          3000 /* real: a thread that had its last turn so long ago was stopped */
+/* So many slots what was before the start waits for a node that tells what was said of it. */
+#define CATCHUP_SLOTS 4
+/* A process that signs nothing keeps what 1440 minutes of its relays and the RINGs of a start can bring. */
+#define BOUND_MINUTES (LG_KEEP_SLOTS + 60)
 /* The least that any genesis allows: max_block_bytes >= 131072, half of it for a statement with its bodies. */
 #define LEAST_BUDGET 65536
 
@@ -255,11 +260,50 @@ static void ask(struct gw_witness *w)
     gw_ledgers_ask(w->ledgers, w->core.state == GW_WITNESS_IDLE, w->core.made_inc);
 }
 
-static void open_slot(struct gw_witness *w, sg_minute slot)
+/* Keep the outbox bounded when nothing is signed, and so nothing pruned. */
+static void bound(struct gw_witness *w)
 {
+    int64_t lost = 0;
+    int err = gw_outbox_bound(w->outbox, BOUND_MINUTES * (int64_t)w->config.nrelays, &lost);
+
+    if (err)
+        gw_witness_outbox_err(w, err);
+    if (lost > 0) {
+        sg_log(SG_LOG_ERROR, part, "%lld pairs were never stated and are too many now", (long long)lost);
+        w->config.alarm(w->config.ctx, "expired");
+    }
+}
+
+/* A process that was not awake when the minute ended, and comes after the statements' deadline, lets this slot go: what it has to
+ * say goes into the next one. A slow node is no such case: its gateway would never sign. */
+static void open_slot(struct gw_witness *w, sg_minute slot, sg_ms now_ms)
+{
+    bool awake = w->slot >= 0 && mono(w) - w->turn_ms < AWAKE_MS;
+
     w->slot = slot;
+    w->late = !awake && now_ms > gw_witness_deadline(w);
     w->follow_ms = (slot + 1) * SG_MINUTE_MS + FOLLOW_AFTER_MS;
+    bound(w);
     ask(w);
+}
+
+/* Once it is ready: what was said of the time before the start? A slot in which it fails is followed by the next. */
+static void catch_up(struct gw_witness *w)
+{
+    const struct gw_ledger *home = gw_ledgers_home(w->ledgers);
+
+    if (w->catchup_slot < 0 || w->slot < w->catchup_slot || w->catchup.asking || !home)
+        return;
+    w->catchup_slot = w->slot + 1;
+    gw_catchup_ask(&w->catchup, home->url, w->slot);
+}
+
+sg_minute gw_witness_first(const struct gw_witness *w)
+{
+    sg_minute first = gw_entries_first(w->config.genesis, w->slot);
+    bool known = gw_catchup_done(&w->catchup) || w->slot >= w->first + CATCHUP_SLOTS;
+
+    return known || first > w->first ? first : w->first;
 }
 
 static void turn(struct gw_witness *w)
@@ -268,7 +312,7 @@ static void turn(struct gw_witness *w)
 
     take_in(w);
     if (now / SG_MINUTE_MS - 1 != w->slot)
-        open_slot(w, now / SG_MINUTE_MS - 1);
+        open_slot(w, now / SG_MINUTE_MS - 1, now);
     else if (mono(w) >= w->retry_ms)
         ask(w);
     if (now >= w->follow_ms)
@@ -276,7 +320,10 @@ static void turn(struct gw_witness *w)
     if (w->look && !w->follow->url)
         look_for_uncommitted(w);
     gw_witness_try_sign(w, now);
+    if (!gw_catchup_done(&w->catchup))
+        catch_up(w);
     gw_commit_kick(w->commit);
+    w->turn_ms = mono(w);
 }
 
 static sg_ms least(sg_ms a, sg_ms b)
@@ -311,6 +358,8 @@ static void *run(void *ctx)
         if (!w->failed)
             sg_http_client_run(w->http, sleep_ms(w));
     }
+    if (!w->failed)
+        take_in(w); /* what the pollers told last */
     return NULL;
 }
 
@@ -372,6 +421,15 @@ static int make_parts(struct gw_witness *w)
         w->genesis_index[i] = (unsigned)(c->relays[i].relay - c->genesis->relays);
         assert(w->genesis_index[i] < c->genesis->nrelays);
     }
+    w->catchup = (struct gw_catchup){.genesis = c->genesis,
+        .relays = c->relays,
+        .nrelays = c->nrelays,
+        .kid = c->kid,
+        .outbox = w->outbox,
+        .http = w->http,
+        .want = c->want,
+        .broken = broken,
+        .ctx = w};
     return gw_commit_new(&w->commit, &commit);
 }
 
@@ -383,6 +441,8 @@ static void init(struct gw_witness *w, const struct gw_witness_config *config)
     w->budget = (size_t)config->genesis->policy.max_block_bytes / 2;
     w->start_wall_ms = gw_witness_wall(w);
     w->start_run_ms = config->clock->run_ms(config->clock);
+    w->first = w->start_wall_ms / SG_MINUTE_MS;
+    w->catchup_slot = -1;
     gw_witness_core_init(&w->core, &config->genesis->id);
 }
 

@@ -23,6 +23,8 @@ struct gw_witness_config {
     bool own_first;             /* the first one is this process's own */
     const struct gw_relay_config *relays;
     unsigned nrelays;
+    /* Read minutes of a relay from its RING, as gw_poller_want; false: not now. Witness's thread. */
+    bool (*want)(void *ctx, unsigned relay, sg_minute newest, uint64_t minutes);
     void (*alarm)(void *ctx, const char *kind);          /* static kind; witness's or a poller's thread */
     void (*failed)(void *ctx, int err, const char *why); /* it cannot go on; witness's thread, once */
     void *ctx;

@@ -2,6 +2,7 @@
 #ifndef GW_WITNESS_PRIV_H
 #define GW_WITNESS_PRIV_H
 
+#include "gateway/catchup.h"
 #include "gateway/commit.h"
 #include "gateway/follow.h"
 #include "gateway/ledgers.h"
@@ -27,10 +28,15 @@ struct gw_witness {
     struct gw_ledgers *ledgers;
     struct gw_commit *commit;
     struct gw_follow *follow;
+    struct gw_catchup catchup;
     unsigned follow_ledger; /* the node of the round of follow */
     struct gw_witness_core core;
 
     sg_ms start_wall_ms, start_run_ms;
+    sg_minute first;         /* the minute of the start */
+    sg_minute catchup_slot;  /* ask what was said before the start, not before this slot; -1: not yet ready */
+    sg_ms turn_ms;           /* monotonic: the last turn */
+    bool late;               /* this slot was opened too late to be signed */
     sg_minute slot;          /* newest closed minute that was opened for signing; -1: none */
     sg_ms follow_ms;         /* wall clock: when to follow in this slot */
     bool look;               /* for uncommitted pairs, when the round of follow is over */
@@ -49,6 +55,8 @@ struct gw_witness {
 
 /* witness_sign.c: whatever can be done now about incarnations and signing. */
 void gw_witness_try_sign(struct gw_witness *w, sg_ms now_ms);
+/* The oldest minute that a statement may name now: what was before the start waits until it is known what was said of it. */
+sg_minute gw_witness_first(const struct gw_witness *w);
 /* The wall instant until which a statement of this slot waits for relays and nodes. */
 sg_ms gw_witness_deadline(const struct gw_witness *w);
 /* The current incarnation, or another one, can no longer be continued on the best branch. */

@@ -7,7 +7,8 @@
 
 #include <stdlib.h>
 
-#define RETRY_MS       500                /* real: a node that is not ready, a clock that is not good */
+#define RETRY_MS       500 /* real: a node that is not ready, a clock that is not good */
+#define POOL_SLOTS     2
 #define RELAY_SHOWS_MS (2 * SG_MINUTE_MS) /* so long a latch is a witness of the time */
 
 static const char part[] = "witness";
@@ -88,6 +89,15 @@ static int gather_known(struct gw_witness *w, struct gw_witness_known *known, sg
     return err;
 }
 
+/* What earlier processes said is known once their statements are out of the pool: give them time to be mined. */
+static void plan_catchup(struct gw_witness *w)
+{
+    const struct gw_ledger *home = gw_ledgers_home(w->ledgers);
+
+    if (w->catchup_slot < 0)
+        w->catchup_slot = w->slot + (home && home->gateway.pool.inc > 0 ? POOL_SLOTS : 0);
+}
+
 /* A ledger must be ready, and the clock good, before the first statement of an incarnation. */
 static void begin(struct gw_witness *w, sg_ms now_ms)
 {
@@ -113,6 +123,7 @@ static void begin(struct gw_witness *w, sg_ms now_ms)
         return;
     }
     w->told_not_ready = false;
+    plan_catchup(w);
     gw_witness_begin(&w->core, &known, now_ms);
     sg_log(SG_LOG_INFO, part, "incarnation %lld", (long long)w->core.inc);
 }
@@ -173,7 +184,7 @@ static int make(struct gw_witness *w, struct gw_said_row *row, const struct gw_e
 
 static int say(struct gw_witness *w, sg_ms now_ms)
 {
-    sg_minute first = gw_entries_first(w->config.genesis, w->slot);
+    sg_minute first = gw_witness_first(w);
     struct gw_entries_limits limits = {
         .first = first, .last = w->slot, .max_entries = LG_MAX_ENTRIES, .max_bytes = w->budget};
     struct gw_entries e = {0};
@@ -229,7 +240,7 @@ void gw_witness_try_sign(struct gw_witness *w, sg_ms now_ms)
         return;
     if (w->core.state == GW_WITNESS_IDLE)
         begin(w, now_ms);
-    if (gw_witness_may_sign(&w->core, w->slot, now_ms) || !due(w, now_ms))
+    if (gw_witness_may_sign(&w->core, w->slot, now_ms) || w->late || !due(w, now_ms))
         return;
     adopt_tip(w);
     if (!trusted(w, now_ms))

@@ -6,6 +6,7 @@ It holds every statement that it is offered and says what the test wants of it; 
 import hashlib
 import json
 import threading
+import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from harness import virtual_ms
@@ -52,6 +53,8 @@ class FakeLedger:
         self.claim = None  # a greater incarnation that it claims to know
         self.refuse = None  # function(document) -> code or None
         self.offer_status = 200
+        self.tells_minutes = True
+        self.page = 2
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -121,7 +124,27 @@ class FakeLedger:
             if place in ("mined", "confirmed"):
                 answer.update(height=1, block=self.chain, confirmations=1)
             return 200, answer
+        if path.startswith("/v1/minutes?"):
+            return self.minutes(urllib.parse.parse_qs(path.partition("?")[2]))
         return 404, {"code": "not_found"}
+
+    def minutes(self, query):
+        """What is read, by whom; a page holds self.page minutes."""
+        if not self.tells_minutes:
+            return 503, {"code": "not_ready"}
+        relay, first, last = query["relay"][0], int(query["from"][0]), int(query["to"][0])
+        found = {}
+        for s in self.statements.values():
+            for name, minute, digest, live in s["reads"]:
+                if name == relay and first <= minute <= last:
+                    found.setdefault(minute, (digest, []))[1].append({"gw": s["gw"], "live": live})
+        page = [
+            {"attested": found[m][1], "body": self.bodies.get(found[m][0], {"min": m}), "digest": found[m][0]} for m in sorted(found)
+        ]
+        answer = {"minutes": page[: self.page]}
+        if len(page) > self.page:
+            answer["next"] = page[self.page]["body"]["min"]
+        return 200, answer
 
     def gateway(self, kid):
         held = [(s["inc"], s["seq"], s["slot"], k) for k, s in self.statements.items() if s["gw"] == kid]
@@ -129,7 +152,7 @@ class FakeLedger:
         if held:
             inc, seq, slot, found = max(held)
             answer = {"greatest_inc": inc, "greatest_slot": max(h[2] for h in held)}
-            answer["pool"] = {"inc": inc, "seq": seq, "slot": slot, "leaf": found}
+            answer["chain" if self.state != "pooled" else "pool"] = {"inc": inc, "seq": seq, "slot": slot, "leaf": found}
         if self.claim:
             answer["greatest_inc"] = self.claim
             answer["pool"] = {"inc": self.claim, "seq": 1, "slot": 1, "leaf": "11" * 32}

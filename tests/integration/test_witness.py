@@ -5,6 +5,7 @@ read named until it is on the chain, and nothing signed while the clock is in do
 """
 
 import os
+import shutil
 import signal
 import threading
 import unittest
@@ -296,6 +297,94 @@ class Witness(unittest.TestCase):
         gateway.signal(signal.SIGCONT)
         self.wait_statements(fake, len(before) + 2)
         self.check_numbers(self.offered(fake), fake.chain)
+
+
+    def forget(self, *names):
+        for name in names or ("outbox.db", "outbox.db-wal"):
+            os.unlink(self.net.path("data-0", "outbox", name))
+
+    def wait_read(self, fake, minutes, deadline_s=40):
+        """Until every one of these minutes is read by a statement; the reads, by minute."""
+
+        def find():
+            reads = {}
+            for s in fake.all():
+                for _, minute, digest, live in s["reads"]:
+                    reads.setdefault(minute, []).append((s["inc"], s["seq"], digest, live))
+            return reads if set(minutes) <= set(reads) else None
+
+        return wait_until(find, deadline_s, "minutes %s are read: %s" % (list(minutes), self.net.nodes[0].errors[-8:]))
+
+    def test_minutes_of_an_outage_are_read_from_the_ring(self):
+        for lose in (False, True):
+            with self.subTest(lose=lose):
+                fake = self.ledger()
+                self.start(fake)
+                before = self.wait_statements(fake, 3)[-1]
+                self.net.nodes[0].kill()
+                if lose:
+                    self.forget()
+                back = self.net.now_minute() + 5
+                self.net.wait_clock(back * MINUTE)
+                self.start(fake)
+                minutes = range(before["slot"], back + 2)
+                reads = self.wait_read(fake, minutes)
+                for minute in range(before["slot"] + 2, back):
+                    self.assertEqual([r[3] for r in reads[minute]], [0], minute)
+                self.assertEqual([m for m, found in reads.items() if len(found) > 1], [], "stated twice")
+                self.check_numbers(self.offered(fake), fake.chain)
+                self.net.nodes[0].stop()
+
+    def test_catching_up_waits_for_a_node_that_knows(self):
+        fake = self.ledger()
+        self.start(fake)
+        before = self.wait_statements(fake, 3)[-1]
+        self.net.nodes[0].kill()
+        self.forget()
+        fake.tells_minutes = False
+        back = self.net.now_minute() + 3
+        self.net.wait_clock(back * MINUTE)
+        gateway = self.start(fake)
+        gateway.wait_line("catchup: .*asked again in the next slot|catchup .*asked again in the next slot", errors=True)
+        self.wait_read(fake, [back, back + 1])
+        fake.tells_minutes = True
+        reads = self.wait_read(fake, range(before["slot"] + 2, back))
+        self.assertEqual([m for m, found in reads.items() if len(found) > 1], [], "stated twice")
+        self.check_numbers(self.offered(fake), fake.chain)
+
+    def test_older_copy_of_the_outbox_signs_nothing_twice(self):
+        """D5 and D6: what was said after the copy was made is known to the node."""
+        fake = self.ledger()
+        self.start(fake)
+        self.wait_statements(fake, 3)
+        self.net.nodes[0].stop()
+        copy = self.net.path("copy")
+        shutil.copytree(self.net.path("data-0", "outbox"), copy)
+        self.start(fake)
+        before = self.wait_statements(fake, 7)[-1]
+        self.net.nodes[0].kill()
+        shutil.rmtree(self.net.path("data-0", "outbox"))
+        shutil.copytree(copy, self.net.path("data-0", "outbox"))
+        self.start(fake)
+        reads = self.wait_read(fake, [self.net.now_minute() + 1])
+        self.assertEqual([m for m, found in reads.items() if len(found) > 1], [], "stated twice")
+        self.check_numbers(self.offered(fake), fake.chain)
+        self.net.nodes[0].kill()
+        before = fake.all()[-1]
+        self.forget("outbox.db-wal")
+        self.start(fake)
+        wait_until(lambda: [s for s in fake.all() if s["inc"] > before["inc"]], 30, "a new incarnation")
+        self.check_numbers(self.offered(fake), fake.chain)
+
+    def test_slot_that_was_slept_through_is_not_signed_late(self):
+        fake = self.ledger()
+        for _ in range(3):
+            self.start(fake)
+            n = len(fake.all())
+            self.wait_statements(fake, n + 1)
+            self.net.nodes[0].kill()
+        late = [s["ts"] - (s["slot"] + 1) * MINUTE for s in fake.all()]
+        self.assertLess(max(late), 5000 + 500 * self.net.speed)
 
 
 class Commands(unittest.TestCase):
