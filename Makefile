@@ -16,7 +16,7 @@ CFLAGS    ?= -O2 -g
 WERROR    ?= $(if $(CI),1,0)
 SPEED     ?= 1
 FUZZ_SECONDS ?= 30
-SIM_SEEDS      ?= 400
+SIM_SEEDS      ?= 1000
 SIM_LONG_SEEDS ?= 10000
 
 comma     := ,
@@ -74,7 +74,7 @@ help:
 	@echo "make lint         formatting, shell scripts, Python; and that the lints can fail"
 	@echo "make bench        measure"
 	@echo "make soak         kill a whole system CYCLES (1000) times by SIGKILL: nothing shown as held may be missing; half an hour"
-	@echo "make sim          simulate a network with faults, SIM_SEEDS (400) seeds; a failing seed says how to repeat it"
+	@echo "make sim          simulate a network with faults, SIM_SEEDS (1000) seeds; a failing seed says how to repeat it"
 	@echo "make sim-long     the same for SIM_LONG_SEEDS (10000) other seeds, and long runs"
 	@echo "make sim-selftest seeded faults: each must be found within 200 seeds"
 	@echo "make fuzz         fuzz each decoder for FUZZ_SECONDS (30)"

@@ -100,8 +100,8 @@ static int take_bodies(struct lg_intake *in, const struct lg_slice *v, size_t n)
         struct lg_hash digest;
         struct lg_intake_body *ib;
         lg_hash_leaf(&digest, v[i].p, v[i].len);
-        if (lg_map_get(&in->by_digest, &digest) != NULL) {
-            continue; /* twice in one request */
+        if (lg_map_get(&in->by_digest, &digest) != NULL || lg_pool_body(&in->e->pool, &digest) != NULL) {
+            continue; /* twice in one request, or here already: these very bytes have been judged */
         }
         int err = keep_body(in, &ib, &digest, v[i].p, v[i].len, true);
         if (err != 0) {
@@ -135,6 +135,12 @@ static int take_statements(struct lg_intake *in, struct lg_offer *offer, const s
     }
     for (size_t i = 0; i < n; i++) {
         struct lg_statement *s;
+        struct lg_hash leaf;
+        lg_hash_leaf(&leaf, v[i].p, v[i].len);
+        if (lg_pool_statement(&in->e->pool, &leaf) != NULL) {
+            offer->known++; /* most are: every peer passes on every statement */
+            continue;
+        }
         int err = lg_statement_decode(&s, v[i].p, v[i].len);
         if (err == SG_ENOMEM) {
             return err;

@@ -99,6 +99,7 @@ static void pow_close(struct lg_engine *e)
     lg_waiting_fini(&e->held);
     lg_pool_fini(&e->pool);
     lg_tree_fini(&e->tree);
+    lg_seen_fini(&e->offered);
     lg_seen_fini(&e->invalid);
     lg_seen_fini(&e->verified);
     free(e);
@@ -109,6 +110,9 @@ static int open_parts(struct lg_engine *e)
     int err = lg_seen_init(&e->verified);
     if (err == 0) {
         err = lg_seen_init(&e->invalid);
+    }
+    if (err == 0) {
+        err = lg_seen_init(&e->offered);
     }
     if (err == 0) {
         err = lg_tree_init(&e->tree, e->genesis, e->store);
@@ -159,18 +163,40 @@ static int pow_offer_statements(
     return err;
 }
 
-static int pow_offer_block(struct lg_engine *e, enum lg_block_verdict *verdict, const uint8_t *doc,
-    size_t len, sg_ms now_ms, int from)
+/* Every peer tells of every block, so most offers are of bytes that stand in the tree already: those are not decoded again. */
+static int accept_block(
+    struct lg_engine *e, enum lg_block_verdict *verdict, const uint8_t *doc, size_t len, int from)
 {
+    struct lg_hash bytes;
+    struct lg_block_info info;
     struct lg_block *b;
-    int err = lg_engine_enter(e, now_ms);
-    if (err == 0) {
-        err = lg_block_decode(&b, doc, len);
+    bool best;
+    sg_sha256(bytes.b, doc, len);
+    if (lg_seen_get(&e->offered, &bytes) != 0) {
+        *verdict = LG_BLOCK_KNOWN;
+        return 0;
     }
+    int err = lg_block_decode(&b, doc, len);
     if (err != 0) {
         return err;
     }
-    return leave(e, lg_chain_accept(e, verdict, b, from));
+    struct lg_hash hash = b->hash;
+    err = lg_chain_accept(e, verdict, b, from);
+    if (err != 0) {
+        return err;
+    }
+    err = lg_tree_info(&e->tree, &info, &best, &hash);
+    if (err == 0) {
+        lg_seen_put(&e->offered, &bytes, 1); /* a valid block never leaves the tree */
+    }
+    return err == SG_ENOT_FOUND ? 0 : err; /* it waits for its parent or its time */
+}
+
+static int pow_offer_block(struct lg_engine *e, enum lg_block_verdict *verdict, const uint8_t *doc,
+    size_t len, sg_ms now_ms, int from)
+{
+    int err = lg_engine_enter(e, now_ms);
+    return err != 0 ? err : leave(e, accept_block(e, verdict, doc, len, from));
 }
 
 static int pow_solved(struct lg_engine *e, uint64_t job_id, int64_t nonce, sg_ms now_ms)

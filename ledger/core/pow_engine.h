@@ -42,6 +42,7 @@ struct lg_engine {
     struct lg_rules rules;
     struct lg_seen verified; /* leaves of statements whose signature is good */
     struct lg_seen invalid;  /* headers of which no copy can be valid, with their code */
+    struct lg_seen offered;  /* SHA-256 of blocks, as offered, that stand in the tree */
     struct lg_tree tree;
     struct lg_pool pool;
     bool pool_stale;

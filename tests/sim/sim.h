@@ -115,6 +115,7 @@ bool sim_heap_pop(struct sim_heap *h, struct sim_event *out);
 struct sim_doc {
     unsigned refs;
     size_t len;
+    uint64_t sum;            /* over the bytes, to tell documents apart quickly */
     struct sim_block *block; /* when it is a block that was judged */
     uint8_t b[];
 };
@@ -152,11 +153,12 @@ struct sim_msg {
     sg_minute slot;
     bool ready, more;
     unsigned n;
+    /* n of each; a message has as many of these arrays as its kind needs, from the first on */
     struct sim_doc *docs[SIM_BATCH];
-    struct lg_hash hashes[SIM_BATCH];
-    struct lg_statement_ref refs_of[SIM_BATCH];
     int codes[SIM_BATCH];
+    struct lg_hash hashes[SIM_BATCH];
     int64_t heights[SIM_BATCH];
+    struct lg_statement_ref refs_of[SIM_BATCH];
 };
 struct sim_msg *sim_msg_new(enum sim_msg_kind kind, unsigned from, unsigned to);
 void sim_msg_drop(struct sim_msg *m);

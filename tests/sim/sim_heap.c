@@ -87,6 +87,13 @@ struct sim_doc *sim_doc_new(const void *bytes, size_t len)
     d->block = NULL;
     if (len > 0)
         memcpy(d->b, bytes, len);
+    d->sum = len;
+    for (size_t i = 0; i + 8 <= len; i += 8) {
+        uint64_t w;
+        memcpy(&w, d->b + i, 8);
+        d->sum = (d->sum ^ w) * UINT64_C(0x9E3779B97F4A7C15);
+        d->sum ^= d->sum >> 29;
+    }
     return d;
 }
 
@@ -102,9 +109,26 @@ void sim_doc_drop(struct sim_doc *d)
         free(d);
 }
 
+static const size_t msg_sizes[MSG_KINDS] = {
+    [MSG_BLOCK] = offsetof(struct sim_msg, codes),
+    [MSG_STATEMENTS] = offsetof(struct sim_msg, codes),
+    [MSG_STATUS] = offsetof(struct sim_msg, docs),
+    [MSG_STATUS_IS] = offsetof(struct sim_msg, docs),
+    [MSG_FETCH] = offsetof(struct sim_msg, heights),
+    [MSG_PAGE] = offsetof(struct sim_msg, codes),
+    [MSG_POOL] = offsetof(struct sim_msg, docs),
+    [MSG_POOL_IS] = offsetof(struct sim_msg, codes),
+    [MSG_OFFER] = offsetof(struct sim_msg, heights),
+    [MSG_OFFER_IS] = offsetof(struct sim_msg, hashes),
+    [MSG_ASK] = offsetof(struct sim_msg, docs),
+    [MSG_ASK_IS] = offsetof(struct sim_msg, docs),
+    [MSG_WHERE] = sizeof(struct sim_msg),
+    [MSG_WHERE_IS] = offsetof(struct sim_msg, refs_of),
+};
+
 struct sim_msg *sim_msg_new(enum sim_msg_kind kind, unsigned from, unsigned to)
 {
-    struct sim_msg *m = malloc(sizeof *m);
+    struct sim_msg *m = malloc(msg_sizes[kind]);
     if (m == NULL)
         abort();
     memset(m, 0, offsetof(struct sim_msg, docs)); /* the arrays count up to n */

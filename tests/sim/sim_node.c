@@ -226,7 +226,8 @@ int sim_node_block(struct sim *s, unsigned m, struct sim_doc *d, int from)
 static bool recent(const struct sim_node *n, const struct sim_doc *d)
 {
     for (unsigned i = 0; i < SIM_RECENT; i++)
-        if (n->recent[i] != NULL && n->recent[i]->len == d->len && memcmp(n->recent[i]->b, d->b, d->len) == 0)
+        if (n->recent[i] != NULL && n->recent[i]->sum == d->sum && n->recent[i]->len == d->len &&
+            memcmp(n->recent[i]->b, d->b, d->len) == 0)
             return true;
     return false;
 }

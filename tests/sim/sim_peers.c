@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define POLL_MS    20000
+#define POLL_MS    30000
 #define FETCH_MS   8000
-#define POOL_POLLS 5
+#define POOL_POLLS 4
 
 static bool knows(const struct sim *s, unsigned m, const struct lg_hash *hash)
 {
