@@ -10,7 +10,8 @@ The hub namespace holds the bridge and one veth for each node; the far end is et
 disturbs the network is one nftables ruleset on the bridge, replaced as a whole, or the state of a veth. So a node notices
 nothing but missing packets. The test itself asks a node from inside the node's namespace (127.0.0.1), which no rule touches.
 
-Names begin with a prefix that holds the pid of the test; what was made is deleted by these names, whatever happened.
+Names begin with a prefix that holds the pid of the test; what was made is deleted by these names and what was started is ended
+by its pid, whatever happened: also when the test ends by an interrupt or SIGTERM.
 """
 
 import atexit
@@ -52,6 +53,13 @@ def tool(argv, text=None):
     return done.stdout
 
 
+def last_words(program):
+    """How a program ended: its code and what it said last, or from a sanitizer's report on."""
+    report = next((k for k, line in enumerate(program.errors) if "Sanitizer" in line or "runtime error" in line), None)
+    said = program.errors[-20:] if report is None else program.errors[report : report + 80]
+    return "%s ended with %s\n%s" % (" ".join(program.argv), program.process.returncode, "\n".join(said))
+
+
 def _setns(fd):
     if _libc.setns(fd, CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), "setns")
@@ -86,7 +94,9 @@ class Bridge:
         self.hidden = set()
         self.kbyte_s = 0
         self.shaped = False  # the limit is tc's
-        atexit.register(self.remove)
+        atexit.register(self.remove)  # when nobody else does it
+        if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             self._make()
         except Unavailable:
@@ -201,21 +211,27 @@ class BridgedNetwork(Network):
             raise unittest.SkipTest(WORDS) from None
         try:
             super().__init__(gateways=gateways, speed=speed, collect_ms=collect_ms, stagger_ms=stagger_ms, **more)
+            atexit.register(self.end_programs)
         except BaseException:
             self.bridge.remove()
             raise
 
+    def end_programs(self):
+        for program in [*self.nodes, self.relay]:
+            if program:
+                program.kill()
+
     def __exit__(self, kind, *rest):
+        atexit.unregister(self.end_programs)
         programs = [p for p in [*self.nodes, self.relay] if p]
         running = [p for p in programs if p.process.poll() is None]
         try:
             super().__exit__(kind, *rest)
         finally:
-            for program in programs:
-                program.kill()
+            self.end_programs()
             self.bridge.remove()
         for program in running if kind is None else []:  # a sanitizer's report makes it another code
-            assert program.process.returncode == 0, "%s: %d %s" % (program.argv, program.process.returncode, program.errors[-40:])
+            assert program.process.returncode == 0, last_words(program)
 
     # ---- programs ----
 

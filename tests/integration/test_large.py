@@ -1,6 +1,7 @@
 """Sixteen gateways and their relay, each in a network namespace of its own: what a bad network and power failures do to them.
 
-One network on a virtual clock serves all tests. Each test leaves it whole: after the disturbance every node must come to one
+Two cores carry sixteen nodes at twenty times the speed with a third of one core; under the thread sanitizer, ten times as slow,
+they carry six. One network on a virtual clock serves all tests. Each test leaves it whole: after the disturbance every node must come to one
 tip, every chain must verify, and nothing that any node had shown as held may be missing (whole()). Needs root; else skipped.
 
 Environment:
@@ -21,7 +22,7 @@ from network import canonical
 
 KILLS = int(os.environ.get("GRIDWITNESS_LARGE_KILLS", "12"))
 SEED = int(os.environ.get("GRIDWITNESS_SEED", "0")) or time.time_ns() % 1000000
-NODES = 16
+NODES = 6 if "san-thread" in os.environ.get("GRIDWITNESS_BUILD", "") else 16
 SLOT_MS = 60000
 PATIENCE_S = 60  # real; a slot is 3 s
 
@@ -168,8 +169,8 @@ class Large(unittest.TestCase):
 
     # ---- the tests ----
 
-    # Undisturbed, sixteen nodes attest the same minutes, each with all samples live, on one chain.
-    def test_a_undisturbed_attests_sixteen_of_sixteen(self):
+    # Undisturbed, all nodes attest the same minutes, each with all samples live, on one chain.
+    def test_a_undisturbed_minute_is_attested_by_all(self):
         net = self.net
         minute = net.now_minute() + 1
         for i in range(NODES):
@@ -197,7 +198,7 @@ class Large(unittest.TestCase):
     def test_c_halves_heal_to_one_branch(self):
         net = self.net
         chosen = self.random.sample(range(NODES), NODES)
-        halves = [chosen[:8], chosen[8:]]
+        halves = [chosen[: NODES // 2], chosen[NODES // 2 :]]
         net.partition(halves)
         first = net.status(0)["height"]
         self.slots(3)
@@ -212,7 +213,7 @@ class Large(unittest.TestCase):
     def test_d_minority_heals_onto_the_branch_of_the_majority(self):
         net = self.net
         chosen = self.random.sample(range(NODES), NODES)
-        few, many = chosen[:4], chosen[4:]
+        few, many = chosen[: NODES // 4], chosen[NODES // 4 :]
         net.partition([few, many])
         self.slots(3)
         kept = net.wait_one_tip(many, PATIENCE_S)
@@ -277,7 +278,7 @@ class Large(unittest.TestCase):
     def test_h_disk_lost_in_a_minority_is_overtaken_and_kept(self):
         net = self.net
         chosen = self.random.sample(range(1, NODES), NODES - 1)
-        few, lost, many = chosen[:3], chosen[3], [0, *chosen[4:]]
+        few, lost, many = chosen[: NODES // 5], chosen[-1], [0, *chosen[NODES // 5 : -1]]
         net.partition([[*few, lost], many])
         self.slots(2)
         old = {d for d, s in self.held.statements[few[0]].items() if s["gw"] == self.kids[lost]}
