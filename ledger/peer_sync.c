@@ -305,19 +305,22 @@ static int push_pooled(void *arg, bool is_body, const struct lg_hash *leaf, cons
     struct sg_buf *list = &(*both)[is_body ? 0 : 1];
 
     (void)leaf;
+    if (list->len + len + 1 > LG_PUSH_POOL_BYTES)
+        return SG_OK;
     if (list->len > 0)
         sg_buf_puts(list, ",");
     sg_buf_put(list, doc, len);
     return sg_buf_err(list);
 }
 
-/* Offer the whole pool of this node: a peer that was away, or that cannot reach us, has missed it. */
+/* Offer the pool of this node: a peer that was away, or that cannot reach us, has missed it. Of a pool that is larger than an offer may
+ * be, what is oldest goes; a statement whose body did not fit is refused there, and comes another time. */
 static void push_pool(struct lg_peer *peer)
 {
     struct sg_buf both[2], doc;
 
-    sg_buf_init(&both[0], LG_PUSH_MAX_BYTES / 2);
-    sg_buf_init(&both[1], LG_PUSH_MAX_BYTES / 2);
+    sg_buf_init(&both[0], LG_PUSH_POOL_BYTES);
+    sg_buf_init(&both[1], LG_PUSH_POOL_BYTES);
     sg_buf_init(&doc, LG_PUSH_MAX_BYTES);
     if (lg_reader_pool(peer->owner->reader, push_pooled, &both) == SG_OK && both[1].len > 0) {
         lg_peers_offer(&doc, &both[0], &both[1]);

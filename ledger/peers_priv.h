@@ -12,6 +12,8 @@
 /* Bound of one peer's queue of announcements; what does not fit is dropped. */
 #define LG_PUSH_MAX       64
 #define LG_PUSH_MAX_BYTES (16u << 20)
+/* Statements, and bodies, of the pool in one offer: together with brackets and keys below the 16 MiB that a node takes. */
+#define LG_PUSH_POOL_BYTES ((8u << 20) - 1024)
 /* Blocks asked for in one page; the answer is at most 8 MiB by the contract, or one block. */
 #define LG_PAGE_BLOCKS    64
 #define LG_PAGE_MAX_BYTES ((8u << 20) + (17u << 20))

@@ -183,6 +183,43 @@ static void pools_are_exchanged_when_a_peer_appears_and_reappears(void **state)
     lg_body_free(body);
 }
 
+/* Of a pool that is larger than an offer may be, what fits is offered: statements with their reads, not nothing at all. */
+static void pool_larger_than_an_offer_is_offered_in_part(void **state)
+{
+    struct peers_world *w = *state;
+    const struct lg_store *s = w->f.s;
+    struct lg_gap gaps[1400];
+    struct lg_statement *st[160],
+        x = {.gw = w->f.g->gateways[0].id, .inc = w->f.g->time + 50, .prev = w->f.g->id};
+    assert_code(s->begin(s->ctx), 0);
+    for (unsigned i = 0; i < SG_ARRAY_LEN(st); i++) { /* each about 60 KB */
+        struct sg_buf doc;
+        x.seq = i + 1;
+        x.slot = w->f.g->minute + 1500 + i;
+        x.ts = (x.slot + 1) * SG_MINUTE_MS;
+        x.ngaps = SG_ARRAY_LEN(gaps);
+        x.gaps = gaps;
+        for (unsigned k = 0; k < SG_ARRAY_LEN(gaps); k++)
+            gaps[k] =
+                (struct lg_gap){{"relay-1", 7}, x.slot - 1400 + k, x.slot - 1400 + k, LG_REASON_EXCEPTION};
+        sg_buf_init(&doc, 1u << 20);
+        assert_code(lg_statement_encode(&doc, &x, w->s.keys[0]), 0);
+        assert_code(lg_statement_decode(&st[i], doc.p, doc.len), 0);
+        sg_buf_fini(&doc);
+        x.prev = st[i]->leaf;
+        assert_code(s->put_statement(s->ctx, st[i]), 0);
+    }
+    assert_code(s->commit(s->ctx), 0);
+    assert_true(st[0]->doc_len * SG_ARRAY_LEN(st) > LG_PUSH_POOL_BYTES);
+    peers_start_a(w);
+    peers_wait_state(w, 0, "ok");
+    for (unsigned i = 0; i < 4000 && log_count(&w->log, "a gets") == 0; i++)
+        log_look(&w->log);
+    assert_int_equal(log_count(&w->log, "a gets bodies 0 statements 1"), 1);
+    for (unsigned i = 0; i < SG_ARRAY_LEN(st); i++)
+        lg_statement_free(st[i]);
+}
+
 /* A pool whose pages lead nowhere, and one that is none, end the round; the peer stays a good one for its blocks. */
 static void pool_that_leads_nowhere_ends_the_round(void **state)
 {
@@ -274,6 +311,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(lost_verdict_does_not_hold_a_peer, peers_setup, peers_teardown),
         cmocka_unit_test_setup_teardown(
             pools_are_exchanged_when_a_peer_appears_and_reappears, peers_setup, peers_teardown),
+        cmocka_unit_test_setup_teardown(
+            pool_larger_than_an_offer_is_offered_in_part, peers_setup, peers_teardown),
         cmocka_unit_test_setup_teardown(pool_that_leads_nowhere_ends_the_round, peers_setup, peers_teardown),
         cmocka_unit_test_setup_teardown(peer_that_dies_during_a_post_is_noticed, peers_setup, peers_teardown),
         cmocka_unit_test_setup_teardown(stop_during_calls_is_prompt, peers_setup, peers_teardown),
