@@ -210,6 +210,13 @@ static void missing(void *ctx, const struct gw_said_row *row)
     gw_commit_rewind(w->commit, w->follow_ledger, row->id);
 }
 
+static bool want(void *ctx, unsigned relay, sg_minute newest, uint64_t minutes)
+{
+    struct gw_witness *w = ctx;
+
+    return w->config.want(w->config.ctx, relay, newest, minutes);
+}
+
 static void broken(void *ctx, int err)
 {
     gw_witness_outbox_err(ctx, err);
@@ -427,7 +434,7 @@ static int make_parts(struct gw_witness *w)
         .kid = c->kid,
         .outbox = w->outbox,
         .http = w->http,
-        .want = c->want,
+        .want = want,
         .broken = broken,
         .ctx = w};
     return gw_commit_new(&w->commit, &commit);

@@ -313,7 +313,11 @@ class Witness(unittest.TestCase):
                     reads.setdefault(minute, []).append((s["inc"], s["seq"], digest, live))
             return reads if set(minutes) <= set(reads) else None
 
-        return wait_until(find, deadline_s, "minutes %s are read: %s" % (list(minutes), self.net.nodes[0].errors[-8:]))
+        try:
+            return wait_until(find, deadline_s, "minutes %s are read" % list(minutes))
+        except AssertionError as late:
+            seen = [(s["slot"], s["reads"], s["gaps"]) for s in fake.all()]
+            raise AssertionError("%s\n%s\n%s" % (late, seen, "\n".join(self.net.nodes[0].errors[-30:]))) from None
 
     def test_minutes_of_an_outage_are_read_from_the_ring(self):
         for lose in (False, True):
