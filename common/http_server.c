@@ -9,7 +9,7 @@
  *   answer sent  -> completed (frees the request)
  *
  * Invariants: a handler sees only requests that passed every check of http_server_guard.c and http_server_target.c; no body
- * exceeds its route's cap; an answer is queued in the last call only, because one queued in the first closes the
+ * exceeds its route's cap, and all large ones together no more than the room that they share; an answer is queued in the last call only, because one queued in the first closes the
  * connection. Exactly that is wanted where bytes of the request could be taken for the next one: bad framing, a body that
  * nobody takes. */
 #include "common/http_server.h"
@@ -52,8 +52,12 @@ static size_t leave_escaped(void *cls, struct MHD_Connection *mhd, char *s)
 static enum MHD_Result refuse_and_close(struct sg_http_request *req, int err, const char *detail)
 {
     int status = sg_http_status_of(err);
-    struct MHD_Response *r = sg_http_problem_make(req, status, err, detail, "Connection: close\r\n");
+    char extra[128];
 
+    (void)snprintf(extra, sizeof(extra), "Connection: close\r\n%s%s%s",
+        status == 503 ? "Retry-After: 1\r\n" : "", err == SG_EMETHOD ? "Allow: " : "",
+        err == SG_EMETHOD ? sg_http_route_allow(&req->match) : "");
+    struct MHD_Response *r = sg_http_problem_make(req, status, err, detail, extra);
     atomic_fetch_add(&req->server->refused, 1);
     if (!r)
         return MHD_NO;
@@ -83,6 +87,24 @@ static int find_route(struct sg_http_request *req)
     return req->verb == SG_HTTP_V_OPTIONS ? SG_HTTP_PREFLIGHT : SG_EMETHOD;
 }
 
+/* Room for a large body, held until the request ends. A small one needs none: a minute's commit always finds a place,
+ * whatever others announce. */
+static bool reserve_room(struct sg_http_request *req)
+{
+    struct sg_http_server *s = req->server;
+    uint64_t length = req->framing.content_length;
+
+    if (length <= s->config.large_body)
+        return true;
+    uint64_t before = atomic_fetch_add(&s->large_bytes, length);
+    if (before > 0 && before + length > s->config.large_bytes) {
+        atomic_fetch_sub(&s->large_bytes, length);
+        return false;
+    }
+    req->reserved = length;
+    return true;
+}
+
 static enum MHD_Result first_call(struct sg_http_request *req, const char *method, const char *version)
 {
     req->looked_at = true;
@@ -100,6 +122,8 @@ static enum MHD_Result first_call(struct sg_http_request *req, const char *metho
     size_t cap = req->refusal ? 0 : req->match.route->max_body;
     if (length > cap)
         return refuse_and_close(req, SG_ETOO_LARGE, "the body is larger than this path takes");
+    if (!reserve_room(req))
+        return refuse_and_close(req, SG_EOVERLOADED, "too many large bodies at once");
     req->body.max = cap;
     return MHD_YES;
 }
@@ -210,6 +234,7 @@ static void completed(
     for (size_t i = 0; i < req->nowned; i++)
         req->owned[i].free_fn(req->owned[i].p);
     sg_buf_fini(&req->body);
+    atomic_fetch_sub(&req->server->large_bytes, req->reserved);
     free(req);
 }
 
@@ -226,6 +251,10 @@ static void init_config(struct sg_http_server *s, const struct sg_http_server_co
         c->max_connections_address = 16;
     if (c->threads == 0)
         c->threads = 1;
+    if (c->large_body == 0)
+        c->large_body = (size_t)256 << 10;
+    if (c->large_bytes == 0)
+        c->large_bytes = (size_t)64 << 20;
     if (c->request_timeout_ms == 0)
         c->request_timeout_ms = 10000;
     if (c->answer_timeout_ms == 0)

@@ -39,8 +39,12 @@ struct sg_http_server_config {
     unsigned max_connections_address; /* 0: 16 */
     const char *server_name;          /* Server: header; NULL: none */
     unsigned threads;                 /* 0: one; handlers run on all of them */
-    unsigned request_timeout_ms;      /* 0: 10000; without a complete request for so long: shut down */
-    unsigned answer_timeout_ms; /* 0: 60000; a whole (not streamed) answer not taken in that time: reset */
+    size_t large_body;                /* 0: 256 KiB; longer bodies share large_bytes */
+    size_t
+        large_bytes; /* 0: 64 MiB; of all large bodies together, announced, here or with a handler: beyond it 503
+                           overloaded, so that clients cannot fill the memory; at least one is always taken */
+    unsigned request_timeout_ms; /* 0: 10000; without a complete request for so long: shut down */
+    unsigned answer_timeout_ms;  /* 0: 60000; a whole (not streamed) answer not taken in that time: reset */
 };
 
 /* SG_EADDRINUSE (fault names the address and port), SG_ECONFIG for a bad address, SG_EIO. */

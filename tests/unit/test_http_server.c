@@ -388,6 +388,7 @@ static void refusal_is_problem_json(void **state)
         {"TRACE /ok HTTP/1.1\r\n" H "\r\n", "\"code\":\"method\"", "GET, HEAD, OPTIONS"},
         {"TRACE /both HTTP/1.1\r\n" H "\r\n", "\"code\":\"method\"", "GET, HEAD, POST, OPTIONS"},
         {"TRACE /post HTTP/1.1\r\n" H "\r\n", "\"code\":\"method\"", "POST, OPTIONS"},
+        {"POST /ok HTTP/1.1\r\n" H "Content-Length: 2\r\n\r\n", "\"code\":\"method\"", "GET, HEAD, OPTIONS"},
         {"GET // HTTP/1.1\r\n" H "\r\n", "\"code\":\"bad_parameter\"", ""},
         {"POST /post HTTP/1.1\r\n" H "Content-Length: 1001\r\n\r\n", "\"code\":\"too_large\"", ""},
         {"GET /query?from=1&from=2 HTTP/1.1\r\n" H "\r\n", "\"detail\":\"from\"", ""},

@@ -1,9 +1,11 @@
 /* The HTTP server and clients that are slow, silent, or too many. */
 #include <poll.h>
+#include <sys/socket.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -144,6 +146,50 @@ static void connections_all_taken_freed_by_the_sweep(void **state)
     http_stop(&f);
 }
 
+/* A POST that announces n bytes and waits for the server's word: "HTTP/1.1 100 …" or "HTTP/1.1 503 …" comes to line. */
+static int announce(const struct http_fixture *f, char line[static 13], unsigned n)
+{
+    char head[200];
+    int fd = http_dial(f);
+
+    (void)snprintf(head, sizeof(head),
+        "POST /echo HTTP/1.1\r\n" HTTP_H "Content-Length: %u\r\nExpect: 100-continue\r\n\r\n", n);
+    assert_true(raw_sends(fd, head));
+    memset(line, 0, 13);
+    assert_int_equal(recv(fd, line, 12, MSG_WAITALL), 12);
+    return fd;
+}
+
+/* Large bodies on their way never fill the memory: beyond the room that they share they are refused by their announced length,
+ * small ones are still taken, and the room is free again when a request has ended. */
+static void bodies_large_beyond_their_room_refused(void **state)
+{
+    struct http_fixture f;
+    char line[13];
+
+    (void)state;
+    http_start(&f, (struct sg_http_server_config){.large_body = 1000, .large_bytes = 100000});
+    int first = announce(&f, line, 60000);
+    assert_string_equal(line, "HTTP/1.1 100");
+    int second = announce(&f, line, 60000);
+    assert_string_equal(line, "HTTP/1.1 503");
+    int small = announce(&f, line, 1000);
+    assert_string_equal(line, "HTTP/1.1 100");
+    int third = announce(&f, line, 40000);
+    assert_string_equal(line, "HTTP/1.1 100");
+    (void)close(first);
+    (void)close(second);
+    const int64_t start_ms = raw_now_ms();
+    do { /* the server notices the end of the first on its own time */
+        second = announce(&f, line, 60000);
+        (void)close(second);
+    } while (strcmp(line, "HTTP/1.1 503") == 0 && raw_now_ms() - start_ms < RAW_TIMEOUT_MS);
+    assert_string_equal(line, "HTTP/1.1 100");
+    (void)close(small);
+    (void)close(third);
+    http_stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +198,7 @@ int main(void)
         cmocka_unit_test(client_that_never_reads_is_closed),
         cmocka_unit_test(address_beyond_its_share_refused),
         cmocka_unit_test(connections_all_taken_freed_by_the_sweep),
+        cmocka_unit_test(bodies_large_beyond_their_room_refused),
     };
 
     return cmocka_run_group_tests_name("http_server_slow", tests, NULL, NULL);
