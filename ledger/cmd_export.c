@@ -48,9 +48,10 @@ static const char *value_end(const char *p, const char *end)
     bool text = false;
 
     for (; p < end; p++) {
-        if (text) {
-            p += *p == '\\';
-            text = p >= end || *p != '"';
+        if (text && *p == '\\') {
+            p++; /* whatever it escapes */
+        } else if (text) {
+            text = *p != '"';
         } else if (*p == '"')
             text = true;
         else if (*p == '{' || *p == '[')
