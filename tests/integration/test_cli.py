@@ -20,7 +20,7 @@ SCRIPT = os.path.join(ROOT, "docs", "verify-a-minute.sh")
 
 def setUpModule():
     global NET, HEIGHT, PROOF
-    NET = Network(gateways=1, speed=60, bits=6)
+    NET = Network(gateways=1, speed=40, bits=6)
     unittest.addModuleCleanup(NET.__exit__, None, None, None)
     NET.start_relay()
     NET.start_all()
@@ -120,6 +120,47 @@ class Usage(Cli):
                 [bin_path("ledger"), "--help"], stdout=full, stderr=subprocess.DEVNULL, timeout=20, check=False
             ).returncode
         self.assertEqual(code, FAILED)
+
+
+    def test_gateway_and_emulator_name_what_is_wrong(self):
+        gateway, emulator = bin_path("gateway"), bin_path("relay-emulator")
+        key, genesis, data = NET.key(0), NET.genesis, self.path("data")
+        flags = [gateway, "--port", str(free_port()), "--relay", "127.0.0.1:5", "--genesis", genesis, "--key", key, "--data", data]
+        bad_json = self.write("bad.json", '{"genesis": "g",\n x}')
+        for argv, word in (
+            ([gateway, "--config"], "--config"),
+            ([gateway, "--config", "/nonexistent"], "/nonexistent"),
+            ([gateway, "--config", bad_json], bad_json + ":2"),
+            ([gateway, "--config", bad_json, "--port", "1"], "--config"),
+            ([gateway, "check"], "FILE"),
+            ([gateway, "check", "/nonexistent"], "/nonexistent"),
+            ([gateway, "check", bad_json], bad_json + ":2"),
+            ([gateway, "plan", bad_json, "more"], "FILE"),
+            ([gateway, "probe"], "HOST"),
+            ([gateway, "probe", "host"], "probe"),
+            ([gateway, "probe", "127.0.0.1:70000"], "probe"),
+            ([gateway, "probe", "127.0.0.1:5", "--unit", "256"], "probe"),
+            ([*flags, "--peer", "127.0.0.1:5"], "127.0.0.1:5"),
+            ([*flags, "--unit", "x"], "x"),
+            ([*flags, "--port", "1"], "--port"),
+            ([*flags[:2], "65536", *flags[3:]], "65536"),
+            ([emulator, "--port", "65536"], "--port"),
+            ([emulator, "--relays", "248"], "--relays"),
+            ([emulator, "--relays", "0"], "--relays"),
+            ([emulator, "--mode", "physics"], "--mode"),
+            ([emulator, "--seed", "-1"], "--seed"),
+            ([emulator, "--utc-offset", "05:00"], "--utc-offset"),
+            ([emulator, "--bind", "localhost.invalid"], "localhost.invalid"),
+            ([emulator, "--port"], "--port"),
+            ([emulator, "--config", bad_json], bad_json + ":2"),
+        ):
+            with self.subTest(argv=argv):
+                self.expect(USAGE, argv, word, env=NET.env)
+        good = self.write("good.json", {"genesis": genesis, "key": key, "data": data, "ledgers": ["http://127.0.0.1:5"], "relays": []})
+        code, out, errors = run([gateway, "check", good])
+        self.assertIn(code, (GOOD, USAGE), errors)
+        self.assertFalse(os.path.exists(data), "check touches no data")
+        self.expect(FAILED, [gateway, "probe", "127.0.0.1:%d" % free_port()], "refused", env=NET.env)
 
 
 class Keys(Cli):
