@@ -49,8 +49,8 @@ static int offer_statements(void *ctx, uint8_t *doc, size_t len, int peer, uint6
 static struct lg_block *make(
     struct peers_world *w, struct lg_block_info *info, const struct lg_block_info *prev, unsigned gw)
 {
-    struct lg_statement *s = synth_statement(
-        &w->s, gw, w->f.g->time + 1 + (sg_ms)prev->height, 1, &prev->hash, NULL, 0, 0);
+    struct lg_statement *s =
+        synth_statement(&w->s, gw, w->f.g->time + 1 + (sg_ms)prev->height, 1, &prev->hash, NULL, 0, 0);
     struct lg_block_info later = *prev;
     later.slot += gw; /* another slot, another header */
     struct lg_block *b = synth_block(&w->s, info, &later, &s, 1, NULL, 0);
