@@ -135,7 +135,7 @@ static void sign(struct search *s, const struct world *w, unsigned gw)
 static void say(struct search *s, const struct world *w)
 {
     const uint8_t tips[] = {NO_VOTE, 0, w->tip[0]};
-    for (unsigned i = 0; i < (s->b->seesaw ? 1u : w->tip[0] == 0 || s->b->coarse ? 2u : 3u); i++) {
+    for (unsigned i = 0; i < (s->b->plan != PLAN_ANY ? 1u : w->tip[0] == 0 || s->b->coarse ? 2u : 3u); i++) {
         struct world next = *w;
         next.phase = TURN;
         next.vote = tips[i];
@@ -168,7 +168,7 @@ static void moves(struct search *s, const struct world *w)
 {
     bool some_signed = w->phase == SIGN && w->gw_signed != 0;
     bool may = s->b->releases == 0 || w->releases < s->b->releases;
-    may = may && !(s->b->seesaw && (w->phase != SIGN || w->gw_signed != 0));
+    may = may && !(s->b->plan != PLAN_ANY && (w->phase != SIGN || w->gw_signed != 0));
     if (may && w->batches < s->b->batches && (s->b->split_votes || !some_signed)) {
         hostile_releases(w, s->b, released, s);
     }

@@ -13,6 +13,13 @@
 #define MODEL_MAX_PATH 160
 #define MODEL_TRACE    8192
 
+/* What the hostile gateway restricts itself to, so that longer courses can be searched. The last two release only before the votes of a slot. */
+enum plan {
+    PLAN_ANY,
+    PLAN_SEESAW, /* one block on one of the branches that stand, with all statements, saying nothing in public */
+    PLAN_CENSOR, /* blocks that leave out gateway 0 */
+};
+
 struct bounds {
     struct rules rules;
     unsigned slots;
@@ -21,8 +28,7 @@ struct bounds {
     unsigned branch;   /* blocks in a release */
     bool
         coarse; /* a hostile block copies all statements, none, or all but those of gateway 0; in public it says nothing or votes for all */
-    bool
-        seesaw; /* it only ever adds one block to one of the branches that stand, with all statements, before the votes */
+    enum plan plan;
     bool restart;      /* gateway 0 may restart once */
     bool split_votes;  /* releases also between the signatures of a slot */
     size_t max_states; /* 0: no bound */

@@ -57,18 +57,30 @@ static void fill(
     }
 }
 
+/* All statements from gateway `first` on. */
+static void fill_from(
+    struct release *e, const struct world *w, unsigned parent, unsigned slot, unsigned first)
+{
+    struct content c = w->b[parent].has;
+    for (unsigned i = first; i < w->honest; i++) {
+        unsigned known = world_signed_by(w, i);
+        known = known < slot ? known : slot;
+        c.cnt[i] = (uint8_t)(known > c.cnt[i] ? known : c.cnt[i]);
+    }
+    c.whole = c.cnt[0];
+    put_block(e, w, parent, slot, &c);
+}
+
 static void fill_coarse(struct release *e, const struct world *w, unsigned parent, unsigned slot)
 {
-    for (unsigned first = 0; first <= (e->b->seesaw ? 0u : w->honest);
-         first += first == 1 ? w->honest - 1u : 1) { /* 0: all, 1: all but gateway 0, honest: none */
-        struct content c = w->b[parent].has;
-        for (unsigned i = first; i < w->honest; i++) {
-            unsigned known = world_signed_by(w, i);
-            known = known < slot ? known : slot;
-            c.cnt[i] = (uint8_t)(known > c.cnt[i] ? known : c.cnt[i]);
-        }
-        c.whole = c.cnt[0];
-        put_block(e, w, parent, slot, &c);
+    if (e->b->plan != PLAN_CENSOR) {
+        fill_from(e, w, parent, slot, 0);
+    }
+    if (e->b->plan != PLAN_SEESAW) {
+        fill_from(e, w, parent, slot, 1);
+    }
+    if (e->b->plan == PLAN_ANY) {
+        fill_from(e, w, parent, slot, w->honest);
     }
 }
 
@@ -100,7 +112,7 @@ void hostile_releases(const struct world *w, const struct bounds *b, release_fn 
             for (unsigned m = 1; m <= b->branch && m <= last; m++) {
                 bool hopeless =
                     !(b->rules.weakened & NO_WEIGHT) && w->b[parent].wsum + m * most < w->b[w->tip[0]].wsum;
-                if (b->seesaw && w->slot > 2 && !is_leaf(w, parent)) {
+                if (b->plan == PLAN_SEESAW && w->slot > 2 && !is_leaf(w, parent)) {
                     continue;
                 }
                 if (!hopeless && w->b[parent].slot < last - m + 1) {

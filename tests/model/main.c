@@ -65,14 +65,23 @@ static const struct course courses[] = {
         {.rules = PROMPT, .slots = 5, .batches = 1, .releases = 2, .branch = 2, .coarse = true}, {4, 3, 2, 0},
         true},
     {"see-saw: before the votes of each slot one block, 3 slots",
-        {.rules = PROMPT, .slots = 3, .batches = 1, .branch = 1, .seesaw = true, .coarse = true},
+        {.rules = PROMPT, .slots = 3, .batches = 1, .branch = 1, .plan = PLAN_SEESAW, .coarse = true},
         {3, 2, 1, 0}, false},
     {"see-saw, 6 slots",
-        {.rules = PROMPT, .slots = 6, .batches = 1, .branch = 1, .seesaw = true, .coarse = true},
+        {.rules = PROMPT, .slots = 6, .batches = 1, .branch = 1, .plan = PLAN_SEESAW, .coarse = true},
         {6, 3, 1, 0}, false},
     {"see-saw, 10 slots",
-        {.rules = PROMPT, .slots = 10, .batches = 1, .branch = 1, .seesaw = true, .coarse = true},
+        {.rules = PROMPT, .slots = 10, .batches = 1, .branch = 1, .plan = PLAN_SEESAW, .coarse = true},
         {10, 6, 1, 0}, false},
+    {"censor: before the votes of each slot up to 2 blocks without gateway 0, 3 slots",
+        {.rules = PROMPT, .slots = 3, .batches = 1, .branch = 2, .plan = PLAN_CENSOR, .coarse = true},
+        {3, 2, 3, 0}, false},
+    {"censor, 5 slots",
+        {.rules = PROMPT, .slots = 5, .batches = 1, .branch = 2, .plan = PLAN_CENSOR, .coarse = true},
+        {5, 3, 5, 0}, false},
+    {"censor, 6 slots",
+        {.rules = PROMPT, .slots = 6, .batches = 1, .branch = 2, .plan = PLAN_CENSOR, .coarse = true},
+        {6, 4, 6, 0}, true},
     {"a block in each slot, at any moment but between votes, 4 slots",
         {.rules = PROMPT, .slots = 4, .batches = 1, .branch = 1, .coarse = true}, {4, 4, 2, 0}, false},
     {"up to 2 blocks in each slot, at any moment but between votes, 3 slots",
@@ -105,8 +114,10 @@ static void run_courses(bool lengthy)
         puts(courses[i].what);
         say_figures(&f);
         verdict(f.complete && memcmp(f.worst, courses[i].worst, sizeof f.worst) == 0);
-        if (courses[i].b.seesaw && courses[i].b.slots == 3) {
-            printf("  how three blocks come off, the shortest way:\n%s", f.trace[FIGURE_DEPTH]);
+        if (courses[i].b.plan != PLAN_ANY && courses[i].b.slots == 3) {
+            bool censor = courses[i].b.plan == PLAN_CENSOR;
+            printf("  the shortest way to %s:\n%s", censor ? "keep gateway 0 off" : "take three blocks off",
+                f.trace[censor ? FIGURE_OFF : FIGURE_DEPTH]);
         }
     }
 }
@@ -190,17 +201,27 @@ static void run_weakened(void)
 
 /* ---- other rules, for comparison ---- */
 
+static void compare(const char *what, struct bounds b, enum figure figure)
+{
+    enum rule_weakened other = (enum rule_weakened)(VOTE_BELOW | BASE_FROZEN);
+    unsigned now = worst_with(RULES_AS_WRITTEN, figure, b);
+    printf("  %s, %u slots: %u now, %u then\n", what, b.slots, now, worst_with(other, figure, b));
+}
+
 static void run_others(void)
 {
-    struct bounds b = {.rules = PROMPT, .slots = 6, .batches = 1, .branch = 1, .coarse = true};
-    unsigned both = VOTE_BELOW | BASE_FROZEN;
-    puts("== for comparison, other rules: votes for the block that is extended, which stays that for the "
-         "slot");
-    printf("  a block in each slot, at any moment but between votes, 6 slots: %u blocks off\n",
-        worst_with((enum rule_weakened)both, FIGURE_DEPTH, b));
-    b.slots = 4;
-    printf("  4 slots: %u; as the rules are: %u\n", worst_with((enum rule_weakened)both, FIGURE_DEPTH, b),
-        worst_with(RULES_AS_WRITTEN, FIGURE_DEPTH, b));
+    struct bounds b = {.rules = PROMPT, .slots = 4, .batches = 1, .branch = 1, .coarse = true};
+    puts("== for comparison, other rules: votes for the block that the miners extend, which stays that for "
+         "the slot");
+    compare("blocks off, a block in each slot", b, FIGURE_DEPTH);
+    b.slots = 5;
+    b.branch = 2;
+    b.plan = PLAN_CENSOR;
+    compare("slots off the chain, censor", b, FIGURE_OFF);
+    b.slots = 10;
+    b.branch = 1;
+    b.plan = PLAN_SEESAW;
+    compare("blocks off, see-saw", b, FIGURE_DEPTH);
 }
 
 int main(int argc, char **argv)
