@@ -15,8 +15,6 @@
 #define UNCOMMITTED_SLOTS 3
 #define DISK_RETRY_MS     1000
 #define AWAKE_MS          3000 /* real: a thread that had its last turn so long ago was stopped */
-/* So many slots what was before the start waits for a node that tells what was said of it. */
-#define CATCHUP_SLOTS 4
 /* A process that signs nothing keeps what 1440 minutes of its relays and the RINGs of a start can bring. */
 #define BOUND_MINUTES (LG_KEEP_SLOTS + 60)
 /* The least that any genesis allows: max_block_bytes >= 131072, half of it for a statement with its bodies. */
@@ -210,13 +208,6 @@ static void missing(void *ctx, const struct gw_said_row *row)
     gw_commit_rewind(w->commit, w->follow_ledger, row->id);
 }
 
-static bool want(void *ctx, unsigned relay, sg_minute newest, uint64_t minutes)
-{
-    struct gw_witness *w = ctx;
-
-    return w->config.want(w->config.ctx, relay, newest, minutes);
-}
-
 static void broken(void *ctx, int err)
 {
     gw_witness_outbox_err(ctx, err);
@@ -294,25 +285,6 @@ static void open_slot(struct gw_witness *w, sg_minute slot, sg_ms now_ms)
     ask(w);
 }
 
-/* Once it is ready: what was said of the time before the start? A slot in which it fails is followed by the next. */
-static void catch_up(struct gw_witness *w)
-{
-    const struct gw_ledger *home = gw_ledgers_home(w->ledgers);
-
-    if (w->catchup_slot < 0 || w->slot < w->catchup_slot || w->catchup.asking || !home)
-        return;
-    w->catchup_slot = w->slot + 1;
-    gw_catchup_ask(&w->catchup, home->url, w->slot);
-}
-
-sg_minute gw_witness_first(const struct gw_witness *w)
-{
-    sg_minute first = gw_entries_first(w->config.genesis, w->slot);
-    bool known = gw_catchup_done(&w->catchup) || w->slot >= w->first + CATCHUP_SLOTS;
-
-    return known || first > w->first ? first : w->first;
-}
-
 static void turn(struct gw_witness *w)
 {
     sg_ms now = gw_witness_wall(w);
@@ -327,8 +299,7 @@ static void turn(struct gw_witness *w)
     if (w->look && !w->follow->url)
         look_for_uncommitted(w);
     gw_witness_try_sign(w, now);
-    if (!gw_catchup_done(&w->catchup))
-        catch_up(w);
+    gw_witness_catch_up(w);
     gw_commit_kick(w->commit);
     w->turn_ms = mono(w);
 }
@@ -428,15 +399,7 @@ static int make_parts(struct gw_witness *w)
         w->genesis_index[i] = (unsigned)(c->relays[i].relay - c->genesis->relays);
         assert(w->genesis_index[i] < c->genesis->nrelays);
     }
-    w->catchup = (struct gw_catchup){.genesis = c->genesis,
-        .relays = c->relays,
-        .nrelays = c->nrelays,
-        .kid = c->kid,
-        .outbox = w->outbox,
-        .http = w->http,
-        .want = want,
-        .broken = broken,
-        .ctx = w};
+    gw_witness_catchup_init(w, broken);
     return gw_commit_new(&w->commit, &commit);
 }
 

@@ -55,6 +55,12 @@ struct gw_witness {
 
 /* witness_sign.c: whatever can be done now about incarnations and signing. */
 void gw_witness_try_sign(struct gw_witness *w, sg_ms now_ms);
+/* witness_catchup.c: broken is told of errors of the outbox. */
+void gw_witness_catchup_init(struct gw_witness *w, void (*broken)(void *ctx, int err));
+/* An incarnation begins, so a node is ready: when to ask. */
+void gw_witness_plan_catchup(struct gw_witness *w);
+/* Ask when it is time. */
+void gw_witness_catch_up(struct gw_witness *w);
 /* The oldest minute that a statement may name now: what was before the start waits until it is known what was said of it. */
 sg_minute gw_witness_first(const struct gw_witness *w);
 /* The wall instant until which a statement of this slot waits for relays and nodes. */

@@ -7,8 +7,7 @@
 
 #include <stdlib.h>
 
-#define RETRY_MS       500 /* real: a node that is not ready, a clock that is not good */
-#define POOL_SLOTS     2
+#define RETRY_MS       500                /* real: a node that is not ready, a clock that is not good */
 #define RELAY_SHOWS_MS (2 * SG_MINUTE_MS) /* so long a latch is a witness of the time */
 
 static const char part[] = "witness";
@@ -89,15 +88,6 @@ static int gather_known(struct gw_witness *w, struct gw_witness_known *known, sg
     return err;
 }
 
-/* What earlier processes said is known once their statements are out of the pool: give them time to be mined. */
-static void plan_catchup(struct gw_witness *w)
-{
-    const struct gw_ledger *home = gw_ledgers_home(w->ledgers);
-
-    if (w->catchup_slot < 0)
-        w->catchup_slot = w->slot + (home && home->gateway.pool.inc > 0 ? POOL_SLOTS : 0);
-}
-
 /* A ledger must be ready, and the clock good, before the first statement of an incarnation. */
 static void begin(struct gw_witness *w, sg_ms now_ms)
 {
@@ -123,7 +113,7 @@ static void begin(struct gw_witness *w, sg_ms now_ms)
         return;
     }
     w->told_not_ready = false;
-    plan_catchup(w);
+    gw_witness_plan_catchup(w);
     gw_witness_begin(&w->core, &known, now_ms);
     sg_log(SG_LOG_INFO, part, "incarnation %lld", (long long)w->core.inc);
 }
