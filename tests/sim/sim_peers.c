@@ -58,14 +58,16 @@ void sim_peers_want(struct sim *s, unsigned m)
 
 /* ---- blocks ---- */
 
-/* Ask for what follows the newest common block: hashes of the own branch at growing distances. */
-static void fetch(struct sim *s, unsigned m, unsigned p)
+/* Ask for what follows the newest common block: after the last block of a page, or hashes of the own branch at growing distances. */
+static void fetch(struct sim *s, unsigned m, unsigned p, const struct sim_doc *after)
 {
     struct sim_node *n = &s->machines[m].node;
     const struct lg_store *store = mem_store_vtable(n->store);
     struct sim_msg *msg = sim_msg_new(MSG_FETCH, m, p);
     struct lg_block_info info;
     int64_t step = 1;
+    if (after != NULL && after->block != NULL && after->block->b != NULL)
+        msg->hashes[msg->n++] = after->block->b->hash;
     for (int64_t h = n->tip.height; h > 0 && msg->n < SIM_BATCH; h -= step, step *= 2)
         if (store->block_at(store->ctx, &info, h) == 0)
             msg->hashes[msg->n++] = info.hash;
@@ -113,7 +115,7 @@ static void take_page(struct sim *s, unsigned m, struct sim_msg *page)
             return;
     }
     if (page->more)
-        fetch(s, m, page->from);
+        fetch(s, m, page->from, page->docs[page->n - 1]);
 }
 
 /* ---- pools ---- */
@@ -170,7 +172,7 @@ static void take_status(struct sim *s, unsigned m, const struct sim_msg *msg)
     peer->waiting = false;
     peer->tip_known = knows(s, m, &msg->hash);
     if (!peer->tip_known && peer->fetching_until < s->now)
-        fetch(s, m, msg->from);
+        fetch(s, m, msg->from, NULL);
     if (came_back)
         send_pool(s, m, msg->from, MSG_STATEMENTS);
     if (peer->wants_pool || peer->polls % POOL_POLLS == 0) {
