@@ -394,7 +394,7 @@ static void ask_pool(struct lg_peer *peer)
 {
     char path[64];
 
-    snprintf(path, sizeof(path), "/v1/pool?from=%lld", (long long)peer->from);
+    snprintf(path, sizeof(path), "/v1/pool?from=%lld&limit=1000", (long long)peer->from);
     peer->waiting = 0;
     call(peer, LG_PEER_POOL, path, LG_PAGE_MAX_BYTES, pool_done);
 }

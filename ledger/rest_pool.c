@@ -1,7 +1,7 @@
 /* A page of the pool: statements by (gw, inc, seq), and every pooled body that they read.
  *
  * A page is an offer as it stands, so that a node that pulls can hand it to its engine: it ends before the statement that would,
- * with its bodies, make it larger than 8 MiB (only a single one may). from and next count statements. */
+ * with its bodies, make it larger than 8 MiB (only a single one may). from, to and next count statements from 0. */
 #include "ledger/rest_priv.h"
 
 #include <stdlib.h>
@@ -132,26 +132,37 @@ static int fill(struct lg_rest_call *c, struct pool *p, int64_t from)
     return err != 0 && !(err == SG_EFULL && p->full) ? err : take_bodies(c, p);
 }
 
-int lg_rest_get_pool(struct lg_rest_call *c)
+static int pool_range(struct lg_rest_call *c, int64_t *from, int64_t *to, int64_t *limit)
 {
-    static const char *const keys[] = {"from", "limit", NULL};
-    struct pool p = {.limit = LG_REST_MAX_LIMIT};
-    int64_t from = 0;
+    static const char *const keys[] = {"from", "to", "limit", NULL};
     int err = lg_rest_keys(c, keys);
     if (err == 0)
-        err = lg_rest_int(c, &from, "from", 0, LG_REST_MAX_HEIGHT);
+        err = lg_rest_int(c, from, "from", 0, LG_REST_MAX_HEIGHT);
     if (err == 0)
-        err = lg_rest_int(c, &p.limit, "limit", 1, LG_REST_MAX_LIMIT);
+        err = lg_rest_int(c, to, "to", 0, LG_REST_MAX_HEIGHT);
+    if (err == 0)
+        err = lg_rest_int(c, limit, "limit", 1, LG_REST_MAX_LIMIT);
+    return err == 0 && *from > *to ? lg_rest_bad(c, "from lies behind to") : err;
+}
+
+int lg_rest_get_pool(struct lg_rest_call *c)
+{
+    struct pool p = {.limit = LG_REST_LIMIT};
+    int64_t from = 0, to = LG_REST_MAX_HEIGHT;
+    int err = pool_range(c, &from, &to, &p.limit);
     if (err != 0)
         return err;
+    if (p.limit > to - from)
+        p.limit = to - from + 1;
     sg_buf_init(&p.bodies, LG_REST_MAX_ANSWER);
     sg_buf_init(&p.statements, LG_REST_MAX_ANSWER);
     err = fill(c, &p, from);
     if (err == 0) {
+        const bool more = p.full && from + p.ntaken <= to;
         lg_rest_put_buf(&c->out, "{\"bodies\":[", &p.bodies);
-        if (p.full)
+        if (more)
             lg_rest_put_int(&c->out, "],\"next\":", from + p.ntaken);
-        lg_rest_put_buf(&c->out, p.full ? ",\"statements\":[" : "],\"statements\":[", &p.statements);
+        lg_rest_put_buf(&c->out, more ? ",\"statements\":[" : "],\"statements\":[", &p.statements);
         sg_buf_puts(&c->out, "]}");
     }
     sg_buf_fini(&p.bodies);

@@ -326,6 +326,13 @@ static void documents_have_their_place(void **state)
     assert_int_equal(number(j, "next"), 2);
     j = rest_json(r, "/v1/pool?from=2&limit=3", KEYS("bodies", "statements"));
     assert_int_equal(json_array_size(vec_get(j, "statements")), 3);
+    j = rest_json(r, "/v1/pool?from=1&to=3", KEYS("bodies", "statements")); /* to is inclusive, and the end */
+    assert_int_equal(json_array_size(vec_get(j, "statements")), 3);
+    j = rest_json(r, "/v1/pool?from=1&limit=2&to=3", KEYS("bodies", "next", "statements"));
+    assert_int_equal(number(j, "next"), 3);
+    j = rest_json(r, "/v1/pool?from=5", KEYS("bodies", "statements"));
+    assert_int_equal(json_array_size(vec_get(j, "statements")), 0);
+    assert_problem(r, "/v1/pool?from=3&to=1", SG_EBAD_PARAMETER);
     for (int i = 0; i < 32; i++)
         snprintf(hex + 2 * i, 3, "%02x", r->f.blocks[0]->bodies[0]->digest.b[i]);
     snprintf(path, sizeof path, "/v1/bodies/%s", hex);

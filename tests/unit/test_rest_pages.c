@@ -107,6 +107,26 @@ static void pool_pages_are_offers(void **state)
     assert_int_equal(pages, 2);
 }
 
+/* Without a limit a page of the pool holds 100 statements, as every list does. */
+static void pool_page_without_limit_holds_a_hundred(void **state)
+{
+    struct world *w = *state;
+    const struct lg_store *s = w->r.f.s;
+    const struct lg_hash nowhere = {{0}};
+    int64_t next = 0;
+    assert_code(s->begin(s->ctx), 0);
+    for (unsigned i = 0; i < 101; i++) {
+        struct lg_statement *bare = synth_statement(&w->s, 0, 1764000000000, i + 1, &nowhere, NULL, 0, 0);
+        assert_code(s->put_statement(s->ctx, bare), 0);
+        lg_statement_free(bare);
+    }
+    assert_code(s->commit(s->ctx), 0);
+    assert_int_equal(json_array_size(page(w, "/v1/pool?from=%lld", "statements", &next)), 100);
+    assert_int_equal(next, 100);
+    assert_int_equal(json_array_size(page(w, "/v1/pool?from=%lld", "statements", &next)), 1);
+    assert_int_equal(next, 0);
+}
+
 /* Blocks and minutes are each on one page, in order. */
 static void chain_pages_are_complete(void **state)
 {
@@ -150,6 +170,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(pool_pages_are_offers, setup, teardown),
+        cmocka_unit_test_setup_teardown(pool_page_without_limit_holds_a_hundred, setup, teardown),
         cmocka_unit_test_setup_teardown(chain_pages_are_complete, setup, teardown),
         cmocka_unit_test_setup_teardown(minute_pages_are_complete, setup, teardown),
     };
