@@ -11,6 +11,8 @@ every wait is for an event with a deadline. Python 3 standard library only.
 Environment:
     GRIDWITNESS_BIN    folder of the binaries (default: bin/ of the repository)
     GRIDWITNESS_BUILD  folder of the build that holds the compiled helpers (default: build/default)
+    GRIDWITNESS_SLOW   by how much this machine or build is slower (default: 1): deadlines are as many times as long, and
+                       virtual clocks as many times slower, so that limits in virtual time stay what they are
 """
 
 import os
@@ -24,6 +26,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CLOCK_ENV = "GRIDWITNESS_CLOCK"
 DEADLINE_S = 20.0  # of every wait that names no other
+SLOW = max(1.0, float(os.environ.get("GRIDWITNESS_SLOW") or "1"))
 
 
 def bin_path(name):
@@ -37,6 +40,11 @@ def helper_path(name):
     return os.path.join(build, "tests/integration", name)
 
 
+def patience(seconds):
+    """Real seconds that this machine and build get for what takes at most so many on a quick one."""
+    return seconds * SLOW
+
+
 def now_ms():
     """The real wall clock, ms since the epoch."""
     return time.time_ns() // 1_000_000
@@ -45,10 +53,10 @@ def now_ms():
 def clock_env(speed=20, start_ms=None):
     """Environment of a virtual clock that runs `speed` times as fast and shows start_ms (default: the real time) now.
 
-    Programs that share one dictionary share one clock.
+    On a slow machine it runs slower than asked for. Programs that share one dictionary share one clock.
     """
     real = now_ms()
-    return {CLOCK_ENV: "%d@%dx%s" % (real if start_ms is None else start_ms, real, speed)}
+    return {CLOCK_ENV: "%d@%dx%d" % (real if start_ms is None else start_ms, real, max(1, speed // SLOW))}
 
 
 def virtual_ms(env):
@@ -73,6 +81,7 @@ def free_port():
 
 def wait_until(condition, deadline_s=DEADLINE_S, what="condition", poll_s=0.02):
     """Call condition() until it is true and return its value; AssertionError when the deadline passes first."""
+    deadline_s = patience(deadline_s)
     end = time.monotonic() + deadline_s
     pause = threading.Event()  # never set: its wait is the distance between two looks
     while True:
@@ -138,7 +147,7 @@ class Program:
     def wait_line(self, pattern, deadline_s=DEADLINE_S, errors=False):
         """The match of the first line (past ones too) in which the regular expression is found."""
         lines = self.errors if errors else self.lines
-        end = time.monotonic() + deadline_s
+        end = time.monotonic() + patience(deadline_s)
         seen = 0
         with self._news:
             while True:
@@ -165,9 +174,9 @@ class Program:
 
     def wait(self, deadline_s=DEADLINE_S):
         """The exit code, when it ends by itself; all output has then been read."""
-        code = self.process.wait(deadline_s)
+        code = self.process.wait(patience(deadline_s))
         for reader in self._readers:
-            reader.join(deadline_s)
+            reader.join(patience(deadline_s))
         return code
 
     def stop(self, deadline_s=DEADLINE_S):
@@ -195,7 +204,7 @@ def run(argv, env=None, deadline_s=DEADLINE_S, cwd=None):
         stdin=subprocess.DEVNULL,
         capture_output=True,
         env=dict(os.environ, **(env or {})),
-        timeout=deadline_s,
+        timeout=patience(deadline_s),
         cwd=cwd,
         check=False,
     )

@@ -14,7 +14,7 @@ import tempfile
 import urllib.error
 import urllib.request
 
-from harness import Program, bin_path, clock_env, free_port, real_seconds_until, run, virtual_ms, wait_until
+from harness import Program, bin_path, clock_env, free_port, patience, real_seconds_until, run, virtual_ms, wait_until
 
 SUBSTATION = "Bogotá Electrical Substation - U.D."
 SPEED = int(os.environ.get("GRIDWITNESS_TEST_SPEED", "20"))
@@ -24,7 +24,7 @@ def get(url, accept="application/json", timeout_s=10):
     """(status, body as bytes) of a GET; status 0 when nobody answers."""
     request = urllib.request.Request(url, headers={"Accept": accept})
     try:
-        with urllib.request.urlopen(request, timeout=timeout_s) as answer:
+        with urllib.request.urlopen(request, timeout=patience(timeout_s)) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         with error:
@@ -37,7 +37,7 @@ def post(url, document, timeout_s=10):
     """(status, body as bytes) of a POST of JSON bytes; status 0 when nobody answers."""
     request = urllib.request.Request(url, data=document, headers={"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=timeout_s) as answer:
+        with urllib.request.urlopen(request, timeout=patience(timeout_s)) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         with error:

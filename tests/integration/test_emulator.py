@@ -10,10 +10,11 @@ import time
 import unittest
 
 from emulator import WithEmulator
-from harness import wait_until
+from harness import patience, wait_until
 from modbus_raw import FRAME, FRAME_REGS, LIVE, LIVE_REGS, Client, adu, exception_adu, read_adu, read_pdu
 
 FRAME_DEADLINE_S = 1.0  # of a frame, from its first byte
+LATE_S = 0.050  # all but one in a hundred requests are answered within, whatever others do
 STALL_S = 5.0  # of a client that does not read
 
 
@@ -44,7 +45,7 @@ class HostileFrames(WithEmulator):
             self.assertTrue(client.is_closed())
             took = time.monotonic() - began
             self.assertGreaterEqual(took, FRAME_DEADLINE_S - 0.05)
-            self.assertLess(took, FRAME_DEADLINE_S + 1.0)
+            self.assertLess(took, FRAME_DEADLINE_S + patience(1.0))
         clients[0].live()  # nothing sent: no frame has begun, no deadline runs
 
     def test_m04_to_m13_wrong_header_is_closed_at_once(self):
@@ -100,7 +101,7 @@ class HostileFrames(WithEmulator):
                 closed = True
                 break
         self.assertTrue(closed)
-        self.assertLess(time.monotonic() - began, FRAME_DEADLINE_S + 1.0)
+        self.assertLess(time.monotonic() - began, FRAME_DEADLINE_S + patience(1.0))
 
     def test_m18_units(self):
         for unit, code in {0: 11, 1: None, 77: 11, 247: 11, 248: 11, 255: None}.items():
@@ -204,6 +205,13 @@ class ManyClients(WithEmulator):
             thread.join(20)
         return got
 
+    def assert_no_delay(self, misbehave):
+        """A busy machine may spoil a measurement, but not three; a client that delays others does so each time."""
+        measured = []
+        while not measured or (measured[-1] >= patience(LATE_S) and len(measured) < 3):
+            measured.append(self.while_running(misbehave))
+        self.assertLess(measured[-1], patience(LATE_S), measured)
+
     def test_dripping_and_wrong_clients_do_not_delay_others(self):
         def misbehave(stop):
             clients = []
@@ -225,7 +233,7 @@ class ManyClients(WithEmulator):
             for client, _, _ in clients:
                 client.sock.close()
 
-        self.assertLess(self.while_running(misbehave), 0.050)
+        self.assert_no_delay(misbehave)
 
     def test_refused_requests_do_not_delay_others(self):
         def misbehave(stop):
@@ -233,7 +241,7 @@ class ManyClients(WithEmulator):
                 while not stop.is_set() and bad.ask(read_adu(0, 0)) == exception_adu(3, 3):
                     yield
 
-        self.assertLess(self.while_running(misbehave), 0.050)
+        self.assert_no_delay(misbehave)
 
     def test_m40_connections_that_come_and_go_do_not_delay_others(self):
         def misbehave(stop):
@@ -243,7 +251,7 @@ class ManyClients(WithEmulator):
                     made += 1
                     yield
 
-        self.assertLess(self.while_running(misbehave), 0.050)
+        self.assert_no_delay(misbehave)
 
     def test_m42_client_that_never_reads_is_stalled_then_closed(self):
         silent = Client(self.address, "127.0.1.1")
@@ -262,7 +270,7 @@ class ManyClients(WithEmulator):
                     stop.wait(0.01)
                 yield
 
-        self.assertLess(self.while_running(misbehave), 0.050)
+        self.assert_no_delay(misbehave)
         # What it could send is what fits the socket buffers: the server stopped reading it.
         self.assertLess(sent, 16 << 20)
 

@@ -9,7 +9,7 @@ import subprocess
 import time
 import unittest
 
-from harness import ROOT, Program, bin_path, free_port, run, virtual_ms, wait_until
+from harness import ROOT, Program, bin_path, free_port, patience, run, virtual_ms, wait_until
 from network import Network, get, post
 from paper_validator import block_hash, chain_valid
 
@@ -36,8 +36,7 @@ class Main(unittest.TestCase):
         net.wait_height(4)
 
     def test_first_block_comes_within_ten_seconds(self):
-        limit = 10 if "san-" not in os.environ.get("GRIDWITNESS_BUILD", "") else 30
-        self.assertLess(self.first_block_s, limit)
+        self.assertLess(self.first_block_s, patience(10))
 
     def test_all_nodes_report_one_tip(self):
         self.assertGreaterEqual(self.net.wait_one_tip()["height"], 4)
@@ -157,7 +156,7 @@ class OneStopped(unittest.TestCase):
 
     def on_time(self, net, first, last):
         """No block later than one stagger beyond the collection of statements (and the moment that it takes to mine)."""
-        slack_ms = 500 * net.speed  # half a real second on a loaded machine
+        slack_ms = 500 * net.speed  # half a second, or as much more as the machine is slower
         for height in range(first, last + 1):
             header = net.json(0, "/v1/blocks/%d" % height)["block"]["header"]
             late = header["time"] - (header["slot"] + 1) * 60000

@@ -9,12 +9,12 @@ import tempfile
 import time
 import unittest
 
-from harness import ROOT, Program, bin_path, free_port, run, wait_until
+from harness import ROOT, Program, bin_path, free_port, patience, run, wait_until
 from network import get
 
 SCRIPT = os.path.join(ROOT, "gateway/demo/run.sh")
 UP = r"^All five processes are up"
-LIMIT_S = 10 if "san-" not in os.environ.get("GRIDWITNESS_BUILD", "") else 40
+LIMIT_S = patience(10)
 
 
 def children(pid):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 from test_check import write_tree
 
@@ -42,7 +43,7 @@ unittest.main()
 """
 
 
-def run_tests(binaries=None, scripts=None, env=None):
+def run_tests(binaries=None, scripts=None, env=None, build="build/fake"):
     """(exit code, output) of run-tests in a temporary tree with these unit test programs and integration scripts."""
     with tempfile.TemporaryDirectory() as root:
         files = {"tests/integration/" + name: text for name, text in (scripts or {}).items()}
@@ -54,8 +55,8 @@ def run_tests(binaries=None, scripts=None, env=None):
         shutil.copy(os.path.join(ROOT, "tests/run-tests"), os.path.join(root, "tests"))
         for name in os.listdir(os.path.join(root, "build/fake/tests/unit")) if any((binaries or {}).values()) else []:
             os.chmod(os.path.join(root, "build/fake/tests/unit", name), 0o755)
-        done = subprocess.run([os.path.join(root, "tests/run-tests"), "build/fake", "bin"], stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, check=False, env=dict(os.environ, ONLY="", **(env or {})))
+        done = subprocess.run([os.path.join(root, "tests/run-tests"), build, "bin"], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, check=False, env=dict(os.environ, **{"ONLY": "", "INTEGRATION": "", **(env or {})}))
         return done.returncode, done.stdout
 
 
@@ -112,6 +113,25 @@ class RunTests(unittest.TestCase):
         text = ("import os\nassert os.environ['GRIDWITNESS_BIN'] == os.path.abspath('bin')\n"
                 "assert os.environ['GRIDWITNESS_BUILD'] == os.path.abspath('build/fake')\nassert 'GRIDWITNESS_CLOCK' not in os.environ\n")
         self.verdict("1 passed, 0 failed", 0, scripts={"test_a.py": text}, env={"GRIDWITNESS_CLOCK": "0@0x1"})
+
+
+    def test_chosen_integration_tests_run_alone_and_an_unknown_one_is_an_error(self):
+        scripts = {"test_a.py": "", "test_b.py": "raise SystemExit(1)\n"}
+        self.verdict("1 passed, 0 failed", 0, scripts=scripts, env={"INTEGRATION": "test_a"})
+        self.verdict("INTEGRATION: there is no tests/integration/test_c.py", 1, scripts=scripts, env={"INTEGRATION": "test_a test_c"})
+
+    def test_deadlines_follow_the_flavour_unless_the_environment_says(self):
+        text = "import os\nassert os.environ['GRIDWITNESS_SLOW'] == '%s'\n"
+        clean = {k: v for k, v in os.environ.items() if k != "GRIDWITNESS_SLOW"}
+        with unittest.mock.patch.dict(os.environ, clean, clear=True):
+            self.verdict("1 passed, 0 failed", 0, scripts={"test_a.py": text % 1})
+            self.verdict("1 passed, 0 failed", 0, scripts={"test_a.py": text % 2}, build="build/san-address-undefined")
+            self.verdict("1 passed, 0 failed", 0, scripts={"test_a.py": text % 3}, build="build/san-thread")
+            self.verdict("1 passed, 0 failed", 0, scripts={"test_a.py": text % 7}, env={"GRIDWITNESS_SLOW": "7"})
+
+    def test_slowest_files_are_named(self):
+        output = self.verdict("4 passed, 0 failed", 0, binaries={"test_a": CMOCKA_GOOD, "test_b": CMOCKA_GOOD})
+        self.assertRegex(output, r"Slowest: test_[ab] \d+ s, test_[ab] \d+ s\n")
 
 
 class FuzzReplay(unittest.TestCase):
