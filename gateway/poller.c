@@ -299,6 +299,7 @@ static void *endpoint_main(void *arg)
 {
     struct endpoint *e = arg;
 
+    (void)pthread_setname_np(pthread_self(), "poller");
     while (!is_stopping(e->poller)) {
         if (!serve_round(e) && !serve_spare(e))
             wait_for_work(e);

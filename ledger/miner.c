@@ -90,6 +90,7 @@ static void *run(void *arg)
     struct lg_miner *m = arg;
     struct lg_job job;
 
+    (void)pthread_setname_np(pthread_self(), "miner");
     while (next_job(m, &job))
         search(m, &job);
     return NULL;

@@ -215,6 +215,7 @@ void *lg_node_chain_run(void *arg)
     int err = SG_OK;
     void *m = NULL;
 
+    (void)pthread_setname_np(pthread_self(), "chain");
     while ((err = step(n)) == SG_OK)
         publish(n, 0);
     if (err == SG_ECLOSED)

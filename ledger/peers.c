@@ -348,6 +348,7 @@ static void *run(void *arg)
     const struct sg_clock *clock = p->config.clock;
     void *m = NULL;
 
+    (void)pthread_setname_np(pthread_self(), "peers");
     for (;;) {
         while (sg_queue_get(p->inbox, &m, 0) == SG_OK)
             if (!handle(p, m))

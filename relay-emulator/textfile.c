@@ -159,6 +159,8 @@ static void *writer(void *arg)
 {
     struct re_textfile *t = arg;
     void *got;
+
+    (void)pthread_setname_np(pthread_self(), "text-writer");
     while (sg_queue_get(t->queue, &got, -1) == 0) {
         struct message *m = got;
         report(t, m, write_message(t, m));
