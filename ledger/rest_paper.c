@@ -8,9 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_TEXT ((size_t)64 << 20)
-#define NEWEST   10  /* blocks in replace_chain */
-#define CHECKED  100 /* newest blocks that is_valid hashes again */
+#define NEWEST 10 /* blocks in replace_chain */
+/* is_valid hashes the newest blocks again: so many, or fewer when they are large, for the server's thread serves others too. */
+#define CHECKED       100
+#define CHECKED_BYTES ((size_t)8 << 20)
 
 /* ---- /get_chain ---- */
 
@@ -125,7 +126,7 @@ void lg_rest_get_chain(void *ctx, struct sg_http_request *req)
         return;
     }
     s->reader = r->reader;
-    sg_buf_init(&s->text, MAX_TEXT);
+    sg_buf_init(&s->text, LG_PAPER_MAX_BYTES);
     const int err = open_stream(&c, s);
     if (err == 0) {
         sg_http_answer_stream(req, 200, "application/json", read_stream, s, stream_free);
@@ -137,13 +138,13 @@ void lg_rest_get_chain(void *ctx, struct sg_http_request *req)
 
 /* ---- the short calls ---- */
 
-/* Does view block index hash as stored, and name the one before it? */
-static int link_holds(struct lg_rest_call *c, bool *valid, int64_t index)
+/* Does view block index hash as stored, and name the one before it? *bytes grows by its length. */
+static int link_holds(struct lg_rest_call *c, bool *valid, size_t *bytes, int64_t index)
 {
     struct lg_paper_state state, before;
     struct lg_hash hash;
     struct sg_buf text, named;
-    sg_buf_init(&text, MAX_TEXT);
+    sg_buf_init(&text, LG_PAPER_MAX_BYTES);
     sg_buf_init(&named, 2 * SG_HASH_BYTES + 2);
     int err = lg_reader_paper_state(c->reader, &before, index - 1);
     if (err == 0)
@@ -155,6 +156,7 @@ static int link_holds(struct lg_rest_call *c, bool *valid, int64_t index)
     if (err == 0) {
         sg_sha256(hash.b, text.p, text.len);
         *valid = lg_hash_eq(&hash, &state.hash) && memmem(text.p, text.len, named.p, named.len) != NULL;
+        *bytes += text.len;
     }
     sg_buf_fini(&text);
     sg_buf_fini(&named);
@@ -164,12 +166,14 @@ static int link_holds(struct lg_rest_call *c, bool *valid, int64_t index)
 int lg_rest_get_is_valid(struct lg_rest_call *c)
 {
     int64_t length = 0;
+    size_t bytes = 0;
     bool valid = true;
     int err = lg_rest_no_keys(c);
     if (err == 0)
         err = chain_length(c, &length);
-    for (int64_t i = length > CHECKED ? length - CHECKED + 1 : 2; i <= length && err == 0 && valid; i++)
-        err = link_holds(c, &valid, i);
+    const int64_t oldest = length > CHECKED ? length - CHECKED + 1 : 2;
+    for (int64_t i = length; i >= oldest && err == 0 && valid && bytes < CHECKED_BYTES; i--)
+        err = link_holds(c, &valid, &bytes, i);
     if (valid)
         sg_buf_puts(&c->out,
             "{\"message\":\"The blockchain is valid: every block was verified before it was adopted.\","

@@ -8,9 +8,6 @@
 
 #include "ledger/store_db.h"
 
-/* A view block holds the texts of its bodies once more: at most twice the block with escapes, and a little. */
-#define MAX_PAPER_BYTES ((size_t)64 << 20)
-
 /* ---- put ---- */
 
 static int put_documents(struct lg_sqlite *s, const struct lg_block *b)
@@ -183,7 +180,7 @@ static int connect_paper(struct lg_sqlite *s, const struct lg_block *b, int64_t 
 {
     struct lg_paper_state prev, state;
     struct sg_buf text;
-    sg_buf_init(&text, MAX_PAPER_BYTES);
+    sg_buf_init(&text, LG_PAPER_MAX_BYTES);
     int err = lg_db_paper_state(&s->db, &prev, height);
     if (err == SG_ENOT_FOUND)
         err = SG_ECORRUPT;

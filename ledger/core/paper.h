@@ -7,6 +7,11 @@
 
 #include "lg_record.h"
 
+/* Bound on a view block. Its text grows with labels that the body does not repeat: a sample of 48 points whose labels are 8 letters of
+ * two bytes each (48 bytes as \u00f1) and whose values print nine decimals is some 25 times as long as in the body, and a
+ * block has at most 16 MiB. A valid block must always fit, for no node could connect it otherwise. */
+#define LG_PAPER_MAX_BYTES ((size_t)512 << 20)
+
 /* A view block: its JSON as Python's json.dumps(block, sort_keys=True) writes it (which is also what is served),
  * its SHA-256, its index and proof. */
 struct lg_paper_state {

@@ -163,6 +163,63 @@ static void block_of_unknown_miner_is_refused(void **state)
     json_decref(doc);
 }
 
+/* {"agg":{},…} with 60 samples of 48 points, each value one digit. */
+static struct lg_body *talkative_body(const char *relay)
+{
+    struct lg_body *body;
+    struct sg_buf b;
+
+    sg_buf_init(&b, 1 << 16);
+    sg_buf_printf(&b,
+        "{\"agg\":{},\"events\":[],\"min\":29399701,\"openings\":0,\"quality\":32768,"
+        "\"relay\":\"%s\",\"samples\":[",
+        relay);
+    for (int i = 0; i < LG_MAX_SAMPLES; i++) {
+        sg_buf_printf(&b, "%s[%d,32768,281474976710655", i ? "," : "", i * 1000);
+        for (int k = 0; k < LG_MAX_POINTS; k++)
+            sg_buf_puts(&b, ",5");
+        sg_buf_puts(&b, "]");
+    }
+    sg_buf_puts(&b, "],\"v\":1}");
+    assert_code(lg_body_decode(&body, b.p, b.len), 0);
+    sg_buf_fini(&b);
+    return body;
+}
+
+/* Whatever a genesis allows as labels, the view of the largest block stays within its bound: each valid block can be connected. */
+static void view_of_largest_block_fits_its_bound(void **state)
+{
+    enum { MAX_BLOCK_BYTES = 16 << 20 };
+    json_t *doc = vec_load("chain.json");
+    struct lg_genesis *g = vec_genesis(vec_get(doc, "genesis")), wide = *g;
+    struct lg_paper_state st = {.index = 1, .proof = 1};
+    struct lg_profile profile = {.id = "wide", .npoints = LG_MAX_POINTS};
+    struct lg_relay relay = g->relays[0];
+    struct sg_buf b;
+
+    (void)state;
+    for (unsigned i = 0; i < LG_MAX_POINTS; i++) {
+        strcpy(profile.points[i].label, "ññññññññ");
+        profile.points[i].decimals = 9;
+    }
+    relay.period_s = 1;
+    relay.profile = &profile;
+    wide.relays = &relay;
+    wide.nrelays = 1;
+    struct lg_body *body = talkative_body(relay.id);
+    struct lg_block block = {.nbodies = 1, .bodies = &body};
+    block.header.miner_is_kid = true;
+    block.header.miner_kid = g->gateways[0].id;
+    sg_buf_init(&b, 1 << 20);
+    assert_code(lg_paper_block(&b, &st, &st, &wide, &block), 0);
+    assert_true(b.len / body->doc_len > 4); /* more than what was once thought enough */
+    assert_true(b.len / body->doc_len * MAX_BLOCK_BYTES < LG_PAPER_MAX_BYTES);
+    sg_buf_fini(&b);
+    lg_body_free(body);
+    lg_genesis_free(g);
+    json_decref(doc);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +229,7 @@ int main(void)
         cmocka_unit_test(names_are_escaped_as_python_does),
         cmocka_unit_test(minute_text_prints_values_as_the_relay_does),
         cmocka_unit_test(block_of_unknown_miner_is_refused),
+        cmocka_unit_test(view_of_largest_block_fits_its_bound),
     };
 
     return cmocka_run_group_tests_name("paper", tests, NULL, NULL);
