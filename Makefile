@@ -68,7 +68,7 @@ all: $(PROGRAMS)
 help:
 	@echo "make              build bin/relay-emulator, bin/gateway, bin/ledger"
 	@echo "make run          install what is missing, build, run the demonstration; SPEED=20 for a virtual clock; Ctrl-C stops"
-	@echo "make test         install what is missing, build, run every test; VALGRIND=0 without valgrind, ONLY=text for a part"
+	@echo "make test         install what is missing, build, run every test; VALGRIND=0 without valgrind, ONLY=text for a part; see docs/testing.md"
 	@echo "make model        try every move of a hostile gateway in a small model of the consensus; model-long tries more"
 	@echo "make check        directions of includes, purity of cores, sizes, forbidden words; and that the checks can fail"
 	@echo "make lint         formatting, shell scripts, Python; and that the lints can fail"
@@ -79,7 +79,7 @@ help:
 	@echo "make sim-selftest seeded faults: each must be found within 200 seeds"
 	@echo "make fuzz         fuzz each decoder for FUZZ_SECONDS (30)"
 	@echo "make deps         install what the build, the demonstration and the tests need (Debian, Ubuntu)"
-	@echo "make install      the three programs under PREFIX (/usr/local), DESTDIR respected"
+	@echo "make install      the three programs and the schemas of their files under PREFIX (/usr/local), DESTDIR respected"
 	@echo "make clean        remove build/ and bin/"
 	@echo "Variables: SANITIZE=address,undefined or thread, WERROR=1, V=1, CC, CFLAGS, CPPFLAGS, LDFLAGS, LDLIBS"
 
@@ -158,7 +158,7 @@ deps:
 run:
 	@.ci/deps run
 	$(SUBMAKE) all
-	@SPEED='$(SPEED)' GRIDWITNESS_BIN='$(BIN)' bash gateway/demo/run.sh
+	@exec env SPEED='$(SPEED)' GRIDWITNESS_BIN='$(BIN)' bash gateway/demo/run.sh
 
 test:
 	@.ci/deps test
@@ -213,8 +213,8 @@ fuzz:
 install: all
 	install -d '$(DESTDIR)$(PREFIX)/bin'
 	install -m 755 $(PROGRAMS) '$(DESTDIR)$(PREFIX)/bin'
-	$(if $(wildcard docs/*.schema.json),install -d '$(DESTDIR)$(PREFIX)/share/gridwitness')
-	$(if $(wildcard docs/*.schema.json),install -m 644 $(wildcard docs/*.schema.json) '$(DESTDIR)$(PREFIX)/share/gridwitness')
+	install -d '$(DESTDIR)$(PREFIX)/share/gridwitness/schema'
+	install -m 644 docs/schema/*.json '$(DESTDIR)$(PREFIX)/share/gridwitness/schema'
 
 .PHONY: clean
 clean:
