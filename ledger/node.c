@@ -1,7 +1,7 @@
 /* A node's parts put together: store, engine, miner, peers, REST; start and stop in order; what others see of it.
  *
- * Order of stopping: the queue closes (offers are refused), the chain thread answers what it holds and ends, then miner, peers
- * and REST end, then engine and store close. Whatever was acknowledged is on disk before any of this. */
+ * Order of stopping: the queue closes (offers are refused), the chain thread answers what it holds and ends, then miner, REST
+ * and peers end, then engine and store close. Whatever was acknowledged is on disk before any of this. */
 #include "ledger/node_priv.h"
 #include "sg_log.h"
 
