@@ -174,6 +174,7 @@ struct sim_peer {
     bool tried, answered, tip_known, waiting, wants_pool;
     unsigned polls;
     sg_ms fetching_until; /* true time; a page is under way */
+    uint64_t fetch_id;
 };
 
 #define SIM_RECENT 64

@@ -72,6 +72,7 @@ static void fetch(struct sim *s, unsigned m, unsigned p, const struct sim_doc *a
         if (store->block_at(store->ctx, &info, h) == 0)
             msg->hashes[msg->n++] = info.hash;
     n->peers[p].fetching_until = s->now + FETCH_MS;
+    n->peers[p].fetch_id = msg->id = s->next_id++;
     sim_send(s, msg);
 }
 
@@ -81,6 +82,7 @@ static void answer_fetch(struct sim *s, unsigned m, const struct sim_msg *ask)
     struct sim_msg *msg = sim_msg_new(MSG_PAGE, m, ask->from);
     struct lg_block_info info = {.height = 0};
     int64_t from = 1;
+    msg->id = ask->id;
     for (unsigned i = 0; i < ask->n; i++) {
         bool best = false;
         if (store->block_info(store->ctx, &info, &best, &ask->hashes[i]) == 0 && best) {
@@ -104,9 +106,10 @@ static void take_page(struct sim *s, unsigned m, struct sim_msg *page)
 {
     struct sim_node *n = &s->machines[m].node;
     struct sim_peer *peer = &n->peers[page->from];
-    if (peer->fetching_until < s->now)
-        return;
+    if (peer->fetching_until < s->now || peer->fetch_id != page->id)
+        return; /* nobody asked, or asked for something else */
     peer->fetching_until = 0;
+    peer->fetch_id = 0;
     for (unsigned i = 0; i < page->n; i++) {
         int err = sim_node_block(s, m, page->docs[i], (int)page->from);
         if (n->engine == NULL || s->broken)
