@@ -3,16 +3,17 @@
  * Invariant of a decoded block: every document in it has passed its own shape; hashes of the header and of all leaves are
  * computed. One arena holds the copy of the bytes and everything that points into it.
  * Whether it is valid on a parent is judged by lg_block_check. */
+#include "ledger/core/owner.h"
 #include "ledger/core/parse.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static const char tag[] = "gridwitness/block/v1\n";
 
+/* A document on its way and where its parts go. */
 struct owned {
-    struct lg_block b; /* first: a block pointer is a pointer to its owner */
-    struct lg_arena arena;
+    struct lg_block *b;
+    struct lg_arena *arena;
 };
 
 void lg_parse_header(struct lg_header *h, struct lg_c0 *c)
@@ -71,17 +72,17 @@ static int parse_bodies(struct owned *o, struct lg_c0 *c)
 
     lg_c0_array(c);
     while (lg_c0_more(c)) {
-        struct lg_body **slot = lg_list_push(&list, &o->arena, sizeof(struct lg_body *));
-        struct lg_body *b = lg_arena_alloc(&o->arena, sizeof *b);
+        struct lg_body **slot = lg_list_push(&list, o->arena, sizeof(struct lg_body *));
+        struct lg_body *b = lg_arena_alloc(o->arena, sizeof *b);
 
-        if (!slot || !b || lg_parse_body(b, c, &o->arena) != 0)
+        if (!slot || !b || lg_parse_body(b, c, o->arena) != 0)
             return SG_ENOMEM;
         *slot = b;
         if (list.n > LG_MAX_LEAVES)
             lg_c0_fail(c);
     }
-    o->b.bodies = list.p;
-    o->b.nbodies = (unsigned)list.n;
+    o->b->bodies = list.p;
+    o->b->nbodies = (unsigned)list.n;
     return 0;
 }
 
@@ -91,23 +92,23 @@ static int parse_statements(struct owned *o, struct lg_c0 *c)
 
     lg_c0_array(c);
     while (lg_c0_more(c)) {
-        struct lg_statement **slot = lg_list_push(&list, &o->arena, sizeof(struct lg_statement *));
-        struct lg_statement *s = lg_arena_alloc(&o->arena, sizeof *s);
+        struct lg_statement **slot = lg_list_push(&list, o->arena, sizeof(struct lg_statement *));
+        struct lg_statement *s = lg_arena_alloc(o->arena, sizeof *s);
 
-        if (!slot || !s || lg_parse_statement(s, c, &o->arena) != 0)
+        if (!slot || !s || lg_parse_statement(s, c, o->arena) != 0)
             return SG_ENOMEM;
         *slot = s;
-        if (list.n + o->b.nbodies > LG_MAX_LEAVES)
+        if (list.n + o->b->nbodies > LG_MAX_LEAVES)
             lg_c0_fail(c);
     }
-    o->b.statements = list.p;
-    o->b.nstatements = (unsigned)list.n;
+    o->b->statements = list.p;
+    o->b->nstatements = (unsigned)list.n;
     return 0;
 }
 
 static int parse_block(struct owned *o)
 {
-    struct lg_block *b = &o->b;
+    struct lg_block *b = o->b;
     struct lg_c0 c;
 
     lg_c0_open(&c, b->doc, b->doc_len);
@@ -136,32 +137,26 @@ static int parse_block(struct owned *o)
 
 int lg_block_decode(struct lg_block **out, const uint8_t *doc, size_t len)
 {
-    struct owned *o;
-    int err = lg_c0_check(doc, len);
+    struct owned o;
+    uint8_t *copy;
+    int err;
 
-    if (err)
+    o.b = lg_owner_new(&err, &o.arena, &copy, sizeof *o.b, doc, len);
+    if (!o.b)
         return err;
-    o = calloc(1, sizeof *o);
-    if (!o)
-        return SG_ENOMEM;
-    o->b.doc = lg_arena_copy(&o->arena, doc, len);
-    o->b.doc_len = len;
-    err = o->b.doc ? parse_block(o) : SG_ENOMEM;
+    o.b->doc = copy;
+    o.b->doc_len = len;
+    err = parse_block(&o);
     if (err)
-        lg_block_free(&o->b);
+        lg_block_free(o.b);
     else
-        *out = &o->b;
+        *out = o.b;
     return err;
 }
 
 void lg_block_free(struct lg_block *b)
 {
-    struct owned *o = (struct owned *)(void *)b;
-
-    if (o) {
-        lg_arena_fini(&o->arena);
-        free(o);
-    }
+    lg_owner_free(b);
 }
 
 void lg_block_leaves(struct lg_hash *leaves, const struct lg_block *b)

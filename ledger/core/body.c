@@ -4,18 +4,13 @@
  * Invariant: a body that lg_body_check passes is the only text of its samples: everything else in it recomputes.
  * Decoding judges the outside (shape); the columns of the samples need the relay's profile and are judged by
  * lg_body_samples (body), aggregates and quality by lg_body_check (aggregate). */
+#include "ledger/core/owner.h"
 #include "ledger/core/parse.h"
 #include "sg_regmap.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define MINUTE_MS 60000
-
-struct owned {
-    struct lg_body b; /* first: a body pointer is a pointer to its owner */
-    struct lg_arena arena;
-};
 
 static void parse_event(struct lg_event *e, struct lg_c0 *c)
 {
@@ -108,39 +103,28 @@ int lg_parse_body(struct lg_body *b, struct lg_c0 *c, struct lg_arena *a)
 
 int lg_body_decode(struct lg_body **out, const uint8_t *doc, size_t len)
 {
-    struct owned *o;
+    struct lg_arena *arena;
     struct lg_c0 c;
     uint8_t *copy;
-    int err = lg_c0_check(doc, len);
+    int err;
+    struct lg_body *b = lg_owner_new(&err, &arena, &copy, sizeof *b, doc, len);
 
-    if (err)
+    if (!b)
         return err;
-    o = calloc(1, sizeof *o);
-    if (!o)
-        return SG_ENOMEM;
-    copy = lg_arena_copy(&o->arena, doc, len);
-    err = SG_ENOMEM;
-    if (copy) {
-        lg_c0_open(&c, copy, len);
-        err = lg_parse_body(&o->b, &c, &o->arena);
-    }
+    lg_c0_open(&c, copy, len);
+    err = lg_parse_body(b, &c, arena);
     if (err == 0)
         err = lg_c0_close(&c);
     if (err)
-        lg_body_free(&o->b);
+        lg_body_free(b);
     else
-        *out = &o->b;
+        *out = b;
     return err;
 }
 
 void lg_body_free(struct lg_body *b)
 {
-    struct owned *o = (struct owned *)(void *)b;
-
-    if (o) {
-        lg_arena_fini(&o->arena);
-        free(o);
-    }
+    lg_owner_free(b);
 }
 
 int lg_body_cmp(const struct lg_body *a, const struct lg_body *b)

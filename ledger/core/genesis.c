@@ -4,17 +4,18 @@
  * factor are other points), lists are strictly increasing by id, keys are canonical, on the curve and not of small order.
  * Refuses with the first that applies: canonical, shape (the outermost object), policy, gateways, policy (a stagger that
  * outlasts the minute), profiles, relays; a fault inside one of those parts has the code of the part. */
+#include "ledger/core/owner.h"
 #include "ledger/core/parse.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* A miner's last turn comes before the minute is over by this much. */
 #define LAST_TURN_MS 50000
 
+/* A document on its way and where its parts go. */
 struct owned {
-    struct lg_genesis g; /* first: a genesis pointer is a pointer to its owner */
-    struct lg_arena arena;
+    struct lg_genesis *g;
+    struct lg_arena *arena;
 };
 
 /* The values of the outermost object that are documents of their own. */
@@ -122,18 +123,18 @@ static int parse_gateways(struct owned *o, struct lg_slice doc, const struct sg_
     lg_c0_open(&c, doc.p, doc.len);
     lg_c0_array(&c);
     while (lg_c0_more(&c)) {
-        struct lg_gateway *gw = lg_list_push(&list, &o->arena, sizeof *gw);
+        struct lg_gateway *gw = lg_list_push(&list, o->arena, sizeof *gw);
 
         if (!gw)
             return SG_ENOMEM;
         parse_gateway(gw, &c, crypto);
         if (list.n > LG_MAX_GATEWAYS || (list.n > 1 && gw[-1].id >= gw->id))
             lg_c0_fail(&c);
-        o->g.nminers += gw->mine;
+        o->g->nminers += gw->mine;
     }
-    o->g.gateways = list.p;
-    o->g.ngateways = (unsigned)list.n;
-    return lg_c0_close(&c) || o->g.nminers == 0 ? SG_EGATEWAYS : 0;
+    o->g->gateways = list.p;
+    o->g->ngateways = (unsigned)list.n;
+    return lg_c0_close(&c) || o->g->nminers == 0 ? SG_EGATEWAYS : 0;
 }
 
 static enum lg_agg parse_agg(struct lg_c0 *c)
@@ -270,7 +271,7 @@ static int parse_profiles(struct owned *o, struct lg_slice doc)
     lg_c0_open(&c, doc.p, doc.len);
     lg_c0_array(&c);
     while (lg_c0_more(&c)) {
-        struct lg_profile *p = lg_list_push(&list, &o->arena, sizeof *p);
+        struct lg_profile *p = lg_list_push(&list, o->arena, sizeof *p);
 
         if (!p)
             return SG_ENOMEM;
@@ -278,8 +279,8 @@ static int parse_profiles(struct owned *o, struct lg_slice doc)
         if (list.n > LG_MAX_PROFILES || (list.n > 1 && strcmp(p[-1].id, p->id) >= 0))
             lg_c0_fail(&c);
     }
-    o->g.profiles = list.p;
-    o->g.nprofiles = (unsigned)list.n;
+    o->g->profiles = list.p;
+    o->g->nprofiles = (unsigned)list.n;
     return lg_c0_close(&c) || list.n == 0 ? SG_EPROFILES : 0;
 }
 
@@ -305,12 +306,12 @@ static int parse_readers(struct lg_relay *r, struct owned *o, struct lg_c0 *c)
 
     lg_c0_array(c);
     while (lg_c0_more(c)) {
-        lg_kid *kid = lg_list_push(&list, &o->arena, sizeof *kid);
+        lg_kid *kid = lg_list_push(&list, o->arena, sizeof *kid);
 
         if (!kid)
             return SG_ENOMEM;
         *kid = lg_parse_kid(c);
-        if ((list.n > 1 && kid[-1] >= *kid) || !lg_genesis_gateway(&o->g, *kid))
+        if ((list.n > 1 && kid[-1] >= *kid) || !lg_genesis_gateway(o->g, *kid))
             lg_c0_fail(c);
     }
     r->readers = list.p;
@@ -336,7 +337,7 @@ static int parse_relay(struct lg_relay *r, struct owned *o, struct lg_c0 *c)
         lg_c0_fail(c);
     lg_c0_key(c, "profile");
     parse_id(c, profile, sizeof profile - 1, '-');
-    r->profile = c->bad ? NULL : find_profile(&o->g, profile);
+    r->profile = c->bad ? NULL : find_profile(o->g, profile);
     if (!r->profile)
         lg_c0_fail(c);
     lg_c0_key(c, "readers");
@@ -355,15 +356,15 @@ static int parse_relays(struct owned *o, struct lg_slice doc)
     lg_c0_open(&c, doc.p, doc.len);
     lg_c0_array(&c);
     while (lg_c0_more(&c)) {
-        struct lg_relay *r = lg_list_push(&list, &o->arena, sizeof *r);
+        struct lg_relay *r = lg_list_push(&list, o->arena, sizeof *r);
 
         if (!r || parse_relay(r, o, &c) != 0)
             return SG_ENOMEM;
         if (list.n > LG_MAX_RELAYS || (list.n > 1 && strcmp(r[-1].id, r->id) >= 0))
             lg_c0_fail(&c);
     }
-    o->g.relays = list.p;
-    o->g.nrelays = (unsigned)list.n;
+    o->g->relays = list.p;
+    o->g->nrelays = (unsigned)list.n;
     return lg_c0_close(&c) || list.n == 0 ? SG_ERELAYS : 0;
 }
 
@@ -375,7 +376,7 @@ static int check_turns(const struct lg_genesis *g)
 
 static int parse_all(struct owned *o, const struct sg_crypto *crypto)
 {
-    struct lg_genesis *g = &o->g;
+    struct lg_genesis *g = o->g;
     struct parts parts;
     int err = parse_outer(g, &parts);
 
@@ -396,30 +397,24 @@ static int parse_all(struct owned *o, const struct sg_crypto *crypto)
 
 int lg_genesis_decode(struct lg_genesis **out, const uint8_t *doc, size_t len, const struct sg_crypto *crypto)
 {
-    struct owned *o;
-    int err = lg_c0_check(doc, len);
+    struct owned o;
+    uint8_t *copy;
+    int err;
 
-    if (err)
+    o.g = lg_owner_new(&err, &o.arena, &copy, sizeof *o.g, doc, len);
+    if (!o.g)
         return err;
-    o = calloc(1, sizeof *o);
-    if (!o)
-        return SG_ENOMEM;
-    o->g.doc = lg_arena_copy(&o->arena, doc, len);
-    o->g.doc_len = len;
-    err = o->g.doc ? parse_all(o, crypto) : SG_ENOMEM;
+    o.g->doc = copy;
+    o.g->doc_len = len;
+    err = parse_all(&o, crypto);
     if (err)
-        lg_genesis_free(&o->g);
+        lg_genesis_free(o.g);
     else
-        *out = &o->g;
+        *out = o.g;
     return err;
 }
 
 void lg_genesis_free(struct lg_genesis *g)
 {
-    struct owned *o = (struct owned *)(void *)g;
-
-    if (o) {
-        lg_arena_fini(&o->arena);
-        free(o);
-    }
+    lg_owner_free(g);
 }

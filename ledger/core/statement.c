@@ -3,18 +3,13 @@
  * Invariant: reads are strictly increasing by (relay, minute), gaps by (relay, from), gaps disjoint and over no read; the
  * encoder refuses parts that would break this, so a gateway cannot sign what others must refuse.
  * The relay names are any strings here: whether they exist is asked of a genesis (lg_statement_check). */
+#include "ledger/core/owner.h"
 #include "ledger/core/parse.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const char tag[] = "gridwitness/statement/v1\n";
-
-struct owned {
-    struct lg_statement s; /* first: a statement pointer is a pointer to its owner */
-    struct lg_arena arena;
-};
 
 static const char *const reason_names[LG_REASON_COUNT] = {
     [LG_REASON_TIMEOUT] = "timeout",
@@ -198,39 +193,28 @@ int lg_parse_statement(struct lg_statement *s, struct lg_c0 *c, struct lg_arena 
 
 int lg_statement_decode(struct lg_statement **out, const uint8_t *doc, size_t len)
 {
-    struct owned *o;
+    struct lg_arena *arena;
     struct lg_c0 c;
     uint8_t *copy;
-    int err = lg_c0_check(doc, len);
+    int err;
+    struct lg_statement *s = lg_owner_new(&err, &arena, &copy, sizeof *s, doc, len);
 
-    if (err)
+    if (!s)
         return err;
-    o = calloc(1, sizeof *o);
-    if (!o)
-        return SG_ENOMEM;
-    copy = lg_arena_copy(&o->arena, doc, len);
-    err = SG_ENOMEM;
-    if (copy) {
-        lg_c0_open(&c, copy, len);
-        err = lg_parse_statement(&o->s, &c, &o->arena);
-    }
+    lg_c0_open(&c, copy, len);
+    err = lg_parse_statement(s, &c, arena);
     if (err == 0)
         err = lg_c0_close(&c);
     if (err)
-        lg_statement_free(&o->s);
+        lg_statement_free(s);
     else
-        *out = &o->s;
+        *out = s;
     return err;
 }
 
 void lg_statement_free(struct lg_statement *s)
 {
-    struct owned *o = (struct owned *)(void *)s;
-
-    if (o) {
-        lg_arena_fini(&o->arena);
-        free(o);
-    }
+    lg_owner_free(s);
 }
 
 void lg_statement_signed_bytes(struct sg_buf *out, const struct lg_statement *s)
