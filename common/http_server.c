@@ -235,6 +235,7 @@ static void completed(
         req->owned[i].free_fn(req->owned[i].p);
     sg_buf_fini(&req->body);
     atomic_fetch_sub(&req->server->large_bytes, req->reserved);
+    atomic_fetch_sub(&req->server->large_answers, req->reserved_answer);
     free(req);
 }
 
@@ -255,6 +256,8 @@ static void init_config(struct sg_http_server *s, const struct sg_http_server_co
         c->large_body = (size_t)256 << 10;
     if (c->large_bytes == 0)
         c->large_bytes = (size_t)64 << 20;
+    if (c->large_answers == 0)
+        c->large_answers = (size_t)128 << 20;
     if (c->request_timeout_ms == 0)
         c->request_timeout_ms = 10000;
     if (c->answer_timeout_ms == 0)

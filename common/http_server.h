@@ -101,7 +101,8 @@ struct sg_http_server {
     uint16_t port;
     atomic_uint_fast64_t answered, refused;
     atomic_bool refusing;
-    atomic_uint_fast64_t large_bytes; /* sum of reserved over all requests */
+    atomic_uint_fast64_t large_bytes;   /* sum of reserved over all requests */
+    atomic_uint_fast64_t large_answers; /* sum of reserved_answer */
 
     pthread_mutex_t lock; /* guards the rest */
     pthread_cond_t changed;
@@ -120,7 +121,8 @@ struct sg_http_request {
     struct sg_http_target target;
     struct sg_http_match match;
     struct sg_buf body;
-    uint64_t reserved; /* of the room for large bodies */
+    uint64_t reserved;        /* of the room for large bodies */
+    uint64_t reserved_answer; /* of the room for large answers */
     struct {
         void *p;
         void (*free_fn)(void *);

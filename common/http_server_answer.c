@@ -92,9 +92,35 @@ static void hand_over(struct sg_http_request *req, int status, struct MHD_Respon
     pthread_mutex_unlock(&s->lock);
 }
 
+/* Room for a large answer, held until the client has taken it: clients that ask for much and read nothing must not fill
+ * the memory. Small answers need none. */
+static bool reserve_answer(struct sg_http_request *req, size_t len)
+{
+    struct sg_http_server *s = req->server;
+
+    if (len <= s->config.large_body)
+        return true;
+    uint64_t before = atomic_fetch_add(&s->large_answers, len);
+    if (before > 0 && before + len > s->config.large_answers) {
+        atomic_fetch_sub(&s->large_answers, len);
+        return false;
+    }
+    req->reserved_answer = len;
+    return true;
+}
+
+static void answer_too_many(struct sg_http_request *req)
+{
+    sg_http_answer_problem(req, SG_EOVERLOADED, "too many large answers at once");
+}
+
 void sg_http_answer(struct sg_http_request *req, int status, const char *content_type, const void *body,
     size_t len, const char *extra)
 {
+    if (!reserve_answer(req, len)) {
+        answer_too_many(req);
+        return;
+    }
     hand_over(req, status, dress(req, whole(body, len, MHD_RESPMEM_MUST_COPY), content_type, extra));
 }
 
@@ -113,6 +139,11 @@ void sg_http_answer_take(
     if (len == 0) {
         free(p);
         p = NULL;
+    }
+    if (!reserve_answer(req, len)) {
+        free(p);
+        answer_too_many(req);
+        return;
     }
     struct MHD_Response *r = whole(p, len, MHD_RESPMEM_MUST_FREE);
     if (!r)

@@ -43,6 +43,9 @@ struct sg_http_server_config {
     size_t
         large_bytes; /* 0: 64 MiB; of all large bodies together, announced, here or with a handler: beyond it 503
                            overloaded, so that clients cannot fill the memory; at least one is always taken */
+    size_t
+        large_answers; /* 0: 128 MiB; the same for whole answers above large_body that clients have not taken yet: it
+                             becomes 503 overloaded instead */
     unsigned request_timeout_ms; /* 0: 10000; without a complete request for so long: shut down */
     unsigned answer_timeout_ms;  /* 0: 60000; a whole (not streamed) answer not taken in that time: reset */
 };

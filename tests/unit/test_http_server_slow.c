@@ -190,6 +190,32 @@ static void bodies_large_beyond_their_room_refused(void **state)
     http_stop(&f);
 }
 
+/* Large answers that nobody reads never fill the memory: beyond their room a further one becomes 503, small ones are still
+ * given, and the room is free again when a client has gone. */
+static void answers_large_beyond_their_room_refused(void **state)
+{
+    static const char big[] = "GET /big HTTP/1.1\r\n" HTTP_H "\r\n"; /* 16 MiB */
+    struct http_fixture f;
+    char line[13] = "";
+
+    (void)state;
+    http_start(&f, (struct sg_http_server_config){.large_answers = (size_t)20 << 20});
+    int first = http_dial(&f);
+    assert_true(raw_sends(first, big));
+    assert_int_equal(recv(first, line, 12, MSG_WAITALL), 12);
+    assert_string_equal(line, "HTTP/1.1 200");
+    assert_int_equal(http_status_of(&f, big), 503);
+    assert_int_equal(http_status_of(&f, HTTP_OK), 200);
+    (void)close(first);
+    const int64_t start_ms = raw_now_ms();
+    int status;
+    do { /* the server notices the end of the first on its own time */
+        status = http_status_of(&f, big);
+    } while (status == 503 && raw_now_ms() - start_ms < RAW_TIMEOUT_MS);
+    assert_int_equal(status, 200);
+    http_stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +225,7 @@ int main(void)
         cmocka_unit_test(address_beyond_its_share_refused),
         cmocka_unit_test(connections_all_taken_freed_by_the_sweep),
         cmocka_unit_test(bodies_large_beyond_their_room_refused),
+        cmocka_unit_test(answers_large_beyond_their_room_refused),
     };
 
     return cmocka_run_group_tests_name("http_server_slow", tests, NULL, NULL);
