@@ -4,8 +4,8 @@
  * types and ranges that the documents have, else the answer is SG_EMALFORMED and nothing of it is used; other keys are
  * passed over. An answer with another status is the code of its problem document; without one SG_EMALFORMED.
  *
- * Two forms of each call: one that blocks, and a pair _url / _parse for many nodes at once (sg_http_client_start with the
- * URL, then _parse of the answer). Hashes are 64 lower-case hex digits, a kid 16. */
+ * Each call is a pair _url / _parse, for many nodes at once (sg_http_client_start with the URL, then _parse of the answer);
+ * status has a form that blocks too. Hashes are 64 lower-case hex digits, a kid 16. */
 #ifndef LG_CLIENT_H
 #define LG_CLIENT_H
 
@@ -13,7 +13,7 @@
 #include "sg_http.h"
 
 #define LG_CLIENT_URL_SIZE 512
-/* Largest answers that the blocking calls take, bytes. */
+/* Largest answers to take, bytes. */
 #define LG_CLIENT_MAX_STATUS (2u << 20) /* LG_MAX_RELAYS relays of at most 160 bytes and the rest */
 #define LG_CLIENT_MAX_SMALL  (64u << 10)
 
@@ -26,19 +26,14 @@ struct lg_client_status {
     sg_ms time;         /* the node's clock */
 };
 SG_MUST_USE int lg_client_status(struct sg_http_client *c, const char *url, struct lg_client_status *out);
-/* The same from an answer of sg_http_client_start. */
+/* For sg_http_client_start: the address, and what an answer says. */
 SG_MUST_USE int lg_client_status_parse(struct lg_client_status *out, const struct sg_http_answer *answer);
 SG_MUST_USE int lg_client_status_url(char dst[static LG_CLIENT_URL_SIZE], const char *url);
-SG_MUST_USE int lg_client_status_parse(struct lg_client_status *out, const struct sg_http_answer *answer);
 
 /* GET /readyz: 200, whatever it says, is 0; 503 with a problem document is SG_ENOT_READY and its "detail" is why;
  * why is "" otherwise, or the error of the transfer. */
-SG_MUST_USE int lg_client_ready(struct sg_http_client *c, const char *url, char why[static 160]);
 SG_MUST_USE int lg_client_ready_url(char dst[static LG_CLIENT_URL_SIZE], const char *url);
 SG_MUST_USE int lg_client_ready_parse(char why[static 160], const struct sg_http_answer *answer);
-
-/* GET /v1/genesis: canonical bytes into doc (caller inits and frees). */
-SG_MUST_USE int lg_client_genesis(struct sg_http_client *c, const char *url, struct sg_buf *doc);
 
 struct lg_client_last { /* last statement of a gateway; inc 0: none */
     sg_ms inc;
@@ -56,19 +51,14 @@ struct lg_client_gateway {
     sg_ms greatest_inc;
     sg_minute greatest_slot;
 };
-SG_MUST_USE int lg_client_gateway(
-    struct sg_http_client *c, const char *url, lg_kid kid, struct lg_client_gateway *out);
 SG_MUST_USE int lg_client_gateway_url(char dst[static LG_CLIENT_URL_SIZE], const char *url, lg_kid kid);
 SG_MUST_USE int lg_client_gateway_parse(struct lg_client_gateway *out, const struct sg_http_answer *answer);
 
 /* Where a statement stands: "pooled" (mineable, or waiting for its predecessor), "mined" (on the best branch),
  * "confirmed" (and confirm_depth deep), "overtaken" (can never be mined on the best branch as it is). */
 enum lg_place { LG_PLACE_POOLED, LG_PLACE_MINED, LG_PLACE_CONFIRMED, LG_PLACE_OVERTAKEN };
-const char *lg_place_name(enum lg_place place);
 /* GET /v1/statements/{leaf}: {"block":hash,"confirmations":d,"height":h,"state":"mined","statement":{…},...}; block, confirmations
  * and height are there when the state is mined or confirmed (else *height is 0). SG_ENOT_FOUND: the node does not have it. */
-SG_MUST_USE int lg_client_statement(struct sg_http_client *c, const char *url, const struct lg_hash *leaf,
-    enum lg_place *place, int64_t *height, struct lg_hash *block);
 SG_MUST_USE int lg_client_statement_url(
     char dst[static LG_CLIENT_URL_SIZE], const char *url, const struct lg_hash *leaf);
 SG_MUST_USE int lg_client_statement_parse(

@@ -89,69 +89,6 @@ int lg_client_status(struct sg_http_client *c, const char *url, struct lg_client
     return err;
 }
 
-int lg_client_ready(struct sg_http_client *c, const char *url, char why[static 160])
-{
-    char full[LG_CLIENT_URL_SIZE];
-    struct sg_http_answer answer;
-    int err = lg_client_ready_url(full, url);
-
-    if (err)
-        return err;
-    (void)get(c, &answer, full, LG_CLIENT_MAX_SMALL);
-    err = lg_client_ready_parse(why, &answer);
-    sg_buf_fini(&answer.body);
-    return err;
-}
-
-int lg_client_genesis(struct sg_http_client *c, const char *url, struct sg_buf *doc)
-{
-    char full[LG_CLIENT_URL_SIZE];
-    struct sg_http_answer answer;
-    int err = url_of(full, url, "/v1/genesis", "");
-
-    if (err)
-        return err;
-    (void)get(c, &answer, full, LG_MAX_GENESIS_BYTES);
-    err = lg_client_json_err(&answer);
-    if (!err && lg_c0_check(answer.body.p, answer.body.len))
-        err = SG_EMALFORMED;
-    if (!err) {
-        sg_buf_put(doc, answer.body.p, answer.body.len);
-        err = sg_buf_err(doc);
-    }
-    sg_buf_fini(&answer.body);
-    return err;
-}
-
-int lg_client_gateway(struct sg_http_client *c, const char *url, lg_kid kid, struct lg_client_gateway *out)
-{
-    char full[LG_CLIENT_URL_SIZE];
-    struct sg_http_answer answer;
-    int err = lg_client_gateway_url(full, url, kid);
-
-    if (err)
-        return err;
-    (void)get(c, &answer, full, LG_CLIENT_MAX_SMALL);
-    err = lg_client_gateway_parse(out, &answer);
-    sg_buf_fini(&answer.body);
-    return err;
-}
-
-int lg_client_statement(struct sg_http_client *c, const char *url, const struct lg_hash *leaf,
-    enum lg_place *place, int64_t *height, struct lg_hash *block)
-{
-    char full[LG_CLIENT_URL_SIZE];
-    struct sg_http_answer answer;
-    int err = lg_client_statement_url(full, url, leaf);
-
-    if (err)
-        return err;
-    (void)get(c, &answer, full, LG_CLIENT_MAX_STATUS);
-    err = lg_client_statement_parse(place, height, block, &answer);
-    sg_buf_fini(&answer.body);
-    return err;
-}
-
 /* ---- answers ---- */
 
 int lg_client_status_parse(struct lg_client_status *out, const struct sg_http_answer *answer)
@@ -236,11 +173,6 @@ static const char *const place_names[] = {[LG_PLACE_POOLED] = "pooled",
     [LG_PLACE_MINED] = "mined",
     [LG_PLACE_CONFIRMED] = "confirmed",
     [LG_PLACE_OVERTAKEN] = "overtaken"};
-
-const char *lg_place_name(enum lg_place place)
-{
-    return place_names[place];
-}
 
 static bool get_place(enum lg_place *out, const json_t *obj)
 {
