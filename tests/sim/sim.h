@@ -306,6 +306,7 @@ struct sim {
     uint32_t faults; /* bits that this seed drew */
     sg_ms every[SIM_FAULTS];
     unsigned relay_gap, relay_late; /* permille */
+    unsigned bad_clock;             /* the one machine whose clock is set wrong: most clocks of a network are right */
     sg_ms work_max;
     struct sim_net net;
     struct sim_truth truth;

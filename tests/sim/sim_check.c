@@ -60,6 +60,10 @@ static void check_moved(struct sim *s, unsigned m, const struct lg_engine_state 
     struct sim_node *n = &s->machines[m].node;
     bool took_off = st->reorgs != 0 && n->seen_reorgs != st->reorgs;
     sim_trace(s, st->tip.hash.b, 8);
+    sim_say(s,
+        "node %u tip %02x%02x height %" PRId64 " slot %" PRId64 " weight %" PRId64 " of %" PRId64 " by %u", m,
+        st->tip.hash.b[0], st->tip.hash.b[1], st->tip.height, st->tip.slot - SIM_MINUTE, st->tip.weight,
+        st->tip.weight_sum, sim_gw_index(s, st->tip.miner));
     if (st->tip.height > 0)
         check_tip(s, m, &st->tip);
     if (!n->opening && st->tip.height > 0 && st->tip.time > sim_wall(s, m))

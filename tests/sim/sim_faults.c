@@ -41,6 +41,7 @@ void sim_faults_draw(struct sim *s)
     s->heal = SIM_START + (sg_ms)minutes * SG_MINUTE_MS + sim_between(&s->rng, 0, 59999);
     s->end = (s->heal / SG_MINUTE_MS + CALM_AFTER_MS / SG_MINUTE_MS + CALM_MINUTES) * SG_MINUTE_MS + 57500;
     s->calm_from = INT64_MAX;
+    s->bad_clock = (unsigned)sim_below(&s->rng, s->ngws);
     s->hostile = SIM_MAX_GWS;
     for (unsigned f = 0; f < SIM_FAULTS; f++) {
         uint32_t bit = UINT32_C(1) << f;
@@ -215,7 +216,7 @@ static void begin_net(struct sim *s, enum sim_fault f, uint64_t *detail)
 
 void sim_faults_begin(struct sim *s, enum sim_fault f)
 {
-    unsigned m = (unsigned)sim_below(&s->rng, s->ngws);
+    unsigned m = f == SIM_CLOCK_STEP ? s->bad_clock : (unsigned)sim_below(&s->rng, s->ngws);
     struct sim_machine *x = &s->machines[m];
     sg_ms lasts = sim_between(&s->rng, shapes[f].lasts_min, shapes[f].lasts_max);
     uint64_t detail = m;

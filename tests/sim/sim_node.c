@@ -215,6 +215,11 @@ int sim_node_block(struct sim *s, unsigned m, struct sim_doc *d, int from)
     if (!sim_bug_drops(s, m, d))
         err = lg_engine_pow.offer_block(n->engine, &verdict, d->b, d->len, sim_wall(s, m), from);
     s->stats.refused += err != 0;
+    if (s->opt.verbose && (err != 0 || verdict == LG_BLOCK_ORPHAN))
+        sim_say(s, "node %u: block %02x%02x from %d: %s", m,
+            d->block == NULL || d->block->b == NULL ? 0 : d->block->b->hash.b[0],
+            d->block == NULL || d->block->b == NULL ? 0 : d->block->b->hash.b[1], from,
+            err != 0 ? sg_err_code(err) : "orphan");
     sim_bug_adopts(s, m, d, err);
     err = end_call(s, m, err);
     if (n->engine != NULL && !s->broken)
