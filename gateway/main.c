@@ -194,6 +194,11 @@ static int cmd_run(int argc, char **argv)
     return run_file(config);
 }
 
+static int print_help(void)
+{
+    return fputs(help, stdout) < 0 ? SG_EXIT_FAILED : SG_EXIT_GOOD;
+}
+
 /* A relay is no part of a chain: the clock of demonstrations is allowed. */
 static int cmd_probe(int argc, char **argv)
 {
@@ -207,6 +212,10 @@ static int cmd_probe(int argc, char **argv)
 
 static int cmd_file(int (*command)(const char *path), int argc, char **argv)
 {
+    if (argc == 1 && strcmp(argv[0], "--help") == 0)
+        return print_help();
+    if (argc == 1 && argv[0][0] == '-')
+        return usage_error("unknown option", argv[0]);
     return argc == 1 ? command(argv[0]) : usage_error("one FILE is needed", "");
 }
 
@@ -214,7 +223,7 @@ int main(int argc, char **argv)
 {
     sg_cli_init();
     if (argc == 2 && strcmp(argv[1], "--help") == 0)
-        return fputs(help, stdout) < 0 ? SG_EXIT_FAILED : SG_EXIT_GOOD;
+        return print_help();
     if (argc == 2 && strcmp(argv[1], "--version") == 0)
         return printf("gateway %s\n", SG_VERSION) < 0 ? SG_EXIT_FAILED : SG_EXIT_GOOD;
     if (argc >= 2 && strcmp(argv[1], "check") == 0)

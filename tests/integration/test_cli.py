@@ -68,6 +68,10 @@ class Usage(Cli):
             self.expect(GOOD, [bin_path(program), "--version"], program + " 1.")
         for command in self.COMMANDS:
             self.ledger(GOOD, command, "--help", words=("usage: ledger " + command,))
+        for command in ("check", "plan", "probe"):
+            code, out, errors = run([bin_path("gateway"), command, "--help"])
+            self.assertEqual((code, errors), (GOOD, ""))
+            self.assertIn("gateway " + command, out)
 
     def test_wrong_usage_ends_with_2_and_names_the_place(self):
         for program in ("ledger", "gateway", "relay-emulator"):
@@ -133,6 +137,7 @@ class Usage(Cli):
             ([gateway, "--config", bad_json], bad_json + ":2"),
             ([gateway, "--config", bad_json, "--port", "1"], "--config"),
             ([gateway, "check"], "FILE"),
+            ([gateway, "check", "--wrong"], "--wrong"),
             ([gateway, "check", "/nonexistent"], "/nonexistent"),
             ([gateway, "check", bad_json], bad_json + ":2"),
             ([gateway, "plan", bad_json, "more"], "FILE"),
