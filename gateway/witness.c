@@ -331,6 +331,7 @@ static void *run(void *ctx)
 {
     struct gw_witness *w = ctx;
 
+    (void)pthread_setname_np(pthread_self(), "witness");
     while (!atomic_load(&w->stop) && !w->failed) {
         turn(w);
         if (!w->failed)
