@@ -137,7 +137,7 @@ enum sim_msg_kind {
     MSG_ASK,      /* a gateway asks a node; id */
     MSG_ASK_IS,   /* id and what lg_client_gateway, status, readyz say */
     MSG_WHERE,    /* hashes: leaves, refs: what they are; id */
-    MSG_WHERE_IS, /* id, codes: enum gw_said or -1 */
+    MSG_WHERE_IS, /* id, codes: enum sim_place or -1 */
     MSG_KINDS
 };
 #define SIM_BATCH 16
@@ -306,7 +306,7 @@ struct sim {
     uint32_t faults; /* bits that this seed drew */
     sg_ms every[SIM_FAULTS];
     unsigned relay_gap, relay_late; /* permille */
-    unsigned bad_clock;             /* the one machine whose clock is set wrong: most clocks of a network are right */
+    unsigned bad_clock; /* the one machine whose clock is set wrong: most clocks of a network are right */
     sg_ms work_max;
     struct sim_net net;
     struct sim_truth truth;
@@ -365,8 +365,8 @@ void sim_peers_want(struct sim *s, unsigned m);
 void sim_peers_message(struct sim *s, unsigned m, struct sim_msg *msg);
 /* NULL when ready, else why not: ledger/node.c. */
 const char *sim_node_not_ready(const struct sim *s, unsigned m);
-/* Where a statement stands there: enum gw_said, or -1. */
-int sim_node_place(struct sim *s, unsigned m, const struct lg_statement_ref *ref, int64_t *height);
+/* Where a statement stands there: enum sim_place, or -1. With seq 0 in ref what is pooled is pooled, mineable or not. */
+int sim_node_place(const struct sim *s, unsigned m, const struct lg_statement_ref *ref, int64_t *height);
 /* sim_bug.c */
 bool sim_bug_drops(struct sim *s, unsigned m, struct sim_doc *d);
 void sim_bug_adopts(struct sim *s, unsigned m, struct sim_doc *d, int err);

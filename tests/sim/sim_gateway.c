@@ -331,9 +331,10 @@ static void try_sign(struct sim *s, unsigned m)
 
 /* ---- following ---- */
 
-static void ask_where(struct sim_msg *msg, const struct sim_said *r)
+static void ask_where(const struct sim *s, struct sim_msg *msg, const struct sim_said *r)
 {
-    msg->refs_of[msg->n++] = (struct lg_statement_ref){.leaf = r->leaf, .inc = r->inc, .seq = r->seq};
+    msg->refs_of[msg->n++] = (struct lg_statement_ref){
+        .gw = s->g->gateways[msg->from].id, .leaf = r->leaf, .inc = r->inc, .seq = r->seq, .slot = r->slot};
 }
 
 static void follow(struct sim *s, unsigned m)
@@ -348,7 +349,7 @@ static void follow(struct sim *s, unsigned m)
         g->box.first_live++;
     for (unsigned i = g->box.first_live; i < g->box.nsaid && msg->n < SIM_BATCH - 1; i++)
         if (g->box.said[i].place < SIM_CONFIRMED)
-            ask_where(msg, &g->box.said[i]);
+            ask_where(s, msg, &g->box.said[i]);
     /* The highest confirmed one: while its block is the same, so is everything below it. */
     const struct sim_said *highest = NULL;
     for (unsigned i = g->box.nsaid; i-- > 0 && i + 50 > g->box.first_live;)
@@ -356,7 +357,7 @@ static void follow(struct sim *s, unsigned m)
             (highest == NULL || g->box.said[i].height > highest->height))
             highest = &g->box.said[i];
     if (highest != NULL)
-        ask_where(msg, highest);
+        ask_where(s, msg, highest);
     g->follow_ledger = (unsigned)(home - g->ledgers);
     g->following = true;
     g->follow_id = msg->id = s->next_id++;

@@ -11,6 +11,26 @@ static bool counts(const struct sim *s, unsigned m)
     return x->has_node && x->up && x->honest && x->node.engine != NULL;
 }
 
+/* The newest statements of a gateway, and where each node sees them. */
+static void tell_said(const struct sim *s, unsigned m)
+{
+    const struct sim_outbox *box = &s->machines[m].gw.box;
+    for (unsigned i = box->nsaid > 14 ? box->nsaid - 14 : 0; i < box->nsaid && s->opt.verbose; i++) {
+        const struct sim_said *r = &box->said[i];
+        sim_say(s,
+            "gateway %u incarnation %" PRId64 " number %" PRId64 " slot %" PRId64 " ts %" PRId64
+            " place %d %s",
+            m, r->inc - SIM_START, r->seq, r->slot - SIM_MINUTE, r->ts - SIM_START, r->place,
+            r->acked ? "acknowledged" : "");
+        for (unsigned k = 0; k < s->nnodes; k++) {
+            struct lg_statement_ref ref = {.leaf = r->leaf};
+            int64_t height;
+            int place = sim_node_place(s, k, &ref, &height);
+            sim_say(s, "  node %u: place %d height %" PRId64, k, place, height);
+        }
+    }
+}
+
 static void check_one_tip(struct sim *s)
 {
     const struct sim_node *first = NULL;
@@ -43,10 +63,12 @@ static void check_three_slots(struct sim *s)
             for (unsigned k = 0; k < s->nnodes; k++) {
                 int64_t height;
                 int place = counts(s, k) ? sim_node_place(s, k, &ref, &height) : SIM_MINED;
-                if (place != SIM_MINED && place != SIM_CONFIRMED)
-                    sim_violate(s,
-                        "gateway %u, slot %" PRId64 ": its statement is kept off the chain of node %u (%d)",
-                        m, r->slot, k, place);
+                if (place == SIM_MINED || place == SIM_CONFIRMED)
+                    continue;
+                tell_said(s, m);
+                sim_violate(s,
+                    "gateway %u, slot %" PRId64 ": its statement is kept off the chain of node %u (%d)", m,
+                    r->slot, k, place);
             }
         }
     }

@@ -5,8 +5,18 @@
 
 #include "ledger/core/pool.h"
 
-/* Where a pooled or overtaken statement is decided here by the same question as in the pool. */
-int sim_node_place(struct sim *s, unsigned m, const struct lg_statement_ref *ref, int64_t *height)
+/* Can it never be mined on the best branch as it is? (include/lg_client.h) */
+static bool overtaken(const struct sim *s, unsigned m, const struct lg_statement_ref *ref)
+{
+    const struct sim_node *n = &s->machines[m].node;
+    const struct lg_store *store = mem_store_vtable(n->store);
+    struct lg_statement_ref last;
+    if (n->tip.height < 1 || store->last_statement(store->ctx, &last, ref->gw, n->tip.height) != 0)
+        return false;
+    return lg_seq_cmp(ref->inc, ref->seq, last.inc, last.seq) <= 0 || ref->slot <= last.slot;
+}
+
+int sim_node_place(const struct sim *s, unsigned m, const struct lg_statement_ref *ref, int64_t *height)
 {
     const struct sim_node *n = &s->machines[m].node;
     const struct lg_store *store = mem_store_vtable(n->store);
@@ -16,7 +26,7 @@ int sim_node_place(struct sim *s, unsigned m, const struct lg_statement_ref *ref
         return -1;
     switch (state) {
     case LG_DOC_POOLED:
-        return SIM_POOLED;
+        return ref->seq > 0 && overtaken(s, m, ref) ? SIM_DEAD : SIM_POOLED;
     case LG_DOC_OVERTAKEN:
         return SIM_DEAD;
     case LG_DOC_MINED:
