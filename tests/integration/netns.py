@@ -24,7 +24,7 @@ import socket
 import subprocess
 import unittest
 
-from harness import Program, bin_path
+from harness import Program, bin_path, patience
 from network import Network
 
 PORT = 5004  # of every gateway: each has an address of its own
@@ -305,10 +305,10 @@ class BridgedNetwork(Network):
 
     def request(self, i, path, document=None, timeout_s=10):
         """(status, body as bytes) of node i, asked inside its own namespace; status 0 when it does not answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=timeout_s)
+        connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=patience(timeout_s))
         try:
             connection.sock = socket_in(self.bridge.namespace(i))
-            connection.sock.settimeout(timeout_s)
+            connection.sock.settimeout(patience(timeout_s))
             connection.sock.connect(("127.0.0.1", PORT))
             headers = {"Content-Type": "application/json"} if document else {}
             connection.request("POST" if document else "GET", path, document, headers)
