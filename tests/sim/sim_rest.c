@@ -99,8 +99,21 @@ static uint8_t *cell(const struct reads *r, unsigned relay, sg_minute min, unsig
     return &r->seen[((size_t)relay * r->minutes + (size_t)(min - SIM_MINUTE)) * r->ngws + gw];
 }
 
+static void count_block(struct sim *s, const struct sim_block *x)
+{
+    s->stats.on_branch++;
+    s->stats.hostile_on_branch += sim_gw_index(s, x->info.miner) == s->hostile;
+    for (unsigned i = 0; i < x->b->nstatements; i++) {
+        const struct lg_statement *st = x->b->statements[i];
+        uint64_t waited = (uint64_t)(x->info.slot - st->slot);
+        if (sim_gw_index(s, st->gw) != s->hostile && st->ts >= s->calm_from && waited > s->stats.slots_calm)
+            s->stats.slots_calm = waited;
+    }
+}
+
 static void take_block(struct sim *s, struct reads *r, const struct sim_block *x, struct lg_map *once)
 {
+    count_block(s, x);
     for (unsigned i = 0; i < x->b->nstatements; i++) {
         const struct lg_statement *st = x->b->statements[i];
         unsigned gw = sim_gw_index(s, st->gw);

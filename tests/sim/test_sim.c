@@ -33,6 +33,9 @@ static void add_stats(struct sim_stats *to, const struct sim_stats *from)
     to->reorgs += from->reorgs;
     to->refused += from->refused;
     to->pairs += from->pairs;
+    to->on_branch += from->on_branch;
+    to->hostile_on_branch += from->hostile_on_branch;
+    to->slots_calm = from->slots_calm > to->slots_calm ? from->slots_calm : to->slots_calm;
     to->excused += from->excused;
     to->node_minutes += from->node_minutes;
     to->deepest = from->deepest > to->deepest ? from->deepest : to->deepest;
@@ -196,7 +199,10 @@ static void report(const struct command *c, const struct totals *t, double took)
     for (unsigned f = 0; f < SIM_FAULTS; f++)
         if (t->stats.faults[f] > 0)
             printf(" %s %" PRIu64, sim_fault_names[f], t->stats.faults[f]);
-    printf("\nviolations: %" PRIu64 "\n", t->violations);
+    printf("\nbest branches: %" PRIu64 " blocks, %" PRIu64
+           " of the hostile member; on a good network an honest statement waited %" PRIu64 " slots at most\n",
+        t->stats.on_branch, t->stats.hostile_on_branch, t->stats.slots_calm);
+    printf("violations: %" PRIu64 "\n", t->violations);
 }
 
 /* The seeded fault is found: true. */
