@@ -17,7 +17,7 @@ import time
 import unittest
 
 from harness import wait_until
-from netns import BridgedNetwork
+from netns import BridgedNetwork, last_words
 from network import canonical
 
 KILLS = int(os.environ.get("GRIDWITNESS_LARGE_KILLS", "12"))
@@ -152,9 +152,15 @@ class Large(unittest.TestCase):
         stated = set().union(*(pairs(s) for held in self.held.statements for s in held.values()))
         return {p for p in stated - Chain(self.net, 0).pairs if p[0] not in self.forgetful}
 
+    def all_run(self):
+        """No process has ended that no test has killed."""
+        for program in [*self.net.nodes, self.net.relay]:
+            self.assertIsNone(program.process.poll(), last_words(program))
+
     def whole(self):
         """The end of every test: one tip, nothing lost, nothing signed twice, every chain valid."""
         net = self.net
+        self.all_run()
         net.wait_one_tip(deadline_s=PATIENCE_S)
         for i in range(NODES):
             self.held.note(net, i)
@@ -166,6 +172,7 @@ class Large(unittest.TestCase):
         for i in range(NODES):
             code, words = net.verify(i)
             self.assertEqual(code, 0, "node %d: %s" % (i, words))
+        self.all_run()
 
     # ---- the tests ----
 
