@@ -108,17 +108,21 @@ static bool clock_has_parted(const struct lg_node *n)
 }
 
 /* NULL when ready, else why not: store writable, clock sane, not behind, tip not ahead of the clock. */
-static const char *not_ready(const struct lg_node *n, int failed, const struct lg_engine_state *state,
-    const struct lg_peers_summary *peers)
+static const char *not_ready(const struct lg_node *n, int failed, bool full,
+    const struct lg_engine_state *state, const struct lg_peers_summary *peers)
 {
     sg_ms now = n->config.clock->wall_ms(n->config.clock);
 
     if (failed)
         return "the store cannot be written";
+    if (full)
+        return "the disk is full";
     if (clock_has_parted(n))
         return "the wall clock has parted from the monotonic clock since the start";
     if (state->tip.height > 0 && state->tip.time > now)
         return "the tip lies ahead of this node's clock";
+    if (2 * peers->clock_off > peers->answering)
+        return "the clocks of most answering peers differ from this node's";
     if (peers->answering > 0 && 2 * peers->unknown_tip > peers->answering)
         return "behind: most answering peers offer a branch that has not been judged yet";
     if (peers->answering == 0 && peers->n > 0 && !peers->all_tried)
@@ -133,12 +137,14 @@ static void snapshot(void *ctx, struct lg_rest_snapshot *out)
     struct lg_node *n = ctx;
     struct lg_peers_summary peers;
     int failed = 0;
+    bool full = false;
 
     memset(out, 0, sizeof(*out));
     lg_peers_summary(n->peers, &peers);
     pthread_mutex_lock(&n->lock);
     out->engine = n->state;
     failed = n->failed;
+    full = n->full;
     out->nalarms = n->nalarms;
     memcpy(out->alarms, n->alarms, sizeof(n->alarms[0]) * n->nalarms);
     pthread_mutex_unlock(&n->lock);
@@ -150,7 +156,7 @@ static void snapshot(void *ctx, struct lg_rest_snapshot *out)
         snprintf(out->peers[i].state, sizeof(out->peers[i].state), "%s", peers.peers[i].state);
         out->peers[i].height = peers.peers[i].height;
     }
-    const char *why = not_ready(n, failed, &out->engine, &peers);
+    const char *why = not_ready(n, failed, full, &out->engine, &peers);
     out->ready = !why;
     snprintf(out->not_ready, sizeof(out->not_ready), "%s", why ? why : "");
 }

@@ -106,12 +106,26 @@ void lg_chain_msg_refuse(struct lg_chain_msg *m, int err)
     free(m);
 }
 
+/* What the last write found; /readyz tells it. Only the chain thread changes it. */
+static void disk_is_full(struct lg_node *n, bool full)
+{
+    if (full)
+        lg_node_alarm(n, "disk_full");
+    if (full == n->full)
+        return;
+    pthread_mutex_lock(&n->lock);
+    n->full = full;
+    pthread_mutex_unlock(&n->lock);
+}
+
 static int take_statements(
     struct lg_node *n, struct lg_chain_msg *m, const uint8_t *doc, size_t len, sg_ms now)
 {
     struct lg_offer offer = {0};
     int err = n->ops->offer_statements(n->engine, &offer, doc, len, now, m->peer);
 
+    if (err == SG_OK && offer.accepted > 0)
+        disk_is_full(n, false);
     if (m->req && err == SG_OK && offer.nrejected == 0 && offer.nstatements > 0)
         lg_node_remember_offer(n, &m->digest, offer.nstatements);
     if (m->req)
@@ -127,6 +141,8 @@ static int take_block(struct lg_node *n, struct lg_chain_msg *m, const uint8_t *
     enum lg_block_verdict verdict = LG_BLOCK_KNOWN;
     int err = n->ops->offer_block(n->engine, &verdict, doc, len, now, m->peer);
 
+    if (err == SG_OK && verdict == LG_BLOCK_ACCEPTED)
+        disk_is_full(n, false);
     if (m->req)
         lg_rest_answer_block(m->req, verdict, err);
     else
@@ -197,7 +213,7 @@ static int step(struct lg_node *n)
     if (err == SG_OK && is_final(err = take(n, m, clock->wall_ms(clock))))
         return err;
     if (err == SG_ENOSPC)
-        lg_node_alarm(n, "disk_full");
+        disk_is_full(n, true);
     sg_ms now = clock->wall_ms(clock);
     if (now < n->ops->wake_at(n->engine) || clock->mono_ms(clock) < n->tick_after_ms)
         return SG_OK;
@@ -205,7 +221,7 @@ static int step(struct lg_node *n)
     if (err != SG_OK) /* its time stays in the past: again after a rest, not at once for ever */
         n->tick_after_ms = clock->mono_ms(clock) + MAX_SLEEP_MS;
     if (err == SG_ENOSPC)
-        lg_node_alarm(n, "disk_full");
+        disk_is_full(n, true);
     return is_final(err) ? err : SG_OK;
 }
 

@@ -62,6 +62,7 @@ struct lg_node {
 
     pthread_mutex_t lock; /* of all below */
     struct lg_engine_state state;
+    bool full;  /* the last write found the disk full */
     int failed; /* the error that stopped the chain thread */
     struct lg_rest_alarm alarms[LG_REST_MAX_ALARMS];
     unsigned nalarms;

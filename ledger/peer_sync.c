@@ -105,6 +105,14 @@ static void ask_blocks(struct lg_peer *peer);
 static void ask_status(struct lg_peer *peer);
 static void pool_taken(struct lg_peer *peer);
 
+/* The peer's clock, read at some moment between question and answer, differs by more than max_future_ms from ours. */
+static bool clock_is_off(const struct lg_peer *peer, sg_ms peer_ms)
+{
+    sg_ms limit = peer->owner->config.genesis->policy.max_future_ms;
+
+    return peer_ms < peer->asked_wall_ms - limit || peer_ms > clock_of(peer)->wall_ms(clock_of(peer)) + limit;
+}
+
 static bool known_here(struct lg_peer *peer, const struct lg_hash *hash)
 {
     struct lg_block_info info;
@@ -428,6 +436,7 @@ static void status_done(void *ctx, struct sg_http_answer *answer)
         lg_peer_failed(peer, "other_chain");
         return;
     }
+    peer->clock_off = clock_is_off(peer, status.time);
     peer->tip_known = known_here(peer, &peer->tip);
     if (!peer->tip_known) {
         find_start(peer);
@@ -451,6 +460,7 @@ static void ask_status(struct lg_peer *peer)
 {
     peer->polls++;
     peer->asked_ms = clock_of(peer)->mono_ms(clock_of(peer));
+    peer->asked_wall_ms = clock_of(peer)->wall_ms(clock_of(peer));
     call(peer, LG_PEER_STATUS, "/v1/status", LG_CLIENT_MAX_STATUS, status_done);
     lg_peers_publish(peer->owner);
 }

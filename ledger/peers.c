@@ -237,6 +237,7 @@ void lg_peers_publish(struct lg_peers *p)
         s.peers[i].resting = peer->phase == LG_PEER_IDLE;
         s.answering += answering;
         s.unknown_tip += answering && !peer->tip_known;
+        s.clock_off += answering && peer->clock_off;
         s.all_tried = s.all_tried && peer->tried;
     }
     pthread_mutex_lock(&p->lock);

@@ -58,6 +58,7 @@ struct lg_peers_summary {
     unsigned n;
     unsigned answering;   /* "ok" or "syncing" */
     unsigned unknown_tip; /* answering, and its tip is not known here */
+    unsigned clock_off;   /* answering, and its clock differs from ours by more than max_future_ms */
     bool all_tried;       /* every peer has answered or failed at least once */
     struct lg_peer_state peers[LG_NODE_MAX_PEERS];
 };

@@ -62,6 +62,8 @@ struct lg_peer {
     int64_t height;
     struct lg_hash tip;
     bool tip_known;
+    bool clock_off;      /* its clock and ours differ by more than max_future_ms */
+    sg_ms asked_wall_ms; /* wall clock when its status was asked for */
 
     enum lg_peer_phase phase;
     sg_ms next_ms; /* mono: IDLE: when to ask again; JUDGE, POOL with results to come: when to give them up */

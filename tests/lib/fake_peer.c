@@ -195,7 +195,8 @@ static void get_status(void *ctx, struct sg_http_request *req)
     pthread_mutex_lock(&p->lock);
     sg_buf_puts(&b, "{\"chain\":\"");
     sg_buf_put_hex(&b, p->chain.b, SG_HASH_BYTES);
-    sg_buf_printf(&b, "\",\"height\":%lld,\"slot\":1,\"time\":1,\"tip\":\"", (long long)p->claims);
+    sg_buf_printf(&b, "\",\"height\":%lld,\"slot\":1,\"time\":%lld,\"tip\":\"", (long long)p->claims,
+        (long long)p->shows_ms);
     sg_buf_put_hex(&b, p->tip.b, SG_HASH_BYTES);
     sg_buf_puts(&b, "\"}");
     pthread_mutex_unlock(&p->lock);
@@ -356,6 +357,13 @@ void fake_claim(struct fake_peer *p, int64_t height, const struct lg_hash *tip)
     pthread_mutex_lock(&p->lock);
     p->claims = height;
     p->tip = *tip;
+    pthread_mutex_unlock(&p->lock);
+}
+
+void fake_time(struct fake_peer *p, sg_ms ms)
+{
+    pthread_mutex_lock(&p->lock);
+    p->shows_ms = ms;
     pthread_mutex_unlock(&p->lock);
 }
 

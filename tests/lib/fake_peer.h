@@ -63,6 +63,7 @@ struct fake_peer {
     struct lg_hash chain;
     struct lg_block *const *blocks; /* by height - 1; borrowed */
     int64_t height;                 /* how many it serves */
+    sg_ms shows_ms;                 /* its clock; 0: 1970 */
     int64_t claims;                 /* the height in its status */
     struct lg_hash tip;             /* the tip in its status */
     int64_t page;                   /* blocks in a page at most */
@@ -77,6 +78,8 @@ void fake_stop(struct fake_peer *p);
 /* The first `height` of these blocks, and a status that says so. */
 void fake_serve(struct fake_peer *p, struct lg_block *const *blocks, int64_t height);
 void fake_claim(struct fake_peer *p, int64_t height, const struct lg_hash *tip);
+/* What its clock shows. */
+void fake_time(struct fake_peer *p, sg_ms ms);
 void fake_set(struct fake_peer *p, enum fake_route route, enum fake_mode mode);
 void fake_pool(struct fake_peer *p, unsigned page, const char *json);
 /* Answer what was held with 200 and {}; held from now on is answered too. */

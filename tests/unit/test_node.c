@@ -160,7 +160,7 @@ static void node_offer_again_is_known(void **state)
     json_decref(json);
 }
 
-/* Why a node is not ready, and that it becomes ready: waiting with an empty store, clock, tip ahead, behind. */
+/* Why a node is not ready, and that it becomes ready: waiting with an empty store, clock, tip ahead, the peers' clocks, behind. */
 static void node_readiness_names_its_reason(void **state)
 {
     struct nodes *w = *state;
@@ -196,6 +196,10 @@ static void node_readiness_names_its_reason(void **state)
     fake_set(&peer, FAKE_BLOCKS, FAKE_HOLD);
     fake_set(&peer, FAKE_HEADERS, FAKE_HOLD);
     nodes_stop(w, 0);
+    nodes_start(w, 0, NULL, peer.url);
+    nodes_wait_ready(w, 0, "clocks of most answering peers");
+    nodes_stop(w, 0);
+    fake_time(&peer, MAKER_START + 10 * SG_MINUTE_MS);
     nodes_start(w, 0, NULL, peer.url);
     nodes_wait_ready(w, 0, "behind");
     nodes_stop(w, 0);
