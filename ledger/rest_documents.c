@@ -2,6 +2,7 @@
  *
  * Statements and bodies that are known from side branches only are not found: whoever asks may offer them, and they become
  * mineable. */
+#include "ledger/core/pool.h"
 #include "ledger/rest_priv.h"
 
 /* Where a document stands: {"block":…,"confirmations":…,"height":…,"index":…, as far as it is mined. */
@@ -36,6 +37,28 @@ static int find_place(struct lg_rest_call *c, struct place *p)
     return 0;
 }
 
+/* A pooled statement that can never be valid on the best branch as it is now is overtaken for whoever asks, though it stays in the pool
+ * until that is confirm_depth deep: its gateway must begin a new incarnation. */
+static int find_overtaken(struct lg_rest_call *c, struct place *p, const struct sg_buf *doc)
+{
+    struct lg_statement *s = NULL;
+    struct lg_gateway_state gw;
+
+    if (p->at.state != LG_DOC_POOLED)
+        return 0;
+    int err = lg_statement_decode(&s, doc->p, doc->len);
+    if (err != 0)
+        return err == SG_ENOMEM ? err : SG_ECORRUPT;
+    err = lg_reader_gateway(c->reader, &gw, s->gw);
+    if (err == 0 && gw.chain.inc > 0) {
+        const int over = lg_statement_overtaken(s, &gw.chain, c->genesis);
+        if (over != 0)
+            p->state = "overtaken";
+    }
+    lg_statement_free(s);
+    return err == SG_ENOT_FOUND ? 0 : err;
+}
+
 static void put_block(struct sg_buf *b, const struct place *p)
 {
     sg_buf_puts(b, "{");
@@ -60,6 +83,8 @@ int lg_rest_get_statement(struct lg_rest_call *c)
     err = lg_reader_statement(c->reader, &doc, &p.at, &leaf);
     if (err == 0)
         err = find_place(c, &p);
+    if (err == 0)
+        err = find_overtaken(c, &p, &doc);
     if (err == 0) {
         put_block(&c->out, &p);
         if (p.at.state == LG_DOC_MINED) {

@@ -1,6 +1,7 @@
 /* The REST calls over the worked chain: shape and content of each answer. */
 #include "ledger/core/proof.h"
 #include "tests/lib/rest_fixture.h"
+#include "tests/lib/synth.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -344,10 +345,35 @@ static void documents_have_their_place(void **state)
         r, "/v1/statements/0000000000000000000000000000000000000000000000000000000000000000", SG_ENOT_FOUND);
 }
 
+/* A pooled statement that the best branch can never take any more is told as overtaken at once: its gateway must begin anew. */
+static void pooled_statement_behind_the_branch_is_overtaken(void **state)
+{
+    struct rest_fixture *r = *state;
+    char path[96], hex[65];
+    struct synth synth;
+    const struct lg_statement *mined = r->f.blocks[7]->statements[0];
+    unsigned gw = 0;
+    while (r->f.g->gateways[gw].id != mined->gw)
+        gw++;
+    synth_init(&synth, r->f.g);
+    struct lg_statement *s = synth_statement(&synth, gw, mined->inc - 1, 1, &r->f.g->id, NULL, 0, 0);
+    assert_code(r->f.s->begin(r->f.s->ctx), 0);
+    assert_code(r->f.s->put_statement(r->f.s->ctx, s), 0);
+    assert_code(r->f.s->commit(r->f.s->ctx), 0);
+    for (int i = 0; i < 32; i++)
+        snprintf(hex + 2 * i, 3, "%02x", s->leaf.b[i]);
+    snprintf(path, sizeof path, "/v1/statements/%s", hex);
+    json_t *j = rest_json(r, path, KEYS("leaf", "state", "statement"));
+    assert_string_equal(vec_text(j, "state"), "overtaken");
+    lg_statement_free(s);
+    synth_fini(&synth);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(status_of_a_chain_is_complete, setup, teardown),
+        cmocka_unit_test_setup_teardown(pooled_statement_behind_the_branch_is_overtaken, setup, teardown),
         cmocka_unit_test_setup_teardown(empty_chain_is_answered, setup_empty, teardown),
         cmocka_unit_test_setup_teardown(genesis_is_canonical, setup, teardown),
         cmocka_unit_test_setup_teardown(lists_of_the_chain_are_paged, setup, teardown),
