@@ -36,7 +36,7 @@ static int note(struct gw_follow *f, const struct gw_said_row *row, enum gw_said
 {
     int err;
 
-    if (row->said == GW_SAID_CONFIRMED && said != GW_SAID_CONFIRMED)
+    if (row->said == GW_SAID_CONFIRMED && (said != GW_SAID_CONFIRMED || height != row->height))
         f->moved = true;
     if (said == GW_SAID_MADE)
         f->missing(f->ctx, row);

@@ -110,7 +110,8 @@ SG_MUST_USE int gw_outbox_next(struct gw_outbox *o, struct gw_said_row *row, int
 /* The oldest MADE or POOLED statement of an incarnation: SG_ENOT_FOUND. */
 SG_MUST_USE int gw_outbox_oldest_unmined(struct gw_outbox *o, struct gw_said_row *row, sg_ms inc);
 /* At most max statements to ask about, those asked longest ago first: all that are not CONFIRMED or DEAD come before the
- * confirmed ones (of which at most nconfirmed). Marks them as asked at this slot. */
+ * confirmed ones (of which at most nconfirmed, the newest always among them: a reorganisation that reaches any confirmed statement takes off or
+ * moves the newest). Marks them as asked at this slot. */
 SG_MUST_USE int gw_outbox_to_follow(struct gw_outbox *o, struct gw_said_row *rows, unsigned max,
     unsigned nconfirmed, unsigned *n, sg_minute slot);
 /* The greatest incarnation and slot signed, without those that do not count (gw_witness_counts); 0 and -1 when there is none. */

@@ -50,8 +50,8 @@ struct sqlite3_stmt;
                     "BY seq LIMIT 1")                                                                        \
     X(SAID_FOLLOW,                                                                                           \
         "SELECT id,inc,seq,slot,leaf,place,ack,height FROM said WHERE place<3 ORDER BY asked,id LIMIT ?1")   \
-    X(SAID_FOLLOW_DEEP,                                                                                      \
-        "SELECT id,inc,seq,slot,leaf,place,ack,height FROM said WHERE place=3 ORDER BY asked,id LIMIT ?1")   \
+    X(SAID_FOLLOW_DEEP, "SELECT id,inc,seq,slot,leaf,place,ack,height FROM said WHERE place=3 ORDER BY "     \
+                        "id<>(SELECT max(id) FROM said WHERE place=3),asked,id LIMIT ?1")                    \
     X(SAID_ASKED, "UPDATE said SET asked=?2 WHERE id=?1")                                                    \
     X(SAID_GREATEST, "SELECT max(inc),max(slot) FROM said WHERE ack=1 OR inc<=?1")                           \
     X(SAID_UNCOUNTED, "SELECT id FROM said WHERE ack=0 AND inc>?1 AND place<2")                              \
