@@ -1,5 +1,7 @@
 /* What the commands share: messages, options, times on the command line. */
 #include "ledger/cmd.h"
+#include "lg_c0.h"
+#include "sg_http.h"
 #include "sg_text.h"
 #include "sg_time.h"
 
@@ -78,4 +80,25 @@ int lg_cmd_minute(int64_t *minute, const char *text)
         return SG_EUSAGE;
     *minute = ms / SG_MINUTE_MS;
     return SG_OK;
+}
+
+int lg_cmd_fetch_genesis(struct lg_genesis **out, const char *base)
+{
+    char url[LG_CMD_MAX_URL + 20];
+    struct sg_http_client *http = NULL;
+    struct sg_http_answer answer = {0};
+    struct sg_http_call call = {.url = url, .max_answer = LG_MAX_GENESIS_BYTES};
+    int err = sg_http_client_new(&http);
+
+    if (err != SG_OK)
+        return err;
+    snprintf(url, sizeof(url), "%s/v1/genesis", base);
+    err = sg_http_client_call(http, &call, &answer);
+    if (err == SG_OK)
+        err = answer.status == 200
+                  ? lg_genesis_decode(out, answer.body.p, answer.body.len, &sg_crypto_openssl)
+                  : SG_EMALFORMED;
+    sg_buf_fini(&answer.body);
+    sg_http_client_free(http);
+    return err;
 }

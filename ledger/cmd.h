@@ -39,4 +39,10 @@ SG_MUST_USE int lg_cmd_parse(const struct lg_cmd *self, int argc, char **argv,
 /* A minute number, or an RFC 3339 instant inside the minute. SG_EUSAGE otherwise. */
 SG_MUST_USE int lg_cmd_minute(int64_t *minute, const char *text);
 
+/* The longest base URL that a command takes. */
+#define LG_CMD_MAX_URL 200
+/* The genesis that a node names (GET /v1/genesis), decoded: its word, not what anybody trusts. Errors of the call and of lg_genesis_decode;
+ * caller frees. */
+SG_MUST_USE int lg_cmd_fetch_genesis(struct lg_genesis **out, const char *base);
+
 #endif

@@ -133,7 +133,8 @@ static void print_csv(struct export *x, const struct sg_buf *body, bool *more)
     x->from = minute + 1;
 }
 
-static int run(struct export *x)
+/* All pages of x->relay from x->from on. */
+static int export_relay(struct export *x)
 {
     bool more = true;
 
@@ -146,8 +147,33 @@ static int run(struct export *x)
             lg_cmd_failed(x->self, "%s: a page of minutes that no node serves", x->base);
         sg_buf_fini(&answer.body);
         if (err != SG_OK)
-            return SG_EXIT_FAILED;
+            return err;
     }
+    return SG_OK;
+}
+
+/* Every relay of the node's genesis, one after the other. */
+static int export_all(struct export *x)
+{
+    struct lg_genesis *g = NULL;
+    const int64_t from = x->from;
+    int err = lg_cmd_fetch_genesis(&g, x->base);
+
+    if (err != SG_OK)
+        lg_cmd_failed(x->self, "%s: no genesis: %s", x->base, sg_err_text(err));
+    for (unsigned i = 0; err == SG_OK && i < g->nrelays; i++) {
+        x->relay = g->relays[i].id;
+        x->from = from;
+        err = export_relay(x);
+    }
+    lg_genesis_free(g);
+    return err;
+}
+
+static int run(struct export *x)
+{
+    if ((x->relay ? export_relay(x) : export_all(x)) != SG_OK)
+        return SG_EXIT_FAILED;
     if (!x->csv)
         printf("%s\n", x->first ? "[]" : "\n]");
     return fflush(stdout) == 0 ? SG_EXIT_GOOD : lg_cmd_failed(x->self, "standard output: write failed");
@@ -181,9 +207,9 @@ int lg_cmd_export(const struct lg_cmd *self, int argc, char **argv)
         return lg_cmd_usage_error(self, "one of --csv and --json is needed");
     if (lg_cmd_parse(self, argc, argv, options, SG_ARRAY_LEN(options), NULL, 0) != SG_OK)
         return SG_EXIT_USAGE;
-    if (!relay || relay[0] == '\0' || strlen(relay) > 32 ||
-        strspn(relay, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(relay))
-        return lg_cmd_usage_error(self, "--relay ID is needed");
+    if (relay && (relay[0] == '\0' || strlen(relay) > 32 ||
+                     strspn(relay, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(relay)))
+        return lg_cmd_usage_error(self, "%s is no relay id", relay);
     if ((from && lg_cmd_minute(&x.from, from) != SG_OK) || (to && lg_cmd_minute(&x.to, to) != SG_OK) ||
         x.from > x.to)
         return lg_cmd_usage_error(self, "--from and --to are minute numbers or RFC 3339 times, in order");

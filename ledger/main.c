@@ -9,12 +9,12 @@ static const struct lg_cmd commands[] = {
     {"init", "--from PLAN.json --out GENESIS.json", "make a genesis from keys, relays and profiles",
         lg_cmd_init},
     {"node", "--config FILE", "run a ledger node", lg_cmd_node},
-    {"verify", "--genesis FILE (--data DIR | --url URL)", "verify a whole chain; says the first fault",
+    {"verify", "(--data DIR | --url URL) [--genesis FILE]", "verify a whole chain; says the first fault",
         lg_cmd_verify},
     {"tip", "--genesis FILE --data DIR", "where the chain in a folder stands, as JSON", lg_cmd_tip},
     {"proof", "RELAY MINUTE [--url URL]", "fetch the proof of a minute", lg_cmd_proof},
     {"verify-proof", "FILE --genesis FILE", "verify the proof of a minute, offline", lg_cmd_verify_proof},
-    {"export", "(--csv | --json) --relay ID [--url URL] [--from TIME] [--to TIME]",
+    {"export", "(--csv | --json) [--relay ID] [--url URL] [--from TIME] [--to TIME]",
         "write minutes as a table", lg_cmd_export},
 };
 

@@ -27,6 +27,9 @@ struct lg_reader;
 SG_MUST_USE int lg_reader_open(
     struct lg_reader **out, const char *data_dir, const struct lg_genesis *genesis, struct sg_fault *fault);
 void lg_reader_close(struct lg_reader *r);
+/* The genesis document that a folder's store was made with, appended to out: what the folder says of itself, not what anybody trusts.
+ * Errors as lg_reader_open. */
+SG_MUST_USE int lg_reader_genesis(struct sg_buf *out, const char *data_dir, struct sg_fault *fault);
 /* One consistent snapshot for the calls between. */
 SG_MUST_USE int lg_reader_begin(struct lg_reader *r);
 void lg_reader_end(struct lg_reader *r);

@@ -25,6 +25,26 @@ int lg_reader_open(
     return err;
 }
 
+int lg_reader_genesis(struct sg_buf *out, const char *data_dir, struct sg_fault *fault)
+{
+    struct lg_db db;
+    sqlite3_stmt *st;
+    int err = lg_db_open(&db, data_dir, NULL, false, fault);
+    if (err != 0)
+        return err;
+    err = lg_db_query(&db, &st, LG_SQL_META_GET, LG_ARGS(lg_arg_text("genesis", 7)));
+    const int row = err == 0 ? lg_db_row(st) : err;
+    if (row > 0) {
+        sg_buf_put(out, sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0));
+        lg_db_done(st);
+        err = sg_buf_err(out);
+    } else {
+        err = row == 0 ? SG_ECORRUPT : row;
+    }
+    lg_db_close(&db);
+    return err;
+}
+
 void lg_reader_close(struct lg_reader *r)
 {
     if (r == NULL)

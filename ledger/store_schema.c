@@ -184,7 +184,7 @@ static int check_chain(struct lg_db *db, const char *path, struct sg_fault *faul
     }
     if (row < 0)
         return fail(fault, row, path, sg_err_text(row));
-    if (!lg_hash_eq(&id, &db->genesis->id))
+    if (db->genesis != NULL && !lg_hash_eq(&id, &db->genesis->id))
         return fail(fault, SG_ECONFIG, path, "holds another chain than this genesis");
     return 0;
 }

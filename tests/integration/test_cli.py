@@ -104,7 +104,7 @@ class Usage(Cli):
             (["verify-proof", "--genesis", g], "missing"),
             (["export", "--relay", "relay-1"], "--csv"),
             (["export", "--csv", "--json", "--relay", "relay-1"], "--csv"),
-            (["export", "--csv"], "--relay"),
+            (["export", "--csv", "--relay", ""], "relay"),
             (["export", "--csv", "--relay", "a;b"], "--relay"),
             (["export", "--json", "--relay", "r", "--from", "9", "--to", "8"], "--from"),
             (["export", "--json", "--relay", "r", "--url", "x"], "x"),

@@ -62,6 +62,13 @@ class Main(unittest.TestCase):
         code, out, errors = run([bin_path("ledger"), "verify", "--genesis", self.net.genesis, "--url", self.net.url(3)])
         self.assertEqual(code, 0, out + errors)
 
+    def test_chain_verifies_by_the_genesis_that_the_source_names_and_says_so(self):
+        chain_id = self.net.status(0)["chain"]
+        for source in (["--data", self.net.path("data-1")], ["--url", self.net.url(2)]):
+            code, out, errors = run([bin_path("ledger"), "verify", *source])
+            self.assertEqual(code, 0, out + errors)
+            self.assertIn(chain_id, errors)
+
     def test_paper_validator_accepts_the_view(self):
         status, body = get(self.net.url(1) + "/get_chain")
         self.assertEqual(status, 200)
@@ -117,6 +124,8 @@ class Main(unittest.TestCase):
         minutes = [m["body"]["min"] for m in json.loads(out)]
         self.assertIn(self.live_minute, minutes)
         self.assertEqual(minutes, sorted(set(minutes)))
+        code, all_relays, errors = run([bin_path("ledger"), "export", "--json", "--to", str(minutes[-1]), "--url", self.net.url(0)])
+        self.assertEqual((code, [m["body"]["min"] for m in json.loads(all_relays)]), (0, minutes), errors)
         code, out, errors = run([bin_path("ledger"), "export", "--csv", "--relay", "relay-1", "--url", self.net.url(0)])
         self.assertEqual(code, 0, errors)
         self.assertGreaterEqual(len(out.splitlines()), len(minutes) + 1)

@@ -209,9 +209,9 @@ static void answers_large_beyond_their_room_refused(void **state)
     (void)close(first);
     const int64_t start_ms = raw_now_ms();
     int status;
-    do { /* the server notices the end of the first on its own time */
+    do { /* the server notices the end of the first on its own time; 0: it is too slow for this client's patience, as under valgrind */
         status = http_status_of(&f, big);
-    } while (status == 503 && raw_now_ms() - start_ms < RAW_TIMEOUT_MS);
+    } while (status != 200 && raw_now_ms() - start_ms < 3 * RAW_TIMEOUT_MS);
     assert_int_equal(status, 200);
     http_stop(&f);
 }
