@@ -194,7 +194,7 @@ static void fill_disk(struct fixture *f)
     enum lg_doc_state state;
     synth_init(&s, f->g);
     snprintf(dir, sizeof dir, "%s/small", f->dir);
-    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
         mkdir(dir, 0700) != 0 || mount("tmpfs", dir, "tmpfs", 0, "size=12m") != 0)
         _exit(77);
     strcpy(f->dir, dir);
@@ -266,7 +266,7 @@ static void read_frozen(struct fixture *f)
     struct sg_buf text;
     char dir[96];
     snprintf(dir, sizeof dir, "%s/a%%?#b", f->dir);
-    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
         mkdir(dir, 0700) != 0 || mount("tmpfs", dir, "tmpfs", 0, "size=16m") != 0)
         _exit(77);
     strcpy(f->dir, dir);
