@@ -173,7 +173,7 @@ bool honest_all_pairs(const struct world *w, unsigned s, unsigned gw, unsigned u
     for (unsigned p = 0; p < upto_slot; p++) {
         bool found = w->stmt_tip[gw][p] == TIP_SILENT;
         for (unsigned k = p; k < upto_slot && !found; k++) {
-            uint16_t pairs = gw == 0 ? w->pairs[k] : (uint16_t)(1u << k);
+            uint16_t pairs = (uint16_t)(gw == 0 ? w->pairs[k] : 1u << k);
             found = ((pairs >> p) & 1) && world_included(w, tip, gw, k);
         }
         if (!found) {
