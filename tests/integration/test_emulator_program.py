@@ -10,7 +10,7 @@ import tempfile
 import unittest
 
 from emulator import EMULATOR, WithEmulator, start
-from harness import ROOT, Program, helper_path, run
+from harness import CLOCK_ENV, ROOT, Program, helper_path, run
 from modbus_raw import LIVE, LIVE_REGS, Client
 
 
@@ -126,7 +126,7 @@ class CommandLine(unittest.TestCase):
             self.assertEqual(f.read(), out)
 
     def test_virtual_clock_is_logged(self):
-        with start() as program:
+        with start(env={CLOCK_ENV: "1764000000000@1764000000000x20"}) as program:  # the speed is what is tested, whatever the flavour
             program.listening()
             program.wait_line(r"warn clock: virtual, 20\.000 times", errors=True)
 
