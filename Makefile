@@ -174,6 +174,8 @@ check:
 	@.ci/deps test
 	@python3 tests/lint/test_check.py
 	@python3 tests/lint/check.py
+	@python3 tests/lint/test_cases.py
+	@python3 tests/lint/cases.py
 
 lint:
 	@.ci/deps test

@@ -119,11 +119,11 @@ class Forge:
 
     # ---- the node under test ----
 
-    def start(self, **changes):
+    def start(self, env=None, **changes):
         config = dict({"genesis": "genesis.json", "data": "data", "port": 0, "log": "warn"}, **changes)
         with open(self.path("node.json"), "w", encoding="utf-8") as f:
             json.dump(config, f)
-        self.node = Program([bin_path("ledger"), "node", "--config", self.path("node.json")])
+        self.node = Program([bin_path("ledger"), "node", "--config", self.path("node.json")], env=env)
         self.address = self.node.listening()
         self.url = "http://%s:%d" % self.address
 

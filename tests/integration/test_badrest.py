@@ -3,22 +3,33 @@ connection is closed; other clients are not delayed, and afterwards the chain ve
 """
 
 import json
+import re
+import shutil
 import socket
 import threading
 import time
 import unittest
 
 from forge import Forge
+from harness import bin_path, run
 from network import canonical, get, post
 
 HOST = "Host: x\r\n"
 
 
+def german(folder):
+    """Environment of a locale with a decimal comma, made in the folder; None where the system lacks its source."""
+    env = {"LOCPATH": folder, "LC_ALL": "de_DE.UTF-8"}
+    made = shutil.which("localedef") and run(["localedef", "-i", "de_DE", "-f", "UTF-8", folder + "/de_DE.UTF-8"])[0] in (0, 1)
+    return env if made and run(["locale", "decimal_point"], env=env)[1].strip() == "," else None
+
+
 def setUpModule():
-    global F, BODY, VOTE, BLOCK
+    global F, BODY, VOTE, BLOCK, GERMAN
     F = Forge()
     unittest.addModuleCleanup(F.close)
-    F.start()
+    GERMAN = german(F.path())
+    F.start(env=GERMAN)
     BODY = F.body(F.first)
     VOTE = F.statement(0, F.first, [BODY])
     BLOCK = F.block(None, F.first, [VOTE], [BODY])
@@ -249,6 +260,23 @@ class Json(Bad):
         self.assertIn((status, json.loads(body).get("code")), ((400, "bad_parameter"), (200, None)))
         status, body = get(F.url + "/v1/blocks?from=1000")
         self.assertEqual((status, body), (200, b'{"blocks":[]}'))
+
+    def test_r30_locale_with_a_decimal_comma(self):
+        """The node of this file runs in one: its numbers have points, and the tools print what they print anywhere."""
+        if not GERMAN:
+            self.skipTest("no source of a locale with a decimal comma (package locales)")
+        metrics = get(F.url + "/metrics", accept="text/plain")[1].decode().splitlines()
+        values = [line.rsplit(" ", 1)[1] for line in metrics if line and not line.startswith("#")]
+        self.assertGreater(len(values), 10)
+        for value in values:
+            self.assertRegex(value, r"^-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?$")
+        head, row = get(F.url + "/v1/minutes?relay=relay-1", accept="text/csv")[1].decode().splitlines()
+        self.assertEqual(head.count(","), row.count(","))
+        self.assertTrue(re.search(r"[0-9]\.[0-9]", row), row)
+        for argv in (["export", "--csv", "--relay", "relay-1"], ["export", "--json", "--relay", "relay-1"], ["proof", "relay-1", str(F.first)]):
+            here, there = (run([bin_path("ledger"), *argv, "--url", F.url], env=env) for env in (GERMAN, {"LC_ALL": "C"}))
+            self.assertEqual(here, there)
+            self.assertEqual(here[0], 0, here)
 
 
 if __name__ == "__main__":
