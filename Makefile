@@ -10,6 +10,9 @@ VERSION   := 1.0.0
 SANITIZE  ?=
 V         ?= 0
 CC        ?= cc
+BLOCKS    ?= 100000
+KIND      ?= minimal
+OUT       ?= build/long-chain
 PREFIX    ?= /usr/local
 DESTDIR   ?=
 CFLAGS    ?= -O2 -g
@@ -73,6 +76,7 @@ help:
 	@echo "make check        directions of includes, purity of cores, sizes, forbidden words; and that the checks can fail"
 	@echo "make lint         formatting, shell scripts, Python; and that the lints can fail"
 	@echo "make bench        measure"
+	@echo "make long-chain   write a data directory with BLOCKS (100000) blocks, KIND minimal or usual, to OUT (build/long-chain)"
 	@echo "make soak         kill a whole system CYCLES (1000) times by SIGKILL: nothing shown as held may be missing; half an hour"
 	@echo "make sim          simulate a network with faults, SIM_SEEDS (1000) seeds; a failing seed says how to repeat it"
 	@echo "make sim-long     the same for SIM_LONG_SEEDS (10000) other seeds, and long runs"
@@ -137,7 +141,7 @@ $(B)/tests/sim/test_%: $(B)/tests/sim/test_%.o $(call objs,$(SIMLIB)) $(B)/libte
 	$(call link,-lcmocka)
 $(B)/tests/model/model: $(call objs,$(MODEL)) $(B)/libledger.a $(B)/libcommon.a
 	$(call link)
-$(B)/tests/bench/bench_%: $(B)/tests/bench/bench_%.o $(B)/libtest.a $(LIBS)
+$(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libtest.a $(LIBS)
 	$(call link)
 $(B)/tests/integration/%: $(B)/tests/integration/%.o $(B)/libtest.a $(LIBS)
 	$(call link)
@@ -151,7 +155,7 @@ fuzz-build: $(addprefix $(B)/tests/fuzz/,$(FUZZERS))
 bench-build: $(PROGRAMS) $(addprefix $(B)/tests/bench/,$(BENCHES))
 test-build: $(PROGRAMS) unit-build fuzz-build $(B)/tests/model/model $(addprefix $(B)/tests/integration/,$(HELPERS))
 
-.PHONY: deps run test check lint bench soak fuzz
+.PHONY: deps run test check lint bench long-chain soak fuzz
 deps:
 	@.ci/deps test
 
@@ -186,6 +190,12 @@ bench:
 	@.ci/deps test
 	$(SUBMAKE) bench-build
 	@for b in $(BENCHES); do echo "== $$b"; GRIDWITNESS_BIN='$(BIN)' '$(B)'/tests/bench/$$b || exit 1; done
+
+# A data directory with a long chain: OUT/genesis.json, OUT/data
+long-chain:
+	@.ci/deps test
+	$(SUBMAKE) $(B)/tests/bench/long_chain
+	@'$(B)'/tests/bench/long_chain '$(OUT)' '$(BLOCKS)' '$(KIND)'
 
 soak:
 	@.ci/deps test
