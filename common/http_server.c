@@ -149,10 +149,10 @@ static void call_handler(struct sg_http_request *req)
     if (req->refusal == SG_HTTP_PREFLIGHT) {
         const char *allow = sg_http_route_allow(&req->match);
         (void)snprintf(extra, sizeof(extra), "Allow: %s\r\n%s", allow,
-            req->match.has_get
-                ? "Access-Control-Allow-Methods: GET, HEAD\r\nAccess-Control-Allow-Headers: Accept\r\n"
-                  "Access-Control-Max-Age: 86400\r\n"
-                : "");
+            req->match.has_get ? "Access-Control-Allow-Methods: GET, HEAD\r\nAccess-Control-Allow-Headers: "
+                                 "Accept, Last-Event-ID\r\n"
+                                 "Access-Control-Max-Age: 86400\r\n"
+                               : "");
         sg_http_answer(req, 204, NULL, NULL, 0, extra);
     } else if (req->refusal == SG_EMETHOD) {
         (void)snprintf(extra, sizeof(extra), "Allow: %s\r\n", sg_http_route_allow(&req->match));
@@ -262,6 +262,8 @@ static void init_config(struct sg_http_server *s, const struct sg_http_server_co
         c->request_timeout_ms = 10000;
     if (c->answer_timeout_ms == 0)
         c->answer_timeout_ms = 60000;
+    if (c->stream_timeout_ms == 0)
+        c->stream_timeout_ms = 60000;
 }
 
 static int init_sync(struct sg_http_server *s)

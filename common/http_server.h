@@ -70,7 +70,7 @@ enum sg_http_phase {
     SG_HTTP_READING,   /* no complete request yet */
     SG_HTTP_HANDLING,  /* the handler's time, not the client's */
     SG_HTTP_SENDING,   /* a whole answer */
-    SG_HTTP_STREAMING, /* as long as it likes; libmicrohttpd notices a client that does not read */
+    SG_HTTP_STREAMING, /* as long as it likes, while its client takes what there is */
 };
 
 struct sg_http_conn {
@@ -87,11 +87,13 @@ struct sg_http_stream {
     struct sg_http_stream *next, *prev;
     struct sg_http_server *server;
     struct MHD_Connection *mhd;
+    struct sg_http_conn *conn; /* outlives the stream */
     sg_http_read_fn *read_fn;
     void *state;
     void (*free_fn)(void *);
-    bool waiting; /* suspended */
-    bool woken;   /* since read_fn was asked */
+    bool waiting;   /* suspended */
+    bool woken;     /* since read_fn was asked */
+    sg_ms asked_ms; /* monotonic: when it was last asked, or woken */
 };
 
 struct sg_http_server {

@@ -262,12 +262,21 @@ static bool stream_sleep(struct sg_http_stream *st, bool *stopping)
     return sleeps;
 }
 
+/* The library asks only when its window is empty: all that was given before has gone to the client's side. */
+static void stream_asked(struct sg_http_stream *st)
+{
+    pthread_mutex_lock(&st->server->lock);
+    st->asked_ms = sg_http_now_ms();
+    pthread_mutex_unlock(&st->server->lock);
+}
+
 static ssize_t stream_read(void *cls, uint64_t pos, char *dst, size_t max)
 {
     struct sg_http_stream *st = cls;
     bool stopping = false;
 
     (void)pos;
+    stream_asked(st);
     for (;;) {
         long n = st->read_fn(st->state, dst, max);
         if (n > 0) {
@@ -286,7 +295,7 @@ static ssize_t stream_read(void *cls, uint64_t pos, char *dst, size_t max)
 }
 
 void sg_http_answer_stream(struct sg_http_request *req, int status, const char *content_type,
-    sg_http_read_fn *read_fn, void *state, void (*free_fn)(void *))
+    const char *extra, sg_http_read_fn *read_fn, void *state, void (*free_fn)(void *))
 {
     enum { BLOCK = 8 * 1024 }; /* what an HTTP/1.0 client gets at once; chunks use the connection's memory */
     struct sg_http_stream *st = calloc(1, sizeof(*st));
@@ -299,6 +308,8 @@ void sg_http_answer_stream(struct sg_http_request *req, int status, const char *
     }
     st->server = req->server;
     st->mhd = req->mhd;
+    st->conn = req->conn;
+    st->asked_ms = sg_http_now_ms();
     st->read_fn = read_fn;
     st->state = state;
     st->free_fn = free_fn;
@@ -311,7 +322,7 @@ void sg_http_answer_stream(struct sg_http_request *req, int status, const char *
              SG_HTTP_V_HEAD) /* the library would send a final chunk, read as the next answer's start */
         (void)MHD_set_response_options(r, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
     req->streamed = r != NULL;
-    hand_over(req, status, dress(req, r, content_type, NULL));
+    hand_over(req, status, dress(req, r, content_type, extra));
 }
 
 void sg_http_streams_wake_locked(struct sg_http_server *s)
@@ -322,6 +333,7 @@ void sg_http_streams_wake_locked(struct sg_http_server *s)
             continue;
         st->waiting = false;
         st->woken = false;
+        st->asked_ms = sg_http_now_ms(); /* its client's time begins again */
         MHD_resume_connection(st->mhd);
     }
 }

@@ -108,6 +108,15 @@ static bool overdue(const struct sg_http_server *s, const struct sg_http_conn *c
     return false;
 }
 
+static void shut(struct sg_http_conn *c)
+{
+    c->shut = true;
+    if (c->phase !=
+        SG_HTTP_READING) /* what the client does not read must not stay in the kernel: reset on close */
+        (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
+    (void)shutdown(c->fd, SHUT_RDWR); /* ENOTCONN: the client was faster */
+}
+
 static void sweep_locked(struct sg_http_server *s)
 {
     sg_ms now_ms = sg_http_now_ms();
@@ -115,12 +124,21 @@ static void sweep_locked(struct sg_http_server *s)
     for (struct sg_http_conn *c = s->conns; c; c = c->next) {
         if (c->shut || !overdue(s, c, now_ms))
             continue;
-        c->shut = true;
-        if (c->phase ==
-            SG_HTTP_SENDING) /* what the client does not read must not stay in the kernel: reset on close */
-            (void)setsockopt(
-                c->fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
-        (void)shutdown(c->fd, SHUT_RDWR); /* ENOTCONN: the client was faster */
+        shut(c);
+    }
+}
+
+/* A stream that could give more, but whose client has made no room for it. */
+static void sweep_streams_locked(struct sg_http_server *s)
+{
+    sg_ms now_ms = sg_http_now_ms();
+
+    for (struct sg_http_stream *st = s->streams; st; st = st->next) {
+        struct sg_http_conn *c = st->conn;
+        if (st->waiting || c->shut || c->phase != SG_HTTP_STREAMING ||
+            now_ms - st->asked_ms < (sg_ms)s->config.stream_timeout_ms)
+            continue;
+        shut(c);
     }
 }
 
@@ -144,6 +162,7 @@ static void *sweeper_main(void *arg)
         struct timespec at = after_ms(tick_ms);
         (void)pthread_cond_timedwait(&s->changed, &s->lock, &at);
         sweep_locked(s);
+        sweep_streams_locked(s);
         if (sg_http_now_ms() - asked_ms >= TICK_MAX_MS) {
             asked_ms = sg_http_now_ms();
             sg_http_streams_wake_locked(s);

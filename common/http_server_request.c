@@ -1,6 +1,7 @@
 /* What a handler may ask of its request. Everything was checked and decoded before the handler runs. */
 #include "common/http_server.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <string.h>
 
@@ -42,6 +43,22 @@ int sg_http_query_check(const struct sg_http_request *req, const char *const *na
 const char *sg_http_header(const struct sg_http_request *req, const char *name)
 {
     return MHD_lookup_connection_value(req->mhd, MHD_HEADER_KIND, name);
+}
+
+void sg_http_client_address(const struct sg_http_request *req, char out[static SG_HTTP_ADDRESS])
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(req->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *sa = info ? info->client_addr : NULL;
+    const void *address = NULL;
+
+    out[0] = '\0';
+    if (sa && sa->sa_family == AF_INET)
+        address = &((const struct sockaddr_in *)(const void *)sa)->sin_addr;
+    else if (sa && sa->sa_family == AF_INET6)
+        address = &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr;
+    if (address && !inet_ntop(sa->sa_family, address, out, SG_HTTP_ADDRESS))
+        out[0] = '\0';
 }
 
 const uint8_t *sg_http_body(const struct sg_http_request *req, size_t *len)

@@ -48,6 +48,8 @@ struct sg_http_server_config {
                              becomes 503 overloaded instead */
     unsigned request_timeout_ms; /* 0: 10000; without a complete request for so long: shut down */
     unsigned answer_timeout_ms;  /* 0: 60000; a whole (not streamed) answer not taken in that time: reset */
+    unsigned
+        stream_timeout_ms; /* 0: 60000; a stream whose client has not made room for more in that time: reset */
 };
 
 /* SG_EADDRINUSE (fault names the address and port), SG_ECONFIG for a bad address, SG_EIO. */
@@ -71,6 +73,9 @@ const char *sg_http_query(const struct sg_http_request *req, const char *key);
 /* SG_EBAD_PARAMETER when a key is not in names (NULL-terminated) or occurs twice; *which says it. */
 SG_MUST_USE int sg_http_query_check(
     const struct sg_http_request *req, const char *const *names, const char **which);
+/* Where the request comes from: the client's numeric address, without the port; "" when it cannot be told. */
+#define SG_HTTP_ADDRESS 46
+void sg_http_client_address(const struct sg_http_request *req, char out[static SG_HTTP_ADDRESS]);
 /* Value of a request header, name in any case; NULL when absent. Borrowed with req. */
 const char *sg_http_header(const struct sg_http_request *req, const char *name);
 /* The whole body; NULL and 0 when there is none. Borrowed with req. */
@@ -93,12 +98,12 @@ int sg_http_status_of(int err);
  * (the connection is closed without a final chunk), SG_HTTP_LATER when there is nothing yet: it is asked again
  * after sg_http_server_wake, and about once a second (time for a heartbeat: a connection that is gone is noticed
  * by writing only). Called on the server's thread; it must not block. free_fn(state) is called once, however the
- * answer ends: on the server's thread, or before this returns when there is no memory. A stopping server breaks
- * streams off. */
+ * answer ends: on the server's thread, or before this returns when there is no memory. extra as in sg_http_answer.
+ * A stopping server breaks streams off; so it does with one whose client reads too slowly (stream_timeout_ms). */
 #define SG_HTTP_LATER (-2)
 typedef long sg_http_read_fn(void *state, char *dst, size_t max);
 void sg_http_answer_stream(struct sg_http_request *req, int status, const char *content_type,
-    sg_http_read_fn *read_fn, void *state, void (*free_fn)(void *));
+    const char *extra, sg_http_read_fn *read_fn, void *state, void (*free_fn)(void *));
 /* Ask every stream that said SG_HTTP_LATER again. Thread: any. */
 void sg_http_server_wake(struct sg_http_server *s);
 

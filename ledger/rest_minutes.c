@@ -167,7 +167,8 @@ static int put_list(struct lg_rest_call *c, const struct list *l, const struct l
         lg_rest_csv_head(&c->out, l->relay);
         const int err = put_elements(c, l, p, &n);
         if (n < l->n)
-            snprintf(c->extra, sizeof c->extra, "X-Next: %lld\r\n", (long long)l->minutes[n]);
+            snprintf(c->extra, sizeof c->extra, "X-Next: %lld\r\nAccess-Control-Expose-Headers: X-Next\r\n",
+                (long long)l->minutes[n]);
         return err;
     }
     sg_buf_puts(&c->out, "{\"minutes\":[");

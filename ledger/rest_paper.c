@@ -129,7 +129,7 @@ void lg_rest_get_chain(void *ctx, struct sg_http_request *req)
     sg_buf_init(&s->text, LG_PAPER_MAX_BYTES);
     const int err = open_stream(&c, s);
     if (err == 0) {
-        sg_http_answer_stream(req, 200, "application/json", read_stream, s, stream_free);
+        sg_http_answer_stream(req, 200, "application/json", NULL, read_stream, s, stream_free);
         return;
     }
     stream_free(s);

@@ -144,10 +144,10 @@ static void answer_badly(
         sg_http_answer(req, 302, "text/plain", "", 0, "Location: file:///etc/hostname\r\n");
         break;
     case FAKE_DRIP:
-        sg_http_answer_stream(req, 200, "application/json", drip, calloc(1, sizeof(bool)), free);
+        sg_http_answer_stream(req, 200, "application/json", NULL, drip, calloc(1, sizeof(bool)), free);
         break;
     case FAKE_ENDLESS:
-        sg_http_answer_stream(req, 200, "application/json", endless, malloc(1), free);
+        sg_http_answer_stream(req, 200, "application/json", NULL, endless, malloc(1), free);
         break;
     case FAKE_GZIP:
         sg_http_answer(req, 200, "application/json", "\x1f\x8b\x08\x00", 4, "Content-Encoding: gzip\r\n");

@@ -101,7 +101,7 @@ static void open_stream(struct sg_http_request *req, sg_http_read_fn *fn, int le
     pthread_mutex_lock(&source.lock);
     source.opened++;
     pthread_mutex_unlock(&source.lock);
-    sg_http_answer_stream(req, 200, "text/event-stream", fn, st, free_stream);
+    sg_http_answer_stream(req, 200, "text/event-stream", "Cache-Control: no-store\r\n", fn, st, free_stream);
 }
 
 static void on_whole(void *ctx, struct sg_http_request *req)
@@ -128,10 +128,33 @@ static void on_racing(void *ctx, struct sg_http_request *req)
     open_stream(req, read_racing, 10, 0);
 }
 
+/* As much as the client will take. */
+static long read_endless(void *p, char *dst, size_t max)
+{
+    (void)p;
+    memset(dst, 'x', max);
+    return (long)max;
+}
+
+static void on_endless(void *ctx, struct sg_http_request *req)
+{
+    (void)ctx;
+    open_stream(req, read_endless, 0, 0);
+}
+
 static void on_ok(void *ctx, struct sg_http_request *req)
 {
     (void)ctx;
     sg_http_answer(req, 200, "text/plain", "ok", 2, NULL);
+}
+
+static void on_address(void *ctx, struct sg_http_request *req)
+{
+    char text[SG_HTTP_ADDRESS];
+
+    (void)ctx;
+    sg_http_client_address(req, text);
+    sg_http_answer(req, 200, "text/plain", text, strlen(text), NULL);
 }
 
 static const struct sg_http_route routes[] = {
@@ -139,13 +162,18 @@ static const struct sg_http_route routes[] = {
     {SG_HTTP_GET, "/broken", 0, on_broken},
     {SG_HTTP_GET, "/events", 0, on_events},
     {SG_HTTP_GET, "/racing", 0, on_racing},
+    {SG_HTTP_GET, "/endless", 0, on_endless},
     {SG_HTTP_GET, "/ok", 0, on_ok},
+    {SG_HTTP_GET, "/address", 0, on_address},
 };
 
 static int setup(void **state)
 {
-    struct sg_http_server_config c = {
-        .bind = "127.0.0.1", .routes = routes, .nroutes = SG_ARRAY_LEN(routes), .request_timeout_ms = 200};
+    struct sg_http_server_config c = {.bind = "127.0.0.1",
+        .routes = routes,
+        .nroutes = SG_ARRAY_LEN(routes),
+        .request_timeout_ms = 200,
+        .stream_timeout_ms = 1200};
     struct sg_fault fault;
 
     (void)state;
@@ -328,6 +356,57 @@ static void stream_client_gone_is_freed(void **state)
     wait_for(&source.freed, 1);
 }
 
+/* A client that does not read is cut off, whatever its stream still has to give, and nobody else waits for it. */
+static void stream_of_a_slow_reader_is_cut_off(void **state)
+{
+    struct raw_answer a;
+    int slow = ask("/endless"), waits = ask("/events"), fd;
+
+    (void)state;
+    wait_for(&source.asked, 1);
+    fd = ask("/ok");
+    raw_recv(fd, &a, false);
+    assert_string_equal(a.body, "ok");
+    wait_for(&source.freed, 1); /* reading nothing */
+    publish(1);                 /* one that only waits has all the time */
+    sg_http_server_wake(server);
+    recv_text(waits, "event\n");
+    (void)close(slow);
+    (void)close(fd);
+    (void)close(waits);
+}
+
+/* Headers given with a stream are sent, and a page of another origin may read it and say where it stopped. */
+static void stream_headers_are_sent(void **state)
+{
+    struct raw_answer a;
+    char value[128];
+    int fd = ask("/whole");
+
+    (void)state;
+    raw_recv(fd, &a, false);
+    assert_string_equal(raw_header(&a, "Cache-Control", value, sizeof(value)), "no-store");
+    assert_string_equal(raw_header(&a, "Access-Control-Allow-Origin", value, sizeof(value)), "*");
+    assert_true(raw_sends(fd, "OPTIONS /whole HTTP/1.1\r\n" H "\r\n"));
+    raw_recv(fd, &a, false);
+    assert_non_null(
+        strstr(raw_header(&a, "Access-Control-Allow-Headers", value, sizeof(value)), "Last-Event-ID"));
+    (void)close(fd);
+}
+
+/* A handler can tell who asks. */
+static void request_tells_the_clients_address(void **state)
+{
+    struct raw_answer a;
+    int fd = raw_dial(port, 7);
+
+    (void)state;
+    assert_true(raw_sends(fd, "GET /address HTTP/1.1\r\n" H "\r\n"));
+    raw_recv(fd, &a, false);
+    assert_string_equal(a.body, "127.0.0.7");
+    (void)close(fd);
+}
+
 /* A stopping server breaks waiting streams off and frees them. */
 static void stream_waiting_ends_when_the_server_stops(void **state)
 {
@@ -358,6 +437,9 @@ int main(void)
         stream_test(stream_woken_while_asked_is_asked_again),
         stream_test(stream_waiting_is_asked_again_by_the_tick),
         stream_test(stream_client_gone_is_freed),
+        stream_test(stream_of_a_slow_reader_is_cut_off),
+        stream_test(stream_headers_are_sent),
+        stream_test(request_tells_the_clients_address),
         stream_test(stream_waiting_ends_when_the_server_stops),
     };
 
