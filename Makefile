@@ -78,6 +78,7 @@ help:
 	@echo "make bench        measure"
 	@echo "make long-chain   write a data directory with BLOCKS (100000) blocks, KIND minimal or usual, to OUT (build/long-chain)"
 	@echo "make soak         kill a whole system CYCLES (1000) times by SIGKILL: nothing shown as held may be missing; half an hour"
+	@echo "make kills        kill a process that writes a store or an outbox KILLS (100000) times by SIGKILL; some ten minutes"
 	@echo "make sim          simulate a network with faults, SIM_SEEDS (1000) seeds; a failing seed says how to repeat it"
 	@echo "make sim-long     the same for SIM_LONG_SEEDS (10000) other seeds, and long runs"
 	@echo "make sim-selftest seeded faults: each must be found within 200 seeds"
@@ -201,6 +202,14 @@ soak:
 	@.ci/deps test
 	$(SUBMAKE) all
 	@GRIDWITNESS_BIN='$(BIN)' python3 tests/integration/soak_kill.py $(CYCLES)
+
+# three tests share the lives
+KILLS     ?= 100000
+.PHONY: kills
+kills:
+	@.ci/deps test
+	$(SUBMAKE) $(B)/tests/unit/test_store_kill
+	@GRIDWITNESS_KILLS_STORE=$(shell expr \( $(KILLS) + 2 \) / 3) '$(B)'/tests/unit/test_store_kill
 
 SIMULATE   = +$(Q)$(MAKE) --no-print-directory '$(B)/tests/sim/test_sim' && '$(B)/tests/sim/test_sim' --jobs $(shell nproc)
 .PHONY: sim sim-long sim-selftest
