@@ -10,7 +10,9 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -45,6 +47,23 @@ void sg_cli_init(void)
             assert(!"a soft limit can be lowered");
     }
     (void)umask(077);
+}
+
+/* poll(2): POLLERR is set for the writing end of a pipe when its reading end has been closed. */
+static bool reader_has_gone(void)
+{
+    struct pollfd p = {.fd = STDOUT_FILENO};
+
+    return poll(&p, 1, 0) == 1 && (p.revents & (POLLERR | POLLHUP));
+}
+
+int sg_cli_end(const char *program, int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    if (!reader_has_gone())
+        (void)fprintf(stderr, "%s: standard output: write failed\n", program);
+    return code == SG_EXIT_GOOD ? SG_EXIT_FAILED : code;
 }
 
 static void stop_signals(sigset_t *set)

@@ -70,5 +70,8 @@ struct gw_flags {
     unsigned npeers;
 };
 SG_MUST_USE int gw_flags_config(struct sg_buf *out, const struct gw_flags *f, struct sg_fault *fault);
+/* gw_config_parse of the text that gw_flags_config made; a fault names the flag and what was given with it. */
+SG_MUST_USE int gw_flags_parse(
+    struct gw_config **out, const struct gw_flags *f, const char *text, size_t len, struct sg_fault *fault);
 
 #endif

@@ -1,13 +1,16 @@
 /* Flags of the command line as a configuration: one way of checking for both.
  *
  * Invariant: what comes out is JSON whatever the flags hold; what a flag means is judged where the file's values are.
- * Refuses: a port or a relay's address that is none; the rest is found by gw_config_parse. */
+ * Refuses: a port or a relay's address that is none; the rest is found by gw_config_parse, and told of the flag that it came from. */
 #include "gateway/config.h"
 #include "sg_cli.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* What stands for the file's name. */
+#define FLAGS_NAME "command line"
 
 static int usage(struct sg_fault *fault, const char *flag, const char *value, const char *what)
 {
@@ -112,5 +115,66 @@ int gw_flags_config(struct sg_buf *out, const struct gw_flags *f, struct sg_faul
     put_node(out, f);
     if (!err && sg_buf_err(out))
         err = usage(fault, "", "", "the command line is too long");
+    return err;
+}
+
+/* ---- faults ---- */
+
+/* The flag behind a path of the configuration, and the value that was given with it ("": the default). */
+static const char *flag_of(const char *path, const struct gw_flags *f, const char **value)
+{
+    const struct {
+        const char *path, *flag, *value;
+    } plain[] = {{"$.genesis", "--genesis", f->genesis}, {"$.key", "--key", f->key},
+        {"$.data", "--data", f->data}, {"$.name", "--name", f->name}, {"$.node.bind", "--bind", f->bind},
+        {"$.node.port", "--port", f->port}};
+    unsigned n;
+    int end = 0;
+
+    *value = "";
+    for (size_t i = 0; i < SG_ARRAY_LEN(plain); i++) {
+        if (strcmp(path, plain[i].path) == 0) {
+            *value = plain[i].value ? plain[i].value : "";
+            return plain[i].flag;
+        }
+    }
+    if (sscanf(path, "$.node.peers[%u]", &n) == 1 && n < f->npeers) {
+        *value = f->peers[n];
+        return "--peer";
+    }
+    if (sscanf(path, "$.relays[%u]%n", &n, &end) == 1 && n < f->nrelays) {
+        bool unit = strcmp(path + end, ".unit") == 0 && f->unit;
+
+        *value = unit ? f->unit : f->relays[n];
+        return unit ? "--unit" : "--relay";
+    }
+    return strcmp(path, "$.node.peers") == 0 ? "--peer" : strcmp(path, "$.relays") == 0 ? "--relay" : NULL;
+}
+
+/* "FLAGS:LINE: PATH: what" -> "--flag value: what"; a fault without a place is left as it is. */
+static void tell_of_flag(struct sg_fault *fault, const struct gw_flags *f)
+{
+    char path[64], text[sizeof fault->text];
+    const char *flag, *value;
+    int at = 0;
+
+    if (sscanf(fault->text, FLAGS_NAME ":%*u: %63[^:]: %n", path, &at) != 1 || at == 0)
+        return;
+    flag = flag_of(path, f, &value);
+    if (!flag)
+        return;
+    if (strstr(fault->text + at, value)) /* it says so itself */
+        value = "";
+    (void)snprintf(text, sizeof text, "%s%s%.200s: %s", flag, value[0] ? " " : "", value, fault->text + at);
+    memcpy(fault->text, text, sizeof text);
+}
+
+int gw_flags_parse(
+    struct gw_config **out, const struct gw_flags *f, const char *text, size_t len, struct sg_fault *fault)
+{
+    int err = gw_config_parse(out, FLAGS_NAME, text, len, fault);
+
+    if (err)
+        tell_of_flag(fault, f);
     return err;
 }

@@ -115,7 +115,7 @@ static int run_flags(const struct gw_flags *flags)
 
     sg_buf_init(&text, FLAGS_BYTES);
     if (gw_flags_config(&text, flags, &fault) ||
-        gw_config_parse(&c, "command line", (const char *)text.p, text.len, &fault))
+        gw_flags_parse(&c, flags, (const char *)text.p, text.len, &fault))
         (void)fprintf(stderr, "gateway: %s\n", fault.text);
     else
         result = run(c);
@@ -194,9 +194,11 @@ static int cmd_run(int argc, char **argv)
     return run_file(config);
 }
 
-static int print_help(void)
+/* sg_cli_end tells of an output that fails. */
+static int print(const char *text)
 {
-    return fputs(help, stdout) < 0 ? SG_EXIT_FAILED : SG_EXIT_GOOD;
+    (void)fputs(text, stdout);
+    return SG_EXIT_GOOD;
 }
 
 /* A relay is no part of a chain: the clock of demonstrations is allowed. */
@@ -213,19 +215,18 @@ static int cmd_probe(int argc, char **argv)
 static int cmd_file(int (*command)(const char *path), int argc, char **argv)
 {
     if (argc == 1 && strcmp(argv[0], "--help") == 0)
-        return print_help();
+        return print(help);
     if (argc == 1 && argv[0][0] == '-')
         return usage_error("unknown option", argv[0]);
     return argc == 1 ? command(argv[0]) : usage_error("one FILE is needed", "");
 }
 
-int main(int argc, char **argv)
+static int dispatch(int argc, char **argv)
 {
-    sg_cli_init();
     if (argc == 2 && strcmp(argv[1], "--help") == 0)
-        return print_help();
+        return print(help);
     if (argc == 2 && strcmp(argv[1], "--version") == 0)
-        return printf("gateway %s\n", SG_VERSION) < 0 ? SG_EXIT_FAILED : SG_EXIT_GOOD;
+        return print("gateway " SG_VERSION "\n");
     if (argc >= 2 && strcmp(argv[1], "check") == 0)
         return cmd_file(gw_cmd_check, argc - 2, argv + 2);
     if (argc >= 2 && strcmp(argv[1], "plan") == 0)
@@ -236,4 +237,10 @@ int main(int argc, char **argv)
         return cmd_run(argc - 1, argv + 1);
     return usage_error(
         argc >= 2 ? "no such command" : "an option or a command is needed", argc >= 2 ? argv[1] : "");
+}
+
+int main(int argc, char **argv)
+{
+    sg_cli_init();
+    return sg_cli_end("gateway", dispatch(argc, argv));
 }

@@ -164,34 +164,73 @@ int gw_probe(const char *host, uint16_t port, uint8_t unit, sg_ms timeout_ms, co
     return err ? SG_EXIT_FAILED : SG_EXIT_GOOD;
 }
 
+struct arguments {
+    const char *endpoint;
+    int64_t unit, timeout_ms;
+};
+
+static int wrong(const char *what, const char *value, const char *why)
+{
+    (void)fprintf(
+        stderr, "gateway: probe: %s%s%s%s (see gateway --help)\n", what, value[0] ? " " : "", value, why);
+    return SG_EUSAGE;
+}
+
+/* One option that starts at argv[0]; *used is how many arguments it took. */
+static int take_option(struct arguments *a, int *used, int argc, char **argv)
+{
+    const struct {
+        const char *name;
+        int64_t *value, min, max;
+        const char *why;
+    } options[] = {{"--unit", &a->unit, 0, 255, ": is not in 0..255"},
+        {"--timeout", &a->timeout_ms, 1, 60000, ": is not in 1..60000"}};
+
+    for (size_t i = 0; i < SG_ARRAY_LEN(options); i++) {
+        if (strcmp(argv[0], options[i].name) != 0)
+            continue;
+        if (argc < 2)
+            return wrong(argv[0], "", ": needs a value");
+        if (sg_cli_int(options[i].value, argv[1], options[i].min, options[i].max))
+            return wrong(argv[0], argv[1], options[i].why);
+        *used = 2;
+        return 0;
+    }
+    return wrong("unknown option:", argv[0], "");
+}
+
+/* Options and the one address, in any order. */
+static int parse(struct arguments *a, int argc, char **argv)
+{
+    for (int i = 0, used; i < argc; i += used) {
+        used = 1;
+        if (argv[i][0] == '-') {
+            if (take_option(a, &used, argc - i, argv + i))
+                return SG_EUSAGE;
+        } else if (a->endpoint) {
+            return wrong("a second address:", argv[i], "");
+        } else {
+            a->endpoint = argv[i];
+        }
+    }
+    return a->endpoint ? 0 : wrong("HOST:PORT", "", " is needed");
+}
+
 int gw_probe_main(int argc, char **argv, const struct sg_clock *clock)
 {
-    static const char *const usage = "usage: gateway probe HOST:PORT [--unit N] [--timeout MS]\n";
-    int64_t unit = 1, timeout_ms = 1000;
-    const char *endpoint = NULL;
+    struct arguments a = {.unit = 1, .timeout_ms = 1000};
     char host[256];
     uint16_t port;
 
-    for (int i = 0; i < argc; i++) {
-        bool value = i + 1 < argc;
-
-        if (strcmp(argv[i], "--help") == 0) {
-            (void)fputs(usage, stdout);
-            return SG_EXIT_GOOD;
-        }
-        if (value && strcmp(argv[i], "--unit") == 0 && sg_cli_int(&unit, argv[i + 1], 0, 255) == 0)
-            i++;
-        else if (value && strcmp(argv[i], "--timeout") == 0 &&
-                 sg_cli_int(&timeout_ms, argv[i + 1], 1, 60000) == 0)
-            i++;
-        else if (!endpoint && argv[i][0] != '-')
-            endpoint = argv[i];
-        else
-            endpoint = ""; /* names the usage below */
+    if (argc == 1 && strcmp(argv[0], "--help") == 0) {
+        (void)fputs("usage: gateway probe HOST:PORT [--unit N] [--timeout MS]\n", stdout);
+        return SG_EXIT_GOOD;
     }
-    if (!endpoint || sg_cli_host_port(host, sizeof host, &port, endpoint)) {
-        (void)fputs(usage, stderr);
+    if (parse(&a, argc, argv))
+        return SG_EXIT_USAGE;
+    if (sg_cli_host_port(host, sizeof host, &port, a.endpoint)) {
+        (void)wrong(a.endpoint, "", " is not of the form HOST:PORT");
         return SG_EXIT_USAGE;
     }
-    return gw_probe(host, port, (uint8_t)unit, timeout_ms, clock);
+    return gw_probe(host, port, (uint8_t)a.unit, a.timeout_ms, clock);
 }

@@ -14,6 +14,10 @@ enum { SG_EXIT_GOOD = 0, SG_EXIT_FAILED = 1, SG_EXIT_USAGE = 2 };
  * (libmodbus uses select: FD_SET beyond 1024 aborts the process), umask 077. */
 void sg_cli_init(void);
 
+/* Last thing in every main: write out what standard output still holds, and return the exit code. An output that failed makes a
+ * good code SG_EXIT_FAILED and is told once; in silence when it was a pipe whose reader has gone (`| head`). */
+int sg_cli_end(const char *program, int code);
+
 /* Block SIGINT and SIGTERM in the calling thread and all it starts later; call before threads start. */
 void sg_cli_block_signals(void);
 /* Wait for SIGINT or SIGTERM at most wait_ms real ms (negative: for ever). True when one came. */

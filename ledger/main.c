@@ -56,9 +56,5 @@ static int dispatch(int argc, char **argv)
 int main(int argc, char **argv)
 {
     sg_cli_init();
-    int code = dispatch(argc, argv);
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return code;
-    fprintf(stderr, "ledger: standard output: write failed\n");
-    return code == SG_EXIT_GOOD ? SG_EXIT_FAILED : code;
+    return sg_cli_end("ledger", dispatch(argc, argv));
 }

@@ -29,11 +29,11 @@ static int complain(const struct sg_fault *fault)
     return usage ? SG_EXIT_USAGE : SG_EXIT_FAILED;
 }
 
-/* Written whole, or failed. */
+/* sg_cli_end tells of an output that fails. */
 static int print(const void *text, size_t n)
 {
-    bool done = fwrite(text, 1, n, stdout) == n && fflush(stdout) == 0;
-    return done ? SG_EXIT_GOOD : SG_EXIT_FAILED;
+    (void)fwrite(text, 1, n, stdout);
+    return SG_EXIT_GOOD;
 }
 
 static int print_map(void)
@@ -104,12 +104,11 @@ static int start(struct re_options *o, struct sg_fault *fault)
     return err ? err : serve(o, &clock, fault);
 }
 
-int main(int argc, char **argv)
+static int dispatch(int argc, char **argv)
 {
     struct re_options options;
     struct sg_fault fault = {0};
 
-    sg_cli_init();
     if (re_options_read(&options, argc, argv, &fault))
         return complain(&fault);
     switch (options.action) {
@@ -123,4 +122,10 @@ int main(int argc, char **argv)
         break;
     }
     return start(&options, &fault) ? complain(&fault) : SG_EXIT_GOOD;
+}
+
+int main(int argc, char **argv)
+{
+    sg_cli_init();
+    return sg_cli_end("relay-emulator", dispatch(argc, argv));
 }

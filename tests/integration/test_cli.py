@@ -118,13 +118,26 @@ class Usage(Cli):
             self.ledger(FAILED, *args, "--url", url, words=(url,))
         self.ledger(FAILED, "verify", "--genesis", NET.genesis, "--url", url, words=(url,))
 
-    def test_full_standard_output_is_a_failure(self):
-        with open("/dev/full", "w", encoding="utf-8") as full:
-            code = subprocess.run(
-                [bin_path("ledger"), "--help"], stdout=full, stderr=subprocess.DEVNULL, timeout=20, check=False
-            ).returncode
-        self.assertEqual(code, FAILED)
+    def test_full_standard_output_is_a_failure_that_is_told_once(self):
+        for program in ("ledger", "gateway", "relay-emulator"):
+            with open("/dev/full", "w", encoding="utf-8") as full:
+                done = subprocess.run([bin_path(program), "--help"], stdout=full, stderr=subprocess.PIPE, timeout=20, check=False)
+            told = program + ": standard output: write failed\n"
+            self.assertEqual((done.returncode, done.stderr.decode()), (FAILED, told))
 
+    def test_reader_that_has_gone_ends_an_export_in_silence(self):
+        """As in `ledger export … | head -n 1`."""
+        config = self.write("node.json", node_config(self.path("data")))
+        shutil.copytree(NET.path("data-0"), self.path("data"))
+        with Program([bin_path("ledger"), "node", "--config", config], env=NET.env) as node:
+            url = "http://%s:%d" % node.listening()
+            for args in (["export", "--csv"], ["export", "--json"], ["proof", "relay-1", str(json.loads(PROOF)["body"]["document"]["min"])]):
+                ours, theirs = os.pipe()
+                os.close(ours)
+                argv = [bin_path("ledger"), *args, "--url", url]
+                done = subprocess.run(argv, stdout=theirs, stderr=subprocess.PIPE, timeout=20, check=False)
+                os.close(theirs)
+                self.assertEqual((done.returncode, done.stderr.decode()), (FAILED, ""), args)
 
     def test_gateway_and_emulator_name_what_is_wrong(self):
         gateway, emulator = bin_path("gateway"), bin_path("relay-emulator")
@@ -141,11 +154,18 @@ class Usage(Cli):
             ([gateway, "check", "/nonexistent"], "/nonexistent"),
             ([gateway, "check", bad_json], bad_json + ":2"),
             ([gateway, "plan", bad_json, "more"], "FILE"),
-            ([gateway, "probe"], "HOST"),
-            ([gateway, "probe", "host"], "probe"),
-            ([gateway, "probe", "127.0.0.1:70000"], "probe"),
-            ([gateway, "probe", "127.0.0.1:5", "--unit", "256"], "probe"),
-            ([*flags, "--peer", "127.0.0.1:5"], "127.0.0.1:5"),
+            ([gateway, "probe"], "HOST:PORT is needed"),
+            ([gateway, "probe", "host"], "host is not of the form HOST:PORT"),
+            ([gateway, "probe", "127.0.0.1:70000"], "127.0.0.1:70000 is not"),
+            ([gateway, "probe", "a:1", "b:2"], "a second address: b:2"),
+            ([gateway, "probe", "127.0.0.1:5", "--unit", "256"], "--unit 256: is not in 0..255"),
+            ([gateway, "probe", "127.0.0.1:5", "--timeout", "0"], "--timeout 0: is not in 1..60000"),
+            ([gateway, "probe", "127.0.0.1:5", "--timeout"], "--timeout: needs a value"),
+            ([gateway, "probe", "--wrong", "127.0.0.1:5"], "unknown option: --wrong"),
+            ([*flags, "--peer", "127.0.0.1:5"], "gateway: --peer: 127.0.0.1:5 is not of the form"),
+            ([*flags, "--relay", "relay-9@h:5"], "gateway: --relay relay-9@h:5: the genesis has no relay relay-9"),
+            ([*flags, "--name", ""], "gateway: --name: must have"),
+            ([*flags[:-3], "/nonexistent", *flags[-2:]], "gateway: --key: /nonexistent: No such file"),
             ([*flags, "--unit", "x"], "x"),
             ([*flags, "--port", "1"], "--port"),
             ([*flags[:2], "65536", *flags[3:]], "65536"),

@@ -314,7 +314,7 @@ static int by_flags(const struct gw_flags *f, struct gw_config **c, struct sg_fa
     sg_buf_init(&text, 1 << 20);
     err = gw_flags_config(&text, f, fault);
     if (!err)
-        err = gw_config_parse(c, "command line", (const char *)text.p, text.len, fault);
+        err = gw_flags_parse(c, f, (const char *)text.p, text.len, fault);
     sg_buf_fini(&text);
     return err;
 }
@@ -387,6 +387,50 @@ static void config_bad_flags_are_named(void **state)
     assert_string_equal(fault.text, "--unit 256: is not in 1..255");
 }
 
+/* A flag whose value the configuration refuses is named, not the line and path of what was made of it. */
+static void config_refused_flags_are_named(void **state)
+{
+    static char genesis[128], key[128], stranger[128], long_name[66];
+    const struct gw_flags good = {.port = "5004",
+        .genesis = genesis,
+        .key = key,
+        .data = "d",
+        .relays = {"10.0.0.1:502"},
+        .nrelays = 1};
+    struct sg_fault fault;
+    struct gw_config *c;
+
+    (void)state;
+    path_of(genesis, "genesis.json");
+    path_of(key, "own.pem");
+    path_of(stranger, "stranger.pem");
+    memset(long_name, 'x', 65);
+#define CHECK(says, ...)                                                                                     \
+    do {                                                                                                     \
+        struct gw_flags f = good;                                                                            \
+        __VA_ARGS__;                                                                                         \
+        assert_int_equal(by_flags(&f, &c, &fault), SG_ECONFIG);                                              \
+        assert_int_equal(strncmp(fault.text, says, strlen(says)), 0);                                        \
+        gw_config_free(c);                                                                                   \
+    } while (0)
+    CHECK("--genesis: nowhere: No such file", f.genesis = "nowhere");
+    CHECK("--key: nowhere: No such file", f.key = "nowhere");
+    CHECK("--key /tmp/", f.key = stranger);
+    CHECK("--data: must have 1..", f.data = "");
+    CHECK("--name xxxxxxxx", f.name = long_name);
+    CHECK("--bind: must have 1..", f.bind = "");
+    CHECK("--peer: ftp://a is not of the form", f.peers[0] = "http://a:1"; f.peers[1] = "ftp://a";
+          f.npeers = 2);
+    CHECK("--peer: http://a:1 is named twice", f.peers[0] = f.peers[1] = "http://a:1"; f.npeers = 2);
+    CHECK("--peer: http://127.0.0.1:5004 is this node itself", f.peers[0] = "http://127.0.0.1:5004";
+          f.npeers = 1);
+    CHECK("--unit: 250 is not in 1..247, nor 255", f.unit = "250");
+    CHECK("--relay relay-9@h:1: the genesis has no relay relay-9", f.relays[0] = "relay-9@h:1");
+    CHECK("--relay h:3: the genesis has no further relay", f.relays[1] = "h:2"; f.relays[2] = "h:3";
+          f.nrelays = 3);
+#undef CHECK
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -397,6 +441,7 @@ int main(void)
         cmocka_unit_test(config_all_faults_are_listed_in_order),
         cmocka_unit_test(config_by_flags_names_free_relays),
         cmocka_unit_test(config_bad_flags_are_named),
+        cmocka_unit_test(config_refused_flags_are_named),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
