@@ -324,7 +324,7 @@ static void make_header(
     if (mine->parent != NULL)
         parent = *mine->parent;
     sg_ms time = (mine->slot + 1) * SG_MINUTE_MS + 2000;
-    *h = (struct lg_header){.bits = m->g->bits,
+    *h = (struct lg_header){.bits = m->g->bits - mine->less_bits,
         .chain = m->g->id,
         .prev = parent.hash,
         .height = parent.height + 1,

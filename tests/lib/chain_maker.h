@@ -59,8 +59,9 @@ struct maker_mine {
     unsigned nstatements;
     const struct lg_body *const *bodies; /* any order */
     unsigned nbodies;
-    int64_t weight;   /* 0: number of distinct gateways */
-    bool zero_weight; /* weight 0 it is */
+    int64_t weight;     /* 0: number of distinct gateways */
+    bool zero_weight;   /* weight 0 it is */
+    unsigned less_bits; /* than the genesis's, by which it is mined too */
     bool bad_signature, bad_root;
 };
 const struct lg_block *make_block(struct maker *m, const struct maker_mine *mine);

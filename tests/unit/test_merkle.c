@@ -109,16 +109,39 @@ static void every_path_verifies_and_no_wrong_one(void **state)
     }
 }
 
-/* A last leaf repeated gives another root (no CVE-2012-2459), and an inner node does not pass as a leaf of a document. */
+/* P24: a last leaf repeated gives another root (no CVE-2012-2459), for every size of tree. */
 static void duplicated_last_leaf_changes_root(void **state)
 {
-    struct lg_hash *leaves = make_leaves(4), a, b;
+    (void)state;
+    for (size_t n = 1; n <= 33; n++) {
+        struct lg_hash *leaves = make_leaves(n + 1), a, b;
+
+        leaves[n] = leaves[n - 1];
+        assert_code(lg_merkle_root(&a, leaves, n), 0);
+        assert_code(lg_merkle_root(&b, leaves, n + 1), 0);
+        assert_false(lg_hash_eq(&a, &b));
+        free(leaves);
+    }
+}
+
+/* P25: an inner node is not taken for a leaf: with the path from there to the root it verifies at no index of the tree, and no document
+ * has it as its leaf, not even the two hashes that it was made of. */
+static void inner_node_is_no_leaf(void **state)
+{
+    struct lg_hash *leaves = make_leaves(4), left, right, root, leaf;
+    uint8_t both[2 * SG_HASH_BYTES];
 
     (void)state;
-    leaves[3] = leaves[2];
-    assert_code(lg_merkle_root(&a, leaves, 3), 0);
-    assert_code(lg_merkle_root(&b, leaves, 4), 0);
-    assert_false(lg_hash_eq(&a, &b));
+    assert_code(lg_merkle_root(&left, leaves, 2), 0);
+    assert_code(lg_merkle_root(&right, leaves + 2, 2), 0);
+    assert_code(lg_merkle_root(&root, leaves, 4), 0);
+    assert_true(lg_merkle_verify(&root, &left, 0, 2, &right, 1)); /* in a tree of two it would be one */
+    for (size_t i = 0; i < 4; i++)
+        assert_false(lg_merkle_verify(&root, &left, i, 4, &right, 1));
+    memcpy(both, leaves[0].b, SG_HASH_BYTES);
+    memcpy(both + SG_HASH_BYTES, leaves[1].b, SG_HASH_BYTES);
+    lg_hash_leaf(&leaf, both, sizeof both);
+    assert_false(lg_hash_eq(&leaf, &left));
     free(leaves);
 }
 
@@ -146,6 +169,7 @@ int main(void)
         cmocka_unit_test(vectors_reproduce),
         cmocka_unit_test(every_path_verifies_and_no_wrong_one),
         cmocka_unit_test(duplicated_last_leaf_changes_root),
+        cmocka_unit_test(inner_node_is_no_leaf),
         cmocka_unit_test(path_outside_tree_is_refused),
     };
 
