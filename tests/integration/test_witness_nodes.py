@@ -1,0 +1,113 @@
+"""The witness part of the gateway against ledger nodes that lie, hang, are not ready or show another time."""
+
+import threading
+import unittest
+
+from harness import wait_until
+from fake_ledger import leaf
+from witness_case import MINUTE, WitnessCase
+
+
+class WitnessNodes(WitnessCase):
+    def test_node_that_always_says_gap_is_not_hammered(self):
+        good, liar = self.ledger(), self.ledger()
+        liar.refuse = lambda s: "gap"
+        self.start(good, liar)
+        self.wait_statements(good, 4)
+        with liar.lock:
+            before = liar.requests.count("/v1/statements")
+        self.wait_statements(good, 8)
+        with liar.lock:
+            posts = liar.requests.count("/v1/statements") - before
+        self.assertLess(posts, 60)
+        self.assertEqual(len({s["inc"] for s in good.all()}), 1)
+
+    def test_answer_that_does_not_add_up_acknowledges_nothing(self):
+        fake = self.ledger()
+        honest = fake.offer
+
+        def dishonest(request):
+            honest({"bodies": request["bodies"], "statements": []})
+            return 200, {"accepted": len(request["statements"]) + 1, "known": 0, "rejected": []}
+
+        fake.offer = dishonest
+        gateway = self.start(fake)
+        gateway.wait_line("statements wait: a frame or answer that no correct peer sends", errors=True)
+        fake.offer = honest
+        statements = self.wait_statements(fake, 2)
+        self.assertEqual([s["seq"] for s in statements[:2]], [1, 2])
+        self.check_numbers(self.offered(fake), fake.chain)
+
+    def test_statement_too_large_for_the_node_is_said_anew(self):
+        fake = self.ledger()
+        refused = []
+
+        def refuse_one(statement):
+            if not refused and statement["reads"]:
+                refused.append(statement)
+            return "too_large" if refused and statement["inc"] == refused[0]["inc"] and statement["seq"] >= refused[0]["seq"] else None
+
+        fake.refuse = refuse_one
+        gateway = self.start(fake)
+        gateway.wait_line("refuses statement .*too_large", errors=True)
+        named = {(r[0], r[1]) for r in refused[0]["reads"]}
+        wait_until(lambda: named <= set(fake.reads()), 30, "stated anew: %s" % gateway.errors[-5:])
+        self.assertGreater(fake.all()[-1]["inc"], refused[0]["inc"])
+        self.check_numbers(self.offered(fake), fake.chain)
+
+    def test_claimed_incarnation_without_a_signature_stops_nobody(self):
+        fake = self.ledger()
+        liar = self.ledger()
+        self.start(fake, liar)
+        before = self.wait_statements(fake, 2)
+        liar.claim = self.net.now_ms() + 1000
+        self.wait_statements(fake, len(before) + 3)
+        self.assertIsNone(self.net.nodes[0].process.poll())
+        self.assertEqual(len({s["inc"] for s in fake.all()}), 1)
+
+    def test_clock_that_most_nodes_contradict_signs_nothing(self):
+        nodes = [self.ledger() for _ in range(3)]
+        for fake in nodes[:2]:
+            fake.offset_ms = 600000
+        gateway = self.start(*nodes)
+        gateway.wait_line("not signing: most ledger nodes that answer show another time", errors=True)
+        self.net.wait_clock(self.net.now_ms() + 2 * MINUTE)
+        self.assertEqual([s for fake in nodes for s in fake.all()], [], gateway.errors)
+        nodes[0].offset_ms = 0
+        self.wait_statements(nodes[0], 1)
+
+    def test_no_statement_before_a_node_is_ready(self):
+        fake = self.ledger()
+        fake.ready = False
+        gateway = self.start(fake)
+        gateway.wait_line("waiting to sign: the test says so", errors=True)
+        self.net.wait_clock(self.net.now_ms() + 2 * MINUTE)
+        self.assertEqual(fake.all(), [])
+        fake.ready = True
+        self.wait_statements(fake, 1)
+
+    def test_dead_and_hanging_nodes_delay_nobody(self):
+        dead, hanging, good = self.ledger(), self.ledger(), self.ledger()
+        dead.down = True
+        self.start(dead, hanging, good)
+        self.wait_statements(good, 1)
+        hanging.hang = threading.Event()
+        statements = self.wait_statements(good, 5)
+        self.check_numbers(self.offered(good), good.chain)
+        late = [s["ts"] - (s["slot"] + 1) * MINUTE for s in statements[1:]]
+        self.assertLess(max(late), 5000 + 500 * self.net.speed)
+        dead.down = False
+        self.wait_statements(dead, 3)
+        self.assertEqual([leaf(s) for s in dead.all()], [leaf(s) for s in good.all()[: len(dead.all())]])
+
+    def test_minutes_that_stay_off_the_chain_raise_an_alarm(self):
+        fake = self.ledger()
+        fake.state = "pooled"
+        gateway = self.start(fake)
+        gateway.wait_line(r"minutes read are not on the chain after 3 slots", errors=True, deadline_s=40)
+        fake.state = "mined"
+        gateway.wait_line("everything read is on the chain again", errors=True)
+
+
+if __name__ == "__main__":
+    unittest.main()
