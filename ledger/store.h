@@ -10,6 +10,25 @@
 
 struct lg_sqlite;
 
+/* Something stored that is not what was written: see ledger/store_scrub.h. */
+enum lg_damage_kind {
+    LG_DAMAGE_STATEMENT,
+    LG_DAMAGE_BODY,
+    LG_DAMAGE_BLOCK,
+    LG_DAMAGE_ROWS,
+    LG_DAMAGE_READ,
+    LG_DAMAGE_GAP,
+    LG_DAMAGE_COUNTERS,
+    LG_DAMAGE_FILE,
+    LG_DAMAGE_KINDS
+};
+struct lg_damage {
+    enum lg_damage_kind kind;
+    struct lg_hash hash; /* STATEMENT: leaf; BODY: digest; BLOCK, ROWS: of the block; else zeros */
+    int64_t key
+        [5]; /* READ: relay, min, gw, height, idx; GAP: gw, height, idx; COUNTERS: gw; FILE: a place in the walk */
+};
+
 /* Open (or make, 0700) data_dir for one writing process. SG_ELOCKED, SG_ECONFIG (database of another chain or of a newer
  * schema), SG_ECORRUPT, SG_EIO, SG_ENOSPC; fault names the file. genesis is borrowed until close. */
 SG_MUST_USE int lg_sqlite_open(
@@ -17,6 +36,10 @@ SG_MUST_USE int lg_sqlite_open(
 void lg_sqlite_close(struct lg_sqlite *s);
 /* The engine's vtable on it; valid until close. Thread: chain. */
 const struct lg_store *lg_sqlite_store(struct lg_sqlite *s);
+
+/* What calls of the vtable have stumbled on since the last call of this: false, nothing. Such a call returned SG_ECORRUPT, or left the
+ * document out (pool_each). Thread: chain. */
+bool lg_sqlite_damage(struct lg_sqlite *s, struct lg_damage *out);
 
 /* ---- reading side: one per reading thread ---- */
 
@@ -33,6 +56,9 @@ SG_MUST_USE int lg_reader_genesis(struct sg_buf *out, const char *data_dir, stru
 /* One consistent snapshot for the calls between. */
 SG_MUST_USE int lg_reader_begin(struct lg_reader *r);
 void lg_reader_end(struct lg_reader *r);
+/* The first damage that calls have stumbled on since the last call of this: they returned SG_ECORRUPT, or left the document out (lists
+ * of the pool). False: none. */
+bool lg_reader_damage(struct lg_reader *r, struct lg_damage *out);
 
 /* All: 0, SG_ENOT_FOUND, or SG_EIO/SG_ECORRUPT/SG_ENOMEM. A callback must not call into the same reader; its non-zero result
  * ends the walk and is returned. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "ledger/store_db.h"
+#include "ledger/store_scrub_priv.h"
 
 /* ---- put ---- */
 
@@ -275,6 +276,69 @@ static int disconnect_block(void *ctx, const struct lg_block *b, const struct lg
     if (err == 0)
         err = disconnect_all(s, b, info);
     return lg_sqlite_note(s, err);
+}
+
+/* ---- the same rows again ---- */
+
+static int rewrite_bodies(struct lg_sqlite *s, const struct lg_block *b, const struct lg_arg *height)
+{
+    int err = lg_db_run(&s->db, NULL, LG_SQL_CONFLICT_DELETE, height, 1);
+    for (unsigned i = 0; i < b->nbodies && err == 0; i++)
+        err = lg_db_run(&s->db, NULL, LG_SQL_REPAIR_BODY_PLACE,
+            LG_ARGS(lg_arg_hash(&b->bodies[i]->digest), *height, lg_arg_int(b->nstatements + i)));
+    for (unsigned i = 0; i < b->nbodies && err == 0; i++) {
+        const struct lg_body *x = b->bodies[i];
+        const struct lg_arg relay = lg_arg_int(lg_db_relay_index(&s->db, x->relay.p, x->relay.len));
+        struct lg_hash first;
+        sqlite3_stmt *st;
+        err = lg_db_query(&s->db, &st, LG_SQL_BODY_FIRST, LG_ARGS(relay, lg_arg_int(x->min)));
+        const int row = err != 0 ? err : lg_db_row(st);
+        if (row <= 0)
+            return row < 0 ? row : SG_ECORRUPT;
+        err = lg_db_column_hash(&first, st, 0);
+        lg_db_done(st);
+        if (err == 0 && !lg_hash_eq(&first, &x->digest))
+            err = run_one(s, LG_SQL_CONFLICT_PUT,
+                LG_ARGS(*height, lg_arg_int(b->nstatements + i), relay, lg_arg_int(x->min)));
+    }
+    return err;
+}
+
+static int rewrite_statement(struct lg_sqlite *s, const struct lg_statement *x, const struct place *at)
+{
+    const struct lg_arg gw = lg_arg_int(at->gw), height = lg_arg_int(at->height), idx = lg_arg_int(at->idx);
+    struct lg_arg tip;
+    int err = tip_height(s, &tip, &x->tip);
+    if (err == 0)
+        err = lg_db_run(
+            &s->db, NULL, LG_SQL_REPAIR_STATEMENT_PLACE, LG_ARGS(lg_arg_hash(&x->leaf), height, idx, tip));
+    for (unsigned i = 0; i < x->nreads && err == 0; i++) {
+        const struct lg_read *r = &x->reads[i];
+        const struct lg_arg relay = lg_arg_int(lg_db_relay_index(&s->db, r->relay.p, r->relay.len));
+        err =
+            lg_db_run(&s->db, NULL, LG_SQL_READ_DELETE, LG_ARGS(relay, lg_arg_int(r->min), gw, height, idx));
+        if (err == 0)
+            err = connect_read(s, at, r);
+    }
+    if (err == 0)
+        err = lg_db_run(&s->db, NULL, LG_SQL_GAP_DELETE, LG_ARGS(gw, height, idx));
+    for (unsigned i = 0; i < x->ngaps && err == 0; i++)
+        err = connect_gap(s, at, &x->gaps[i]);
+    return err;
+}
+
+int lg_sqlite_rewrite_rows(struct lg_sqlite *s, const struct lg_block *b, const struct lg_block_info *info)
+{
+    const struct lg_arg height = lg_arg_int(info->height);
+    int err = rewrite_bodies(s, b, &height);
+    for (unsigned i = 0; i < b->nstatements && err == 0; i++) {
+        const struct lg_statement *x = b->statements[i];
+        const struct place at = {lg_db_gateway_index(&s->db, x->gw), info->height, i};
+        err = rewrite_statement(s, x, &at);
+    }
+    if (err == 0)
+        err = lg_db_run(&s->db, NULL, LG_SQL_PAPER_DELETE, LG_ARGS(lg_arg_int(info->height + 1)));
+    return err != 0 ? err : connect_paper(s, b, info->height);
 }
 
 void lg_sqlite_fill_connect(struct lg_store *v)

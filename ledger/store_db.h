@@ -31,7 +31,7 @@ enum lg_sql {
     LG_SQL_LAST_POOLED,
     LG_SQL_STATEMENT_STATE,
     LG_SQL_STATEMENT_DOC,
-    LG_SQL_STATEMENT_DOC_BY_ID,
+    LG_SQL_STATEMENT_LEAF_BY_ID,
     LG_SQL_STATEMENT_VARIANTS,
     LG_SQL_STATEMENT_LEAF_AT,
     LG_SQL_STATEMENT_POOL,
@@ -79,6 +79,42 @@ enum lg_sql {
     LG_SQL_PAPER_DELETE,
     LG_SQL_PAPER,
     LG_SQL_PAPER_STATE,
+
+    LG_SQL_SCRUB_BLOCK,
+    LG_SQL_SCRUB_STATEMENT,
+    LG_SQL_SCRUB_BODY,
+    LG_SQL_SCRUB_READ,
+    LG_SQL_SCRUB_GAP,
+    LG_SQL_SCRUB_SIZE,
+    LG_SQL_STATEMENT_ROW,
+    LG_SQL_BODY_ROW,
+    LG_SQL_BODY_FIRST,
+    LG_SQL_READ_AT,
+    LG_SQL_GAPS_AT,
+    LG_SQL_CONFLICTS_AT,
+    LG_SQL_PAPER_LAST,
+    LG_SQL_STATEMENT_GREATEST,
+    LG_SQL_STATEMENT_GREATEST_SLOT,
+    LG_SQL_STATEMENT_INCARNATIONS,
+    LG_SQL_GAP_MINUTES,
+    LG_SQL_EVIDENCE_COUNT,
+    LG_SQL_REPAIR_STATEMENT,
+    LG_SQL_REPAIR_STATEMENT_KEYS,
+    LG_SQL_REPAIR_STATEMENT_PLACE,
+    LG_SQL_REPAIR_BODY,
+    LG_SQL_REPAIR_BODY_KEYS,
+    LG_SQL_REPAIR_BODY_PLACE,
+    LG_SQL_REPAIR_BLOCK,
+    LG_SQL_REPAIR_BLOCK_COLUMNS,
+    LG_SQL_PAGES,
+    LG_SQL_REINDEX,
+    LG_SQL_KEY_BLOCK,
+    LG_SQL_KEY_STATEMENT,
+    LG_SQL_KEY_BODY,
+    LG_SQL_REKEY_BLOCK,
+    LG_SQL_REKEY_STATEMENT,
+    LG_SQL_REKEY_BODY,
+    LG_SQL_REPAIR_GATEWAY,
     LG_SQL_COUNT
 };
 
@@ -93,6 +129,8 @@ struct lg_db {
     struct sqlite3 *h;
     const struct lg_genesis *genesis; /* borrowed */
     struct sqlite3_stmt *st[LG_SQL_COUNT];
+    bool is_damaged; /* the first damage that was read and not asked for yet */
+    struct lg_damage damage;
 };
 
 /* An argument of a statement, in the order of its question marks. Bytes are borrowed until the statement is reset. */
@@ -174,6 +212,10 @@ SG_MUST_USE int lg_db_block_at(struct lg_db *db, struct lg_block_info *out, int6
 /* Hash of the block of the best branch at a height. */
 SG_MUST_USE int lg_db_hash_at(struct lg_db *db, struct lg_hash *out, int64_t height);
 SG_MUST_USE int lg_db_block_bytes(struct lg_db *db, struct sg_buf *out, const struct lg_hash *hash);
+/* Remember what was stumbled on, unless something is remembered already; SG_ECORRUPT. */
+int lg_db_note_damage(struct lg_db *db, enum lg_damage_kind kind, const struct lg_hash *hash);
+/* Hand over what is remembered, and forget it. */
+bool lg_db_take_damage(struct lg_db *db, struct lg_damage *out);
 /* Leaves of a stored block (caller frees), the first *nstatements of them statements. */
 SG_MUST_USE int lg_db_leaves(
     struct lg_db *db, struct lg_hash **leaves, size_t *n, unsigned *nstatements, const struct lg_hash *block);
@@ -185,7 +227,7 @@ SG_MUST_USE int lg_db_last_pooled(struct lg_db *db, struct lg_statement_ref *out
  * doc may be NULL; the bytes are checked against the hash. */
 SG_MUST_USE int lg_db_document(struct lg_db *db, struct sg_buf *doc, struct lg_doc_place *place, bool is_body,
     const struct lg_hash *leaf);
-/* fn for each row (leaf, document) of a query. */
+/* fn for each row (leaf, document) of a query; a document that is not what its leaf says is noted as damage and left out. */
 SG_MUST_USE int lg_db_each_document(struct lg_db *db, enum lg_sql id, const struct lg_arg *args, size_t n,
     bool is_body, lg_reader_doc_fn *fn, void *arg);
 SG_MUST_USE int lg_db_pool(struct lg_db *db, lg_reader_doc_fn *fn, void *arg);

@@ -23,6 +23,24 @@ int lg_db_relay_index(const struct lg_db *db, const char *id, size_t len)
     return r == NULL ? -1 : (int)(r - db->genesis->relays);
 }
 
+int lg_db_note_damage(struct lg_db *db, enum lg_damage_kind kind, const struct lg_hash *hash)
+{
+    if (!db->is_damaged) {
+        db->damage = (struct lg_damage){.kind = kind, .hash = *hash};
+        db->is_damaged = true;
+    }
+    return SG_ECORRUPT;
+}
+
+bool lg_db_take_damage(struct lg_db *db, struct lg_damage *out)
+{
+    const bool is = db->is_damaged;
+    if (is)
+        *out = db->damage;
+    db->is_damaged = false;
+    return is;
+}
+
 static int info_of_row(struct lg_db *db, struct lg_block_info *out, bool *best, sqlite3_stmt *st)
 {
     struct lg_block_info info = {.height = sqlite3_column_int64(st, 2),
@@ -142,6 +160,8 @@ static int block_parts(struct lg_db *db, struct parts *p, const struct lg_hash *
         if (!lg_hash_eq(&check, hash))
             err = SG_ECORRUPT;
     }
+    if (err == SG_ECORRUPT)
+        err = lg_db_note_damage(db, LG_DAMAGE_BLOCK, hash);
     if (err != 0)
         parts_free(p);
     return err;
@@ -162,6 +182,26 @@ int lg_db_leaves(
     return 0;
 }
 
+/* A leaf without its document: the list of leaves is not what the header says, the place where its statements end is wrong, or the
+ * document is gone. */
+static int missing(struct lg_db *db, const struct parts *p, size_t i)
+{
+    struct lg_header header;
+    struct lg_hash root, hash;
+    int err = lg_header_decode(&header, p->header.p, p->header.len);
+    if (err == 0)
+        err = lg_merkle_root(&root, p->leaves, p->n);
+    if (err == SG_ENOMEM)
+        return err;
+    struct lg_doc_place place;
+    const bool is_body = i >= p->nst;
+    lg_header_hash(&hash, p->header.p, p->header.len);
+    if (err != 0 || !lg_hash_eq(&root, &header.root) ||
+        lg_db_document(db, NULL, &place, !is_body, &p->leaves[i]) == 0)
+        return lg_db_note_damage(db, LG_DAMAGE_BLOCK, &hash);
+    return lg_db_note_damage(db, is_body ? LG_DAMAGE_BODY : LG_DAMAGE_STATEMENT, &p->leaves[i]);
+}
+
 /* Appends the documents of a block to docs; ends[i] is where the i-th ends. */
 static int collect_documents(struct lg_db *db, struct sg_buf *docs, size_t *ends, const struct parts *p)
 {
@@ -169,7 +209,7 @@ static int collect_documents(struct lg_db *db, struct sg_buf *docs, size_t *ends
         struct lg_doc_place place;
         const int err = lg_db_document(db, docs, &place, i >= p->nst, &p->leaves[i]);
         if (err != 0)
-            return err == SG_ENOT_FOUND ? SG_ECORRUPT : err;
+            return err == SG_ENOT_FOUND ? missing(db, p, i) : err;
         ends[i] = docs->len;
     }
     return 0;
@@ -292,7 +332,8 @@ int lg_db_document(struct lg_db *db, struct sg_buf *doc, struct lg_doc_place *pl
     place->index = (unsigned)sqlite3_column_int64(st, 2);
     err = doc == NULL ? 0 : checked_doc(doc, st, leaf);
     lg_db_done(st);
-    return err;
+    return err == SG_ECORRUPT ? lg_db_note_damage(db, is_body ? LG_DAMAGE_BODY : LG_DAMAGE_STATEMENT, leaf)
+                              : err;
 }
 
 int lg_db_each_document(struct lg_db *db, enum lg_sql id, const struct lg_arg *args, size_t n, bool is_body,
@@ -304,10 +345,17 @@ int lg_db_each_document(struct lg_db *db, enum lg_sql id, const struct lg_arg *a
         return err;
     int row;
     while ((row = lg_db_row(st)) > 0) {
-        struct lg_hash leaf;
+        struct lg_hash leaf, check;
+        const void *doc = sqlite3_column_blob(st, 1);
+        const size_t len = (size_t)sqlite3_column_bytes(st, 1);
         err = lg_db_column_hash(&leaf, st, 0);
-        if (err == 0)
-            err = fn(arg, is_body, &leaf, sqlite3_column_blob(st, 1), (size_t)sqlite3_column_bytes(st, 1));
+        if (err == 0) {
+            lg_hash_leaf(&check, doc, len);
+            if (lg_hash_eq(&check, &leaf))
+                err = fn(arg, is_body, &leaf, doc, len);
+            else
+                (void)lg_db_note_damage(db, is_body ? LG_DAMAGE_BODY : LG_DAMAGE_STATEMENT, &leaf);
+        }
         if (err != 0) {
             lg_db_done(st);
             return err;

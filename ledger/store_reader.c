@@ -67,6 +67,11 @@ void lg_reader_end(struct lg_reader *r)
         return;
 }
 
+bool lg_reader_damage(struct lg_reader *r, struct lg_damage *out)
+{
+    return lg_db_take_damage(&r->db, out);
+}
+
 int lg_reader_tip(struct lg_reader *r, struct lg_block_info *out)
 {
     return lg_db_tip(&r->db, out);
@@ -104,7 +109,7 @@ int lg_reader_header(struct lg_reader *r, struct sg_buf *header, uint8_t sig[sta
     if (bytes != NULL)
         lg_header_hash(&check, bytes, len);
     if (s == NULL || sqlite3_column_bytes(st, 1) != SG_SIGNATURE_BYTES || !lg_hash_eq(&check, hash)) {
-        err = SG_ECORRUPT;
+        err = lg_db_note_damage(&r->db, LG_DAMAGE_BLOCK, hash);
     } else {
         sg_buf_put(header, bytes, len);
         memcpy(sig, s, SG_SIGNATURE_BYTES);
@@ -219,15 +224,19 @@ int lg_reader_gaps(struct lg_reader *r, lg_kid gw, unsigned limit, lg_reader_gap
 static int document_by_id(struct lg_reader *r, struct sg_buf *doc, int64_t id)
 {
     sqlite3_stmt *st;
-    const int err = lg_db_query(&r->db, &st, LG_SQL_STATEMENT_DOC_BY_ID, LG_ARGS(lg_arg_int(id)));
+    struct lg_hash leaf;
+    struct lg_doc_place place;
+    int err = lg_db_query(&r->db, &st, LG_SQL_STATEMENT_LEAF_BY_ID, LG_ARGS(lg_arg_int(id)));
     if (err != 0)
         return err;
     const int row = lg_db_row(st);
     if (row <= 0)
         return row < 0 ? row : SG_ECORRUPT;
-    lg_db_column_bytes(doc, st, 0);
+    err = lg_db_column_hash(&leaf, st, 0);
     lg_db_done(st);
-    return sg_buf_err(doc);
+    if (err == 0)
+        err = lg_db_document(&r->db, doc, &place, false, &leaf);
+    return err == SG_ENOT_FOUND ? SG_ECORRUPT : err;
 }
 
 /* One row of evidence: id, gateway, two statements. */
@@ -291,6 +300,14 @@ int lg_reader_paper_state(struct lg_reader *r, struct lg_paper_state *state, int
     return lg_db_paper_state(&r->db, state, index);
 }
 
+/* The view block is not what its hash says: rows of the block below it. */
+static int note_view(struct lg_reader *r, int64_t index)
+{
+    struct lg_hash hash;
+    const int err = lg_db_hash_at(&r->db, &hash, index - 1);
+    return err == 0 ? lg_db_note_damage(&r->db, LG_DAMAGE_ROWS, &hash) : SG_ECORRUPT;
+}
+
 int lg_reader_paper(struct lg_reader *r, struct sg_buf *out, struct lg_paper_state *state, int64_t index)
 {
     sqlite3_stmt *st;
@@ -300,13 +317,20 @@ int lg_reader_paper(struct lg_reader *r, struct sg_buf *out, struct lg_paper_sta
     const int row = lg_db_row(st);
     if (row <= 0)
         return row < 0 ? row : SG_ENOT_FOUND;
+    struct lg_hash check;
+    const void *text = sqlite3_column_blob(st, 2);
+    const size_t len = (size_t)sqlite3_column_bytes(st, 2);
     state->index = index;
     state->proof = sqlite3_column_int64(st, 0);
     err = lg_db_column_hash(&state->hash, st, 1);
     if (err == 0) {
-        lg_db_column_bytes(out, st, 2);
+        sg_sha256(check.b, text, len);
+        err = lg_hash_eq(&check, &state->hash) ? 0 : SG_ECORRUPT;
+    }
+    if (err == 0) {
+        sg_buf_put(out, text, len);
         err = sg_buf_err(out);
     }
     lg_db_done(st);
-    return err;
+    return err == SG_ECORRUPT ? note_view(r, index) : err;
 }

@@ -40,7 +40,7 @@ static const char *const sql[LG_SQL_COUNT] = {
         " WHERE gw = ?1 AND pool = 1 AND height IS NULL ORDER BY inc DESC, seq DESC LIMIT 1",
     [LG_SQL_STATEMENT_STATE] = "SELECT pool, height, idx FROM statement WHERE leaf = ?1",
     [LG_SQL_STATEMENT_DOC] = "SELECT pool, height, idx, doc FROM statement WHERE leaf = ?1",
-    [LG_SQL_STATEMENT_DOC_BY_ID] = "SELECT doc FROM statement WHERE id = ?1",
+    [LG_SQL_STATEMENT_LEAF_BY_ID] = "SELECT leaf FROM statement WHERE id = ?1",
     [LG_SQL_STATEMENT_VARIANTS] = "SELECT id, leaf FROM statement WHERE gw = ?1 AND inc = ?2 AND seq = ?3"
                                   " ORDER BY height IS NULL, pool = 1 DESC, id",
     [LG_SQL_STATEMENT_LEAF_AT] = "SELECT leaf FROM statement WHERE gw = ?1 AND height = ?2 AND idx = ?3",
@@ -126,6 +126,66 @@ static const char *const sql[LG_SQL_COUNT] = {
     [LG_SQL_PAPER_DELETE] = "DELETE FROM paper WHERE idx = ?1",
     [LG_SQL_PAPER] = "SELECT proof, hash, text FROM paper WHERE idx = ?1",
     [LG_SQL_PAPER_STATE] = "SELECT proof, hash FROM paper WHERE idx = ?1",
+
+    [LG_SQL_SCRUB_BLOCK] = "SELECT id, hash FROM block WHERE id >= ?1 ORDER BY id LIMIT 1",
+    [LG_SQL_SCRUB_STATEMENT] =
+        "SELECT id, leaf, doc, gw, inc, seq, slot, ts FROM statement WHERE id >= ?1 ORDER BY id LIMIT 1",
+    [LG_SQL_SCRUB_BODY] = "SELECT id, digest, doc, relay, min FROM body WHERE id >= ?1 ORDER BY id LIMIT 1",
+    [LG_SQL_SCRUB_READ] =
+        "SELECT relay, min, gw, height, idx FROM read WHERE (relay, min, gw, height, idx) > (?1, ?2, ?3, ?4,"
+        " ?5) ORDER BY relay, min, gw, height, idx LIMIT 1",
+    [LG_SQL_SCRUB_GAP] = "SELECT gw, height, idx FROM gap WHERE (gw, height, idx) > (?1, ?2, ?3)"
+                         " ORDER BY gw, height, idx LIMIT 1",
+    [LG_SQL_SCRUB_SIZE] =
+        "SELECT coalesce((SELECT max(id) FROM block), 0) + coalesce((SELECT max(id) FROM statement), 0)"
+        " + coalesce((SELECT max(id) FROM body), 0)",
+    [LG_SQL_STATEMENT_ROW] = "SELECT id, gw, inc, seq, slot, ts, height, idx, tip_height FROM statement"
+                             " WHERE leaf = ?1",
+    [LG_SQL_BODY_ROW] = "SELECT id, relay, min, height, idx FROM body WHERE digest = ?1",
+    [LG_SQL_BODY_FIRST] = "SELECT digest FROM body WHERE relay = ?1 AND min = ?2 AND height IS NOT NULL"
+                          " ORDER BY height, idx LIMIT 1",
+    [LG_SQL_READ_AT] =
+        "SELECT body, live FROM read WHERE relay = ?1 AND min = ?2 AND gw = ?3 AND height = ?4 AND idx = ?5",
+    [LG_SQL_GAPS_AT] = "SELECT relay, from_min, to_min, reason FROM gap"
+                       " WHERE gw = ?1 AND height = ?2 AND idx = ?3 ORDER BY relay, from_min",
+    [LG_SQL_CONFLICTS_AT] = "SELECT idx, relay, min FROM conflict WHERE height = ?1 ORDER BY idx",
+    [LG_SQL_PAPER_LAST] = "SELECT max(idx) FROM paper",
+    [LG_SQL_STATEMENT_GREATEST] =
+        "SELECT inc, slot FROM statement WHERE gw = ?1 ORDER BY inc DESC, seq DESC LIMIT 1",
+    [LG_SQL_STATEMENT_GREATEST_SLOT] = "SELECT max(slot) FROM statement WHERE gw = ?1",
+    [LG_SQL_STATEMENT_INCARNATIONS] =
+        "SELECT count(*) FROM statement WHERE gw = ?1 AND seq = 1 AND height IS NOT NULL",
+    [LG_SQL_GAP_MINUTES] = "SELECT coalesce(sum(to_min - from_min + 1), 0) FROM gap WHERE gw = ?1",
+    [LG_SQL_EVIDENCE_COUNT] = "SELECT count(*) FROM evidence WHERE gw = ?1",
+    /* What does not differ is not written: an index is touched only where a column of it must be. */
+    [LG_SQL_REPAIR_STATEMENT] = "UPDATE statement SET doc = ?2 WHERE leaf = ?1 AND doc IS NOT ?2",
+    [LG_SQL_REPAIR_STATEMENT_KEYS] =
+        "UPDATE statement SET gw = ?2, inc = ?3, seq = ?4, slot = ?5, ts = ?6"
+        " WHERE leaf = ?1 AND (gw, inc, seq, slot, ts) IS NOT (?2, ?3, ?4, ?5, ?6)",
+    [LG_SQL_REPAIR_STATEMENT_PLACE] = "UPDATE statement SET height = ?2, idx = ?3, tip_height = ?4"
+                                      " WHERE leaf = ?1 AND (height, idx, tip_height) IS NOT (?2, ?3, ?4)",
+    [LG_SQL_REPAIR_BODY] = "UPDATE body SET doc = ?2 WHERE digest = ?1 AND doc IS NOT ?2",
+    [LG_SQL_REPAIR_BODY_KEYS] = "UPDATE body SET relay = ?2, min = ?3"
+                                " WHERE digest = ?1 AND (relay, min) IS NOT (?2, ?3)",
+    [LG_SQL_REPAIR_BODY_PLACE] = "UPDATE body SET height = ?2, idx = ?3"
+                                 " WHERE digest = ?1 AND (height, idx) IS NOT (?2, ?3)",
+    [LG_SQL_REPAIR_BLOCK] = "UPDATE block SET header = ?2, sig = ?3, leaves = ?4, nst = ?5 WHERE hash = ?1",
+    [LG_SQL_REPAIR_BLOCK_COLUMNS] =
+        "UPDATE block SET prev = ?2, height = ?3, slot = ?4, time = ?5, miner = ?6, weight = ?7,"
+        " weight_sum = ?8 WHERE hash = ?1 AND (prev, height, slot, time, miner, weight, weight_sum)"
+        " IS NOT (?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [LG_SQL_PAGES] = "PRAGMA page_count",
+    [LG_SQL_REINDEX] = "REINDEX",
+    [LG_SQL_KEY_BLOCK] = "SELECT header FROM block WHERE hash = ?1",
+    [LG_SQL_KEY_STATEMENT] = "SELECT doc FROM statement WHERE leaf = ?1",
+    [LG_SQL_KEY_BODY] = "SELECT doc FROM body WHERE digest = ?1",
+    [LG_SQL_REKEY_BLOCK] = "UPDATE block SET hash = ?2 WHERE hash = ?1",
+    [LG_SQL_REKEY_STATEMENT] = "UPDATE statement SET leaf = ?2 WHERE leaf = ?1",
+    [LG_SQL_REKEY_BODY] = "UPDATE body SET digest = ?2 WHERE digest = ?1",
+    [LG_SQL_REPAIR_GATEWAY] =
+        "INSERT INTO gateway(gw, greatest_inc, greatest_slot, incarnations, gap_minutes, evidence)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT(gw) DO UPDATE SET greatest_inc = ?2,"
+        " greatest_slot = ?3, incarnations = ?4, gap_minutes = ?5, evidence = ?6",
 };
 
 const char *lg_db_sql(enum lg_sql id)
