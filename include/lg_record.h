@@ -276,6 +276,16 @@ struct lg_block {
     unsigned nstatements, nbodies;
     struct lg_statement *const *statements;
     struct lg_body *const *bodies;
+    unsigned passed; /* enum lg_passed: 0 after decoding, set by lg_block_precheck alone */
+};
+
+/* Rules that need no branch, and that a block has been found to keep, under one genesis. */
+enum lg_passed {
+    LG_PASSED_SEAL = 1,       /* miner, work, signature */
+    LG_PASSED_ORDER = 2,      /* order */
+    LG_PASSED_ROOT = 4,       /* root and leaves */
+    LG_PASSED_SIGNATURES = 8, /* unknown_gateway, statement_signature: of each statement */
+    LG_PASSED_BODIES = 16,    /* body, aggregate: of each body */
 };
 
 /* SG_ECANONICAL, SG_ESHAPE. */

@@ -1,7 +1,7 @@
 /* A node's parts put together: store, engine, miner, peers, REST; start and stop in order; what others see of it.
  *
  * Order of stopping: the queue closes (offers are refused), the chain thread answers what it holds and ends, then miner, REST
- * and peers end, then engine and store close. Whatever was acknowledged is on disk before any of this. */
+ * and peers end, then the threads that check ahead, then engine and store close. Whatever was acknowledged is on disk before any of this. */
 #include "ledger/node_priv.h"
 #include "sg_log.h"
 
@@ -86,8 +86,13 @@ static int peer_statements(void *ctx, uint8_t *doc, size_t len, int peer, uint64
 
 static int peer_block(void *ctx, uint8_t *doc, size_t len, int peer, uint64_t ticket)
 {
-    return enqueue(ctx,
-        &(struct lg_chain_msg){.kind = LG_MSG_BLOCK, .doc = doc, .len = len, .peer = peer, .ticket = ticket});
+    struct lg_node *n = ctx;
+    struct lg_chain_msg m = {.kind = LG_MSG_BLOCK, .doc = doc, .len = len, .peer = peer, .ticket = ticket};
+    int err = lg_precheck_add(n->precheck, &m.job, doc, len);
+
+    if (err == SG_OK && (err = enqueue(n, &m)) != SG_OK)
+        lg_precheck_drop(m.job);
+    return err;
 }
 
 static int miner_found(void *ctx, uint64_t job_id, int64_t nonce)
@@ -189,6 +194,7 @@ void lg_node_stop(struct lg_node *n)
     if (n->rest)
         lg_rest_stop(n->rest);
     lg_peers_stop(n->peers);
+    lg_precheck_stop(n->precheck);
     if (n->engine)
         n->ops->close(n->engine);
     if (n->sqlite)
@@ -286,6 +292,7 @@ static int start_parts(struct lg_node *n, struct sg_fault *fault)
 
     if ((err = start_engine(n, fault)) != SG_OK || (err = sg_queue_new(&n->queue, LG_CHAIN_QUEUE)) != SG_OK ||
         (err = lg_miner_start(&n->miner, miner_found, n)) != SG_OK ||
+        (err = lg_precheck_start(&n->precheck, n->config.genesis, &sg_crypto_openssl, 0)) != SG_OK ||
         (err = start_peers(n, fault)) != SG_OK || (err = start_rest(n, fault)) != SG_OK)
         return err;
     /* before the chain thread: the state is its from then on */

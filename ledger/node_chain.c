@@ -102,6 +102,7 @@ void lg_chain_msg_refuse(struct lg_chain_msg *m, int err)
         lg_rest_answer_offer(m->req, NULL, err);
     else if (m->req)
         lg_rest_answer_block(m->req, LG_BLOCK_KNOWN, err);
+    lg_precheck_drop(m->job);
     free(m->doc);
     free(m);
 }
@@ -143,15 +144,67 @@ static int take_block(struct lg_node *n, struct lg_chain_msg *m, const uint8_t *
 
     if (err == SG_OK && verdict == LG_BLOCK_ACCEPTED)
         disk_is_full(n, false);
-    if (m->req)
-        lg_rest_answer_block(m->req, verdict, err);
-    else
-        lg_peers_result(n->peers, m->peer, m->ticket, err);
+    lg_rest_answer_block(m->req, verdict, err);
     return err;
 }
 
-static int take(struct lg_node *n, struct lg_chain_msg *m, sg_ms now)
+static bool is_of_page(const struct lg_chain_msg *m)
 {
+    return m->kind == LG_MSG_BLOCK && m->job;
+}
+
+/* Gather m and the blocks that peers have sent right behind it. *after: the message that ends the row, NULL: none. */
+static unsigned gather(struct lg_node *n, struct lg_chain_msg *msgs[static LG_CHAIN_BATCH],
+    struct lg_chain_msg **after, struct lg_chain_msg *m)
+{
+    unsigned count = 0;
+    size_t bytes = 0;
+    void *next = NULL;
+
+    *after = NULL;
+    for (;; m = next) {
+        msgs[count++] = m;
+        bytes += m->len;
+        if (count == LG_CHAIN_BATCH || bytes >= LG_CHAIN_BATCH_BYTES ||
+            sg_queue_get(n->queue, &next, 0) != SG_OK)
+            return count;
+        if (!is_of_page(next)) {
+            *after = next;
+            return count;
+        }
+    }
+}
+
+/* Blocks of pages: what needs no branch has been checked, or is while the first of them wait here. */
+static int take_blocks(struct lg_node *n, struct lg_chain_msg **after, struct lg_chain_msg *m, sg_ms now)
+{
+    struct lg_chain_msg *msgs[LG_CHAIN_BATCH];
+    struct lg_block_offer offers[LG_CHAIN_BATCH] = {0};
+    unsigned count = gather(n, msgs, after, m);
+    bool accepted = false;
+
+    for (unsigned i = 0; i < count; i++) {
+        offers[i].from = msgs[i]->peer;
+        offers[i].err = lg_precheck_take(&offers[i].b, msgs[i]->job);
+    }
+    int err = n->ops->offer_blocks(n->engine, offers, count, now);
+    for (unsigned i = 0; i < count; i++) {
+        accepted = accepted || (offers[i].err == SG_OK && offers[i].verdict == LG_BLOCK_ACCEPTED);
+        lg_peers_result(n->peers, msgs[i]->peer, msgs[i]->ticket, offers[i].err);
+        free(msgs[i]->doc);
+        free(msgs[i]);
+    }
+    if (accepted)
+        disk_is_full(n, false);
+    return err;
+}
+
+/* *after: a message that was taken out of the queue meanwhile, NULL: none. */
+static int take(struct lg_node *n, struct lg_chain_msg **after, struct lg_chain_msg *m, sg_ms now)
+{
+    *after = NULL;
+    if (is_of_page(m))
+        return take_blocks(n, after, m, now);
     size_t len = m->len;
     const uint8_t *doc = m->req ? sg_http_body(m->req, &len) : m->doc;
     int err = SG_OK;
@@ -210,10 +263,16 @@ static int step(struct lg_node *n)
 
     if (err == SG_ECLOSED)
         return err;
-    if (err == SG_OK && is_final(err = take(n, m, clock->wall_ms(clock))))
-        return err;
-    if (err == SG_ENOSPC)
-        disk_is_full(n, true);
+    for (struct lg_chain_msg *after = NULL; m; m = after) {
+        err = take(n, &after, m, clock->wall_ms(clock));
+        if (err == SG_ENOSPC)
+            disk_is_full(n, true);
+        if (is_final(err)) {
+            if (after)
+                lg_chain_msg_refuse(after, SG_ENOT_READY);
+            return err;
+        }
+    }
     sg_ms now = clock->wall_ms(clock);
     if (now < n->ops->wake_at(n->engine) || clock->mono_ms(clock) < n->tick_after_ms)
         return SG_OK;

@@ -5,6 +5,7 @@
 #include "ledger/core/engine.h"
 #include "ledger/miner.h"
 #include "ledger/peers.h"
+#include "ledger/precheck.h"
 #include "ledger/rest.h"
 #include "ledger/store.h"
 #include "lg_node.h"
@@ -14,6 +15,9 @@
 
 /* Offers and results that wait for the chain thread. A full queue refuses: REST answers "overloaded", peers come again. */
 #define LG_CHAIN_QUEUE 512
+/* Blocks of a peer that are judged in one go, and the bytes from which on no further one is added to them. */
+#define LG_CHAIN_BATCH       128
+#define LG_CHAIN_BATCH_BYTES (4u << 20)
 
 /* Offers of statements whose very bytes have been taken before: the same statement comes from its gateway and from every peer, and the
  * copies need no turn on the chain thread. */
@@ -32,7 +36,8 @@ struct lg_chain_msg {
     struct sg_http_request *req; /* from REST: its body is the document; answered by the chain thread */
     uint8_t *doc;                /* from a peer: owned */
     size_t len;
-    int peer; /* -1: REST */
+    struct lg_precheck_job *job; /* BLOCK from a peer: owned, borrows doc */
+    int peer;                    /* -1: REST */
     uint64_t ticket;
     uint64_t job_id; /* SOLVED */
     int64_t nonce;
@@ -57,6 +62,7 @@ struct lg_node {
     pthread_t chain;
     bool chain_started;
     struct lg_miner *miner;
+    struct lg_precheck *precheck;
     struct lg_peers *peers;
     struct lg_rest *rest;
 

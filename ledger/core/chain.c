@@ -6,8 +6,8 @@
  *   valid   -> stored; on the best branch when lg_branch_cmp says so, with a reorganisation if need be
  *
  * Invariants: nothing is stored, adopted or announced before lg_block_check has passed it in full on its own parent; a block and all that
- * its adoption moves (off and on the best branch, in and out of the pool) is one store transaction; memory follows after the
- * commit. Followers of a block are judged in a loop, one transaction each, never by recursion.
+ * its adoption moves (off and on the best branch, in and out of the pool) is one store transaction, which others that extend the best branch
+ * may share (chain_batch.c); but for those, memory follows after the commit. Followers of a block are judged in a loop, one transaction each, never by recursion.
  * Refuses: a block whose own fault, or whose parent's, was found before (bounded memory, never for `future`). */
 #include "ledger/core/pow_engine.h"
 
@@ -96,16 +96,21 @@ static int check_orphan(struct lg_engine *e, const struct lg_block *b)
     return err;
 }
 
-/* Ask for the first unknown ancestor of an orphan, unless it is here and only early. */
-static void want_missing(struct lg_engine *e, const struct lg_hash *orphan, int from)
+/* Ask for the first unknown ancestor of an orphan, unless it is here and only early. SG_EORPHAN, or an error of the store. */
+static int want_missing(struct lg_engine *e, const struct lg_hash *orphan, int from)
 {
+    int err = lg_batch_flush(e); /* the host is called outside of transactions */
+    if (err != 0) {
+        return err;
+    }
     struct lg_hash missing = lg_waiting_missing(&e->orphans, orphan);
     if (lg_waiting_find(&e->held, &missing) == NULL) {
         e->host->want_block(e->host->ctx, &missing, from);
     }
+    return SG_EORPHAN;
 }
 
-static int keep_orphan(struct lg_engine *e, struct lg_block *b, int from)
+static int keep_orphan(struct lg_engine *e, bool *kept, struct lg_block *b, int from)
 {
     struct lg_hash hash = b->hash;
     int err = check_orphan(e, b);
@@ -113,8 +118,8 @@ static int keep_orphan(struct lg_engine *e, struct lg_block *b, int from)
         return err;
     }
     lg_waiting_put(&e->orphans, b, from, 0);
-    want_missing(e, &hash, from);
-    return SG_EORPHAN;
+    *kept = true;
+    return want_missing(e, &hash, from);
 }
 
 /* ---- adoption ---- */
@@ -229,7 +234,7 @@ static int write_block(struct lg_engine *e, int64_t *depth, const struct lg_bloc
 }
 
 /* The commit has been made: memory follows. */
-static void follow(
+void lg_chain_follow(
     struct lg_engine *e, const struct lg_block *b, const struct lg_block_info *info, int64_t depth)
 {
     e->tree.tip = *info;
@@ -249,7 +254,7 @@ static void follow(
     e->pool_stale = e->pool_stale || (e->pool.spilled && e->pool.cost < e->pool.max_cost / 2);
 }
 
-static void tell(struct lg_engine *e, const struct lg_block_info *info, int64_t depth)
+void lg_chain_tell(struct lg_engine *e, const struct lg_block_info *info, int64_t depth)
 {
     struct lg_event_msg msg = {
         .kind = depth > 0 ? LG_EVENT_REORG : LG_EVENT_BLOCK, .tip = *info, .depth = depth};
@@ -267,24 +272,28 @@ static int adopt(struct lg_engine *e, const struct lg_block *b, const struct lg_
     int64_t depth = 0;
     int cmp = -1;
     lg_block_info_of(&info, b, parent);
-    if (!lg_hash_eq(&info.prev, &old.hash)) {
-        int err = lg_tree_cmp(&e->tree, &cmp, &info, &old);
-        if (err != 0) {
-            return err;
-        }
+    if (e->batch.on && lg_hash_eq(&info.prev, &old.hash)) {
+        return lg_batch_write(e, b, &info, from);
     }
-    int err = write_block(e, &depth, b, &info, cmp < 0);
+    int err = lg_batch_flush(e);
+    if (err == 0 && !lg_hash_eq(&info.prev, &old.hash)) {
+        err = lg_tree_cmp(&e->tree, &cmp, &info, &old);
+    }
+    if (err != 0) {
+        return err;
+    }
+    err = write_block(e, &depth, b, &info, cmp < 0);
     if (err != 0) {
         return err;
     }
     if (cmp < 0) {
-        follow(e, b, &info, depth);
+        lg_chain_follow(e, b, &info, depth);
     }
     if (cmp < 0 || info.weight_sum >= old.weight_sum) {
         e->host->announce_block(e->host->ctx, b, from);
     }
     if (cmp < 0) {
-        tell(e, &info, depth);
+        lg_chain_tell(e, &info, depth);
     }
     err = lg_mine_consider(e, &info);
     if (err == 0 && e->pool_stale) {
@@ -338,9 +347,9 @@ static int take(struct lg_engine *e, struct lg_block *b, int from)
         return err;
     }
     if (lg_waiting_find(&e->orphans, &b->hash) != NULL) {
-        want_missing(e, &b->hash, from);
+        err = want_missing(e, &b->hash, from);
         lg_block_free(b);
-        return SG_EORPHAN;
+        return err;
     }
     err = lg_seen_get(&e->invalid, &b->hash);
     if (err == 0 && lg_seen_get(&e->invalid, &b->header.prev) != 0) {
@@ -351,8 +360,9 @@ static int take(struct lg_engine *e, struct lg_block *b, int from)
         if (err == 0) {
             err = judge(e, &b, &info, from);
         } else if (err == SG_ENOT_FOUND) {
-            err = keep_orphan(e, b, from);
-            b = err == SG_EORPHAN ? NULL : b;
+            bool kept = false;
+            err = keep_orphan(e, &kept, b, from);
+            b = kept ? NULL : b;
         }
     }
     lg_block_free(b);

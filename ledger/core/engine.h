@@ -72,6 +72,16 @@ void lg_offer_fini(struct lg_offer *o);
 
 enum lg_block_verdict { LG_BLOCK_ACCEPTED, LG_BLOCK_KNOWN, LG_BLOCK_ORPHAN };
 
+/* One of several blocks that are offered in one go. */
+struct lg_block_offer {
+    /* Decoded by the caller, who may have checked what needs no branch (lg_block_precheck, with the engine's genesis). The engine's from
+     * the call on, which sets it to NULL. NULL before the call: err is left as it is. */
+    struct lg_block *b;
+    int from;                      /* peer number, -1 for others */
+    int err;                       /* as of offer_block */
+    enum lg_block_verdict verdict; /* when err is 0 */
+};
+
 struct lg_engine_state {
     struct lg_block_info tip; /* genesis info when the chain is empty */
     unsigned pool_statements, pool_bodies;
@@ -95,6 +105,10 @@ struct lg_engine_ops {
      * A block early by less is held and judged when due (verdict ACCEPTED means: kept). */
     int (*offer_block)(struct lg_engine *e, enum lg_block_verdict *verdict, const uint8_t *doc, size_t len,
         sg_ms now_ms, int from);
+    /* The same for blocks in order. Those in a row that extend the best branch share one transaction, a few MiB at most; the host is told
+     * of the newest ones only, and peers ask for what lies below. Every result is written after what it says is on disk. 0, or the error of the store
+     * that ended it, which then is the result of all that are not known to be on disk: what memory had taken of them is undone. */
+    int (*offer_blocks)(struct lg_engine *e, struct lg_block_offer *offers, unsigned n, sg_ms now_ms);
     /* A nonce for job id; ignored when the job is no longer wanted. */
     int (*solved)(struct lg_engine *e, uint64_t job_id, int64_t nonce, sg_ms now_ms);
     /* The next instant at which tick has something to do; INT64_MAX for none; 0 after open: tick tells the engine the time. */

@@ -114,6 +114,11 @@ void lg_seen_fini(struct lg_seen *s)
     s->slots = NULL;
 }
 
+void lg_seen_clear(struct lg_seen *s)
+{
+    memset(s->slots, 0, LG_SEEN_SLOTS * sizeof *s->slots);
+}
+
 int lg_seen_get(const struct lg_seen *s, const struct lg_hash *hash)
 {
     const struct lg_seen_slot *slot = &s->slots[home(hash, LG_SEEN_SLOTS)];

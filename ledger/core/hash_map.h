@@ -41,6 +41,8 @@ SG_MUST_USE int lg_seen_init(struct lg_seen *s);
 void lg_seen_fini(struct lg_seen *s);
 /* 0: nothing known. */
 int lg_seen_get(const struct lg_seen *s, const struct lg_hash *hash);
+/* Forget all. */
+void lg_seen_clear(struct lg_seen *s);
 void lg_seen_put(struct lg_seen *s, const struct lg_hash *hash, int what);
 
 #endif

@@ -199,6 +199,22 @@ static int pow_offer_block(struct lg_engine *e, enum lg_block_verdict *verdict, 
     return err != 0 ? err : leave(e, accept_block(e, verdict, doc, len, from));
 }
 
+static int pow_offer_blocks(struct lg_engine *e, struct lg_block_offer *offers, unsigned n, sg_ms now_ms)
+{
+    int err = lg_engine_enter(e, now_ms);
+    if (err == 0) {
+        err = leave(e, lg_batch_offer(e, offers, n));
+    }
+    for (unsigned i = 0; i < n; i++) { /* left over after an error */
+        if (offers[i].b != NULL) {
+            lg_block_free(offers[i].b);
+            offers[i].b = NULL;
+            offers[i].err = err;
+        }
+    }
+    return err;
+}
+
 static int pow_solved(struct lg_engine *e, uint64_t job_id, int64_t nonce, sg_ms now_ms)
 {
     int err = lg_engine_enter(e, now_ms);
@@ -250,6 +266,7 @@ const struct lg_engine_ops lg_engine_pow = {.name = "pow",
     .close = pow_close,
     .offer_statements = pow_offer_statements,
     .offer_block = pow_offer_block,
+    .offer_blocks = pow_offer_blocks,
     .solved = pow_solved,
     .wake_at = pow_wake_at,
     .tick = pow_tick,

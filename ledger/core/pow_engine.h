@@ -34,6 +34,22 @@ struct lg_miner {
     sg_ms wake; /* INT64_MAX: nothing to wait for */
 };
 
+/* The newest blocks of a transaction that are announced; peers that miss those below ask for them. */
+#define LG_BATCH_TELL 8
+
+/* Blocks in a row that extend the best branch and share one transaction. Memory has followed them; the host has not been told, and
+ * `before` is where memory goes back to when they cannot be committed. */
+struct lg_batch {
+    bool on;    /* an offer of several blocks is under way */
+    unsigned n; /* blocks in the open transaction; 0: none is open */
+    uint64_t bytes;
+    struct lg_block_info before; /* the tip on disk */
+    struct lg_batch_last {
+        struct lg_hash hash;
+        int from;
+    } last[LG_BATCH_TELL]; /* a ring, by number modulo its length */
+};
+
 struct lg_engine {
     struct lg_engine_config config;
     const struct lg_genesis *genesis;
@@ -47,6 +63,7 @@ struct lg_engine {
     struct lg_pool pool;
     bool pool_stale;
     struct lg_waiting orphans, held;
+    struct lg_batch batch;
     struct lg_miner mine;
     sg_ms now;
     uint64_t reorgs, deepest_reorg;
@@ -63,8 +80,23 @@ void lg_engine_alarm(struct lg_engine *e, const char *name);
 /* Judge a block and everything that waited for it. Takes b. Results as lg_engine_ops.offer_block. */
 SG_MUST_USE int lg_chain_accept(
     struct lg_engine *e, enum lg_block_verdict *verdict, struct lg_block *b_take, int from);
+/* Memory follows a block that has become the tip, depth blocks having been taken off. */
+void lg_chain_follow(
+    struct lg_engine *e, const struct lg_block *b, const struct lg_block_info *info, int64_t depth);
+/* Tell the host of the new tip. */
+void lg_chain_tell(struct lg_engine *e, const struct lg_block_info *info, int64_t depth);
+
 /* Judge the held ones whose time has come. Errors of the store. */
 SG_MUST_USE int lg_chain_due(struct lg_engine *e);
+
+/* ---- chain_batch.c ---- */
+/* As lg_engine_ops.offer_blocks, without the decision about mining. */
+SG_MUST_USE int lg_batch_offer(struct lg_engine *e, struct lg_block_offer *offers, unsigned n);
+/* Write a block that extends the tip, while a batch is on; memory follows at once. Errors of the store: the batch is to be undone. */
+SG_MUST_USE int lg_batch_write(
+    struct lg_engine *e, const struct lg_block *b, const struct lg_block_info *info, int from);
+/* Commit what is open, and tell the host. Errors of the store: memory is as it was before the batch. */
+SG_MUST_USE int lg_batch_flush(struct lg_engine *e);
 
 /* ---- pool_accept.c ---- */
 SG_MUST_USE int lg_pool_accept(

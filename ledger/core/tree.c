@@ -41,6 +41,11 @@ int lg_tree_info(const struct lg_tree *t, struct lg_block_info *out, bool *best,
         *best = true;
         return 0;
     }
+    if (lg_hash_eq(hash, &t->tip.hash)) {
+        *out = t->tip;
+        *best = true;
+        return 0;
+    }
     return t->store->block_info(t->store->ctx, out, best, hash);
 }
 

@@ -105,7 +105,7 @@ static int check_entries(const struct lg_rules *r, const struct lg_statement *s,
 static int check_statement(const struct lg_rules *r, struct sg_buf *scratch, const struct lg_statement *s,
     const struct lg_statement_ref *last, const struct lg_block *b, sg_ms now_ms)
 {
-    int err = lg_statement_check_signature(s, r, scratch);
+    int err = (b->passed & LG_PASSED_SIGNATURES) ? 0 : lg_statement_check_signature(s, r, scratch);
 
     if (err == 0 && now_ms >= 0 && (s->ts > now_ms || (s->slot + 1) * SG_MINUTE_MS > now_ms))
         err = SG_EFUTURE;
@@ -146,6 +146,11 @@ static int check_statements(const struct lg_rules *r, const struct lg_block *b, 
     return err;
 }
 
+static int check_body(const struct lg_rules *r, const struct lg_body *b)
+{
+    return lg_body_check(b, lg_genesis_relay(r->genesis, b->relay.p, b->relay.len));
+}
+
 static int check_bodies(const struct lg_rules *r, const struct lg_block *b, const struct lg_body_index *index)
 {
     for (unsigned i = 0; i < b->nbodies; i++) {
@@ -154,7 +159,7 @@ static int check_bodies(const struct lg_rules *r, const struct lg_block *b, cons
 
         if (!index->read[i])
             return SG_EUNREAD_BODY;
-        err = lg_body_check(body, lg_genesis_relay(r->genesis, body->relay.p, body->relay.len));
+        err = (b->passed & LG_PASSED_BODIES) ? 0 : check_body(r, body);
         if (err)
             return err;
     }
@@ -166,9 +171,9 @@ static int check_content(const struct lg_rules *r, const struct lg_block *b, str
 {
     int err = b->nstatements == 0 ? SG_EEMPTY : 0;
 
-    if (err == 0)
+    if (err == 0 && !(b->passed & LG_PASSED_ORDER))
         err = check_order(b);
-    if (err == 0)
+    if (err == 0 && !(b->passed & LG_PASSED_ROOT))
         err = check_root(b);
     if (err == 0)
         err = check_weight(b, view);
@@ -179,6 +184,16 @@ static int check_content(const struct lg_rules *r, const struct lg_block *b, str
     if (err == 0)
         err = check_bodies(r, b, index);
     return err;
+}
+
+static int check_header(
+    const struct lg_rules *r, const struct lg_block *b, const struct lg_block_info *parent, sg_ms now_ms)
+{
+    int err = lg_header_check_place(r->genesis, &b->header, parent);
+
+    if (err == 0 && !(b->passed & LG_PASSED_SEAL))
+        err = lg_header_check_seal(r, &b->header, &b->hash, b->header_doc, b->sig);
+    return err == 0 ? lg_header_check_time(&b->header, now_ms) : err;
 }
 
 int lg_block_check_header(
@@ -193,7 +208,7 @@ int lg_block_check_header(
     lg_body_index_fini(&index);
     if (err)
         return err;
-    return lg_header_check(r, &b->header, &b->hash, b->header_doc, b->sig, parent, now_ms);
+    return check_header(r, b, parent, now_ms);
 }
 
 int lg_block_check(const struct lg_rules *r, const struct lg_block *b, const struct lg_block_info *parent,
@@ -206,9 +221,48 @@ int lg_block_check(const struct lg_rules *r, const struct lg_block *b, const str
         return err;
     err = lg_block_check_size(r->genesis, b, &index);
     if (err == 0)
-        err = lg_header_check(r, &b->header, &b->hash, b->header_doc, b->sig, parent, now_ms);
+        err = check_header(r, b, parent, now_ms);
     if (err == 0)
         err = check_content(r, b, &index, view, now_ms);
     lg_body_index_fini(&index);
     return err;
+}
+
+static bool signatures_hold(const struct lg_rules *r, const struct lg_block *b)
+{
+    struct sg_buf scratch;
+    int err = 0;
+
+    sg_buf_init(&scratch, SIZE_MAX / 4);
+    for (unsigned i = 0; i < b->nstatements && err == 0; i++)
+        err = lg_statement_check_signature(b->statements[i], r, &scratch);
+    sg_buf_fini(&scratch);
+    return err == 0;
+}
+
+static bool bodies_hold(const struct lg_rules *r, const struct lg_block *b)
+{
+    for (unsigned i = 0; i < b->nbodies; i++) {
+        if (check_body(r, b->bodies[i]) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* Cheap ones first: a block without a seal or an order costs nobody its signatures. */
+void lg_block_precheck(const struct lg_rules *r, struct lg_block *b)
+{
+    if (lg_header_check_seal(r, &b->header, &b->hash, b->header_doc, b->sig) != 0)
+        return;
+    b->passed |= LG_PASSED_SEAL;
+    if (check_order(b) != 0)
+        return;
+    b->passed |= LG_PASSED_ORDER;
+    if (check_root(b) != 0)
+        return;
+    b->passed |= LG_PASSED_ROOT;
+    if (signatures_hold(r, b))
+        b->passed |= LG_PASSED_SIGNATURES;
+    if (bodies_hold(r, b))
+        b->passed |= LG_PASSED_BODIES;
 }

@@ -76,6 +76,9 @@ SG_MUST_USE int lg_block_check_header(
  * then body by body. view is the branch that ends in parent. */
 SG_MUST_USE int lg_block_check(const struct lg_rules *r, const struct lg_block *b,
     const struct lg_block_info *parent, const struct lg_view *view, sg_ms now_ms);
+/* Checks ahead of lg_block_check, on any thread, and notes in b->passed which were kept; those are not checked again. What was not kept is
+ * no verdict: lg_block_check finds it in its place in the order. r->verified is asked and fed when it is there: leave it out on other threads. */
+void lg_block_precheck(const struct lg_rules *r, struct lg_block *b);
 /* The header of a fetched page alone (sync, light clients): chain .. signature, without size. */
 SG_MUST_USE int lg_header_check(const struct lg_rules *r, const struct lg_header *h,
     const struct lg_hash *hash, struct lg_slice header_doc, const uint8_t *sig,

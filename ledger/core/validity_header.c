@@ -21,7 +21,7 @@ void lg_block_info_of(struct lg_block_info *out, const struct lg_block *b, const
 }
 
 /* Placement on the parent: what needs no cryptography. */
-static int check_place(
+int lg_header_check_place(
     const struct lg_genesis *g, const struct lg_header *h, const struct lg_block_info *parent)
 {
     if (!lg_hash_eq(&h->chain, &g->id))
@@ -62,13 +62,17 @@ int lg_header_check_seal(const struct lg_rules *r, const struct lg_header *h, co
 int lg_header_check(const struct lg_rules *r, const struct lg_header *h, const struct lg_hash *hash,
     struct lg_slice header_doc, const uint8_t *sig, const struct lg_block_info *parent, sg_ms now_ms)
 {
-    int err = check_place(r->genesis, h, parent);
+    int err = lg_header_check_place(r->genesis, h, parent);
 
     if (err == 0)
         err = lg_header_check_seal(r, h, hash, header_doc, sig);
-    if (err == 0 && now_ms >= 0 && h->time > now_ms) /* time >= the slot's end: one comparison for both */
-        err = SG_EFUTURE;
-    return err;
+    return err == 0 ? lg_header_check_time(h, now_ms) : err;
+}
+
+int lg_header_check_time(const struct lg_header *h, sg_ms now_ms)
+{
+    /* time >= the slot's end: one comparison for both */
+    return now_ms >= 0 && h->time > now_ms ? SG_EFUTURE : 0;
 }
 
 /* At the first block that differs: lower rank, then lower hash. */

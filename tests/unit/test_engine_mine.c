@@ -468,7 +468,7 @@ static void mine_with_a_store_that_fails_goes_on(void **state)
         assert_int_equal(rig_state(x.r).pool_statements, 0);
         mine_fini(&x);
     }
-    assert_true(n > 15);
+    assert_true(n > 8);
 }
 
 int main(void)

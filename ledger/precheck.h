@@ -1,0 +1,36 @@
+/* What of judging a block needs no branch, done by threads ahead of the chain thread: decoding, hashes, Ed25519, Merkle root, aggregates.
+ *
+ * Order and all decisions stay with the chain thread: it takes the results in the order in which it wants them, and what no thread
+ * has begun it does itself, so that nothing waits for a thread that has not come to it and one processor loses nothing. A result says only which
+ * rules a block keeps (lg_block_precheck); which it breaks, and with which code, is found by the one who judges.
+ *
+ * Bounded: threads rest while results of LG_PRECHECK_MAX_BYTES of documents wait to be taken. */
+#ifndef LG_PRECHECK_H
+#define LG_PRECHECK_H
+
+#include "lg_record.h"
+
+/* Documents whose results wait; decoded they take two to three times as much. */
+#define LG_PRECHECK_MAX_BYTES   (UINT64_C(8) << 20)
+#define LG_PRECHECK_MAX_THREADS 8
+
+struct lg_precheck;
+struct lg_precheck_job;
+
+/* threads 0: as many as processors that this process may use, at most LG_PRECHECK_MAX_THREADS. genesis and crypto are borrowed until stop.
+ * SG_ENOMEM. */
+SG_MUST_USE int lg_precheck_start(struct lg_precheck **out, const struct lg_genesis *genesis,
+    const struct sg_crypto *crypto, unsigned threads);
+/* Every job must have been taken or dropped. Joins the threads. NULL is legal. */
+void lg_precheck_stop(struct lg_precheck *p);
+
+/* A block's bytes, borrowed until the job is taken or dropped. Thread: any. SG_ENOMEM. */
+SG_MUST_USE int lg_precheck_add(
+    struct lg_precheck *p, struct lg_precheck_job **out, const uint8_t *doc, size_t len);
+/* The decoded block, the caller's, with what it keeps in b->passed; or SG_ECANONICAL, SG_ESHAPE, SG_ENOMEM. Waits while a thread is at it.
+ * Frees the job. Thread: any. */
+SG_MUST_USE int lg_precheck_take(struct lg_block **out, struct lg_precheck_job *job);
+/* Without its result. NULL is legal. */
+void lg_precheck_drop(struct lg_precheck_job *job);
+
+#endif
