@@ -100,7 +100,8 @@ static double run_join(const struct lg_genesis *g, uint16_t from)
         const struct timespec rest = {.tv_nsec = 5000000};
         if (bench_seconds() - begin > JOIN_S)
             bench_die("the new node does not join");
-        (void)nanosleep(&rest, NULL);
+        (void)nanosleep(&rest,
+            NULL); /* sleep: its height is asked over HTTP; asking costs the node time that is measured */
     }
     double took = bench_seconds() - begin;
     lg_node_stop(node);
