@@ -119,6 +119,27 @@ static void disk_is_full(struct lg_node *n, bool full)
     pthread_mutex_unlock(&n->lock);
 }
 
+/* The first statement of a peer's pool that no node would have taken, whatever its branch, pool and clock: what accuses the peer. */
+static int accusation(const struct lg_offer *offer)
+{
+    for (unsigned i = 0; i < offer->nrejected; i++)
+        switch (offer->rejected[i].err) {
+        case SG_ESHAPE:
+        case SG_EUNKNOWN_GATEWAY:
+        case SG_ESTATEMENT_SIGNATURE:
+        case SG_ERELAY:
+        case SG_EREADER:
+        case SG_EMINUTE:
+        case SG_EREAD_MISMATCH:
+        case SG_EBODY:
+        case SG_EAGGREGATE:
+            return offer->rejected[i].err;
+        default:
+            break;
+        }
+    return SG_OK;
+}
+
 static int take_statements(
     struct lg_node *n, struct lg_chain_msg *m, const uint8_t *doc, size_t len, sg_ms now)
 {
@@ -132,7 +153,7 @@ static int take_statements(
     if (m->req)
         lg_rest_answer_offer(m->req, &offer, err);
     else
-        lg_peers_result(n->peers, m->peer, m->ticket, err);
+        lg_peers_result(n->peers, m->peer, m->ticket, err ? err : accusation(&offer));
     lg_offer_fini(&offer);
     return err;
 }
@@ -243,6 +264,22 @@ static void publish(struct lg_node *n, int failed)
     pthread_mutex_unlock(&n->lock);
 }
 
+/* A node that is far behind does not mine: what it found would stand on a stale tip, and each block that it adopts on the way would start
+ * another search. Headers have been checked for this, so that a claim alone stops nobody; and peers that show headers without giving
+ * blocks are banned soon, so that it lasts no longer than the fetching. True when it has changed: the engine decides at its next tick. */
+static bool mine_or_not(struct lg_node *n)
+{
+    bool far = lg_peers_far_behind(n->peers);
+
+    if (far == n->far_behind)
+        return false;
+    n->far_behind = far;
+    n->ops->allow_mining(n->engine, !far);
+    sg_log(SG_LOG_INFO, PART, "%s",
+        far ? "far behind most answering peers: not mining" : "no longer far behind: mining again");
+    return true;
+}
+
 static sg_ms sleep_ms(const struct lg_node *n)
 {
     sg_ms wake = n->ops->wake_at(n->engine);
@@ -263,6 +300,7 @@ static int step(struct lg_node *n)
 
     if (err == SG_ECLOSED)
         return err;
+    bool changed = mine_or_not(n);
     for (struct lg_chain_msg *after = NULL; m; m = after) {
         err = take(n, &after, m, clock->wall_ms(clock));
         if (err == SG_ENOSPC)
@@ -274,7 +312,7 @@ static int step(struct lg_node *n)
         }
     }
     sg_ms now = clock->wall_ms(clock);
-    if (now < n->ops->wake_at(n->engine) || clock->mono_ms(clock) < n->tick_after_ms)
+    if ((now < n->ops->wake_at(n->engine) && !changed) || clock->mono_ms(clock) < n->tick_after_ms)
         return SG_OK;
     err = n->ops->tick(n->engine, now);
     if (err != SG_OK) /* its time stays in the past: again after a rest, not at once for ever */

@@ -57,6 +57,7 @@ struct lg_node {
     struct lg_sqlite *sqlite;
     struct lg_engine *engine;
     sg_ms tick_after_ms; /* mono: no tick before; one has failed */
+    bool far_behind;     /* mining is forbidden: most answering peers have shown much that is not here */
 
     struct sg_queue *queue;
     pthread_t chain;

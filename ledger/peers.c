@@ -1,4 +1,4 @@
-/* The peers' thread: its inbox, the queues of announcements, and the summary that others read.
+/* The peers' thread: its inbox, and the summary that others read.
  *
  * All state of a peer belongs to this one thread; other threads only put messages into the bounded inbox. A full inbox
  * or queue loses an announcement, never a document: peers ask for what they miss. */
@@ -117,111 +117,30 @@ void lg_peers_result(struct lg_peers *p, int peer, uint64_t ticket, int err)
     send_message(p, m);
 }
 
-/* ---- one peer's queue of POSTs, one under way at a time ---- */
-
-static void push_pop(struct lg_peer *peer)
-{
-    struct lg_push *head = peer->push_head;
-    peer->push_head = head->next;
-    if (!peer->push_head)
-        peer->push_tail = NULL;
-    peer->push_count--;
-    peer->push_bytes -= head->len;
-    free(head);
-}
-
-static void push_forget(struct lg_peer *peer)
-{
-    while (peer->push_head)
-        push_pop(peer);
-}
-
-static void push_start(struct lg_peer *peer);
-
-static void push_done(void *ctx, struct sg_http_answer *answer)
-{
-    struct lg_peer *peer = ctx;
-
-    peer->pushing = false;
-    if (answer->err == SG_ESTOPPED)
-        return;
-    if (answer->err != SG_OK) {
-        /* Whether the peer is gone is for the next status call to say, and that is made now. */
-        push_forget(peer);
-        if (peer->phase == LG_PEER_IDLE)
-            peer->next_ms = 0;
-        return;
-    }
-    if (answer->status >= 400)
-        sg_log(SG_LOG_DEBUG, PART, "%s answered %d to %s", peer->url, answer->status,
-            peer->push_head ? peer->push_head->path : "");
-    if (peer->push_head)
-        push_pop(peer);
-    push_start(peer);
-}
-
-static void push_start(struct lg_peer *peer)
-{
-    char url[320];
-
-    if (peer->pushing || !peer->push_head)
-        return;
-    snprintf(url, sizeof(url), "%s%s", peer->url, peer->push_head->path);
-    struct sg_http_call call = {
-        .url = url, .post = peer->push_head->doc, .post_len = peer->push_head->len, .max_answer = 1u << 20};
-    if (sg_http_client_start(peer->owner->http, &call, push_done, peer) == SG_OK)
-        peer->pushing = true;
-    else
-        push_forget(peer);
-}
-
-void lg_peer_push(struct lg_peer *peer, const char *path, const void *doc, size_t len)
-{
-    bool full = peer->push_count >= LG_PUSH_MAX || peer->push_bytes + len > LG_PUSH_MAX_BYTES;
-    struct lg_push *push = full ? NULL : malloc(sizeof(*push) + len);
-    if (!push)
-        return;
-    push->next = NULL;
-    push->path = path;
-    push->len = len;
-    memcpy(push->doc, doc, len);
-    if (peer->push_tail)
-        peer->push_tail->next = push;
-    else
-        peer->push_head = push;
-    peer->push_tail = push;
-    peer->push_count++;
-    peer->push_bytes += len;
-    push_start(peer);
-}
-
-void lg_peer_failed(struct lg_peer *peer, const char *state)
-{
-    const struct sg_clock *clock = peer->owner->config.clock;
-
-    if (strcmp(peer->state, state) != 0)
-        sg_log(SG_LOG_INFO, PART, "%s is %s", peer->url, state);
-    peer->state = state;
-    peer->tried = true;
-    peer->wants_pool = true;
-    peer->phase = LG_PEER_IDLE;
-    if (strcmp(state, "unreachable") != 0)
-        peer->backoff_ms = LG_POLL_BAD_MS;
-    else if (peer->backoff_ms == 0)
-        peer->backoff_ms = LG_POLL_MIN_MS;
-    else
-        peer->backoff_ms = peer->backoff_ms * 2 > LG_POLL_MAX_MS ? LG_POLL_MAX_MS : peer->backoff_ms * 2;
-    peer->next_ms = clock->mono_ms(clock) + peer->backoff_ms;
-    if (!peer->pushing)
-        push_forget(peer);
-    lg_peers_publish(peer->owner);
-}
-
 /* ---- the thread ---- */
 
-static bool answers(const struct lg_peer *peer)
+/* Most of the peers that answer have shown headers, checked, of far more blocks than stand here. */
+static bool far_behind(const struct lg_peers *p, unsigned answering)
 {
-    return strcmp(peer->state, "ok") == 0 || strcmp(peer->state, "syncing") == 0;
+    struct lg_block_info own = {.height = 0};
+    unsigned ahead = 0, shown = 0;
+
+    for (unsigned i = 0; i < p->n; i++)
+        shown += lg_peer_answers(&p->peers[i]) && p->peers[i].checked > 0;
+    if (2 * shown <= answering || !p->reader || lg_reader_tip(p->reader, &own) == SG_EIO)
+        return false;
+    for (unsigned i = 0; i < p->n; i++)
+        ahead += lg_peer_answers(&p->peers[i]) && p->peers[i].checked >= own.height + LG_FAR_BEHIND;
+    return 2 * ahead > answering;
+}
+
+/* The end of a ban by the wall clock, which may run at another speed. */
+static void say_ban(const struct lg_peers *p, struct lg_peer_state *out, const struct lg_peer *peer)
+{
+    const struct sg_clock *clock = p->config.clock;
+
+    out->reason = peer->reason;
+    out->until_ms = clock->wall_ms(clock) + (peer->until_ms - lg_peer_mono(peer)) * clock->speed_milli / 1000;
 }
 
 void lg_peers_publish(struct lg_peers *p)
@@ -230,16 +149,22 @@ void lg_peers_publish(struct lg_peers *p)
 
     for (unsigned i = 0; i < p->n; i++) {
         const struct lg_peer *peer = &p->peers[i];
-        bool answering = answers(peer);
+        bool answering = lg_peer_answers(peer);
         snprintf(s.peers[i].url, sizeof(s.peers[i].url), "%s", peer->url);
         s.peers[i].state = peer->state;
         s.peers[i].height = peer->height;
         s.peers[i].resting = peer->phase == LG_PEER_IDLE;
+        s.peers[i].bans = peer->bans;
+        if (strcmp(peer->state, "bad") == 0)
+            say_ban(p, &s.peers[i], peer);
+        if (answering && peer->height > s.height)
+            s.height = peer->height;
         s.answering += answering;
         s.unknown_tip += answering && !peer->tip_known;
         s.clock_off += answering && peer->clock_off;
         s.all_tried = s.all_tried && peer->tried;
     }
+    atomic_store(&p->far_behind, far_behind(p, s.answering));
     pthread_mutex_lock(&p->lock);
     p->summary = s;
     pthread_mutex_unlock(&p->lock);
@@ -249,7 +174,7 @@ static void spread(struct lg_peers *p, const char *path, const void *doc, size_t
 {
     for (unsigned i = 0; i < p->n; i++) {
         struct lg_peer *peer = &p->peers[i];
-        if ((int)i != from && answers(peer))
+        if ((int)i != from && lg_peer_answers(peer))
             lg_peer_push(peer, path, doc, len);
     }
 }
@@ -296,7 +221,8 @@ static void want_now(struct lg_peers *p)
 {
     for (unsigned i = 0; i < p->n; i++) {
         struct lg_peer *peer = &p->peers[i];
-        if (peer->phase == LG_PEER_IDLE && answers(peer) && peer->asked_ms + LG_POLL_MIN_MS < peer->next_ms)
+        if (peer->phase == LG_PEER_IDLE && lg_peer_answers(peer) &&
+            peer->asked_ms + LG_POLL_MIN_MS < peer->next_ms)
             peer->next_ms = peer->asked_ms + LG_POLL_MIN_MS;
     }
 }
@@ -337,6 +263,8 @@ static sg_ms sleep_ms(const struct lg_peers *p, sg_ms now)
         const struct lg_peer *peer = &p->peers[i];
         if (peer->phase == LG_PEER_IDLE && peer->next_ms - now < wait)
             wait = peer->next_ms > now ? peer->next_ms - now : 0;
+        if (peer->phase == LG_PEER_TURN && wait > LG_POLL_MIN_MS)
+            wait = LG_POLL_MIN_MS;
     }
     if (p->gathered_statements.len > 0 && p->flush_ms - now < wait)
         wait = p->flush_ms > now ? p->flush_ms - now : 0;
@@ -371,7 +299,7 @@ static void release(struct lg_peers *p)
         sg_http_client_free(p->http);
     for (unsigned i = 0; i < p->n; i++) {
         p->peers[i].pushing = false;
-        push_forget(&p->peers[i]);
+        lg_peer_push_forget(&p->peers[i]);
     }
     if (p->inbox) {
         while (sg_queue_get(p->inbox, &m, 0) == SG_OK)
@@ -396,6 +324,7 @@ int lg_peers_start(struct lg_peers **out, const struct lg_peers_config *config, 
     p->config = *config;
     p->n = config->n;
     p->next_ticket = 1;
+    p->rules = (struct lg_rules){.genesis = config->genesis, .crypto = config->crypto};
     sg_buf_init(&p->gathered_bodies, LG_PUSH_MAX_BYTES / 2);
     sg_buf_init(&p->gathered_statements, LG_PUSH_MAX_BYTES / 2);
     pthread_mutex_init(&p->lock, NULL);
@@ -433,6 +362,11 @@ void lg_peers_stop(struct lg_peers *p)
     sg_http_client_wakeup(p->http);
     pthread_join(p->thread, NULL);
     release(p);
+}
+
+bool lg_peers_far_behind(struct lg_peers *p)
+{
+    return atomic_load(&p->far_behind);
 }
 
 void lg_peers_summary(struct lg_peers *p, struct lg_peers_summary *out)

@@ -3,11 +3,12 @@
  *
  *   telling  new blocks and statements are POSTed to every peer that answers; what a peer missed it finds by asking.
  *   asking   GET /v1/status now and then (at once when something is wanted). A tip that is not known here starts a
- *            search for the newest common block (steps of 1, 2, 4 … back from the lower of both heights), then blocks are
- *            fetched by height in pages and offered to the chain thread in order. Pools are exchanged when a peer
- *            (re)appears and at intervals, so that a node that nobody can reach works by pulling alone.
+ *            search for the newest common block; headers that follow it are checked, then their blocks are fetched and offered
+ *            to the chain thread in order. Pools are exchanged when a peer (re)appears and at intervals, so that a
+ *            node that nobody can reach works by pulling alone.
  *
- * Nothing that a peer says is believed: every document goes through the engine. Thread: see each call. */
+ * Nothing that a peer says is believed: every document goes through the engine, weights of headers count for nothing. A peer that gives
+ * what no node that keeps the contract gives is banned for a while, with a reason. Thread: see each call. */
 #ifndef LG_PEERS_H
 #define LG_PEERS_H
 
@@ -30,7 +31,8 @@ struct lg_peers_config {
     unsigned n;              /* <= LG_NODE_MAX_PEERS */
     const char *data_dir;
     const struct lg_genesis *genesis; /* borrowed */
-    const struct sg_clock *clock;     /* borrowed */
+    const struct sg_crypto *crypto;
+    const struct sg_clock *clock; /* borrowed */
     struct lg_peers_host host;
 };
 
@@ -49,19 +51,25 @@ void lg_peers_result(struct lg_peers *p, int peer, uint64_t ticket, int err);
 
 struct lg_peer_state {
     char url[256];
-    const char *state; /* "new", "ok", "syncing", "unreachable", "other_chain", "bad"; static */
-    int64_t height;    /* as the peer said last; 0 before */
-    bool resting;      /* nothing is being asked of it until its next turn */
+    const char *state;  /* "new", "ok", "syncing", "unreachable", "other_chain", "bad"; static */
+    int64_t height;     /* as the peer said last; 0 before */
+    bool resting;       /* nothing is being asked of it until its next turn */
+    uint64_t bans;      /* since the start */
+    const char *reason; /* "bad": why it is banned, static; else NULL */
+    sg_ms until_ms;     /* "bad": until when, wall clock */
 };
 
 struct lg_peers_summary {
     unsigned n;
     unsigned answering;   /* "ok" or "syncing" */
-    unsigned unknown_tip; /* answering, and its tip is not known here */
+    unsigned unknown_tip; /* answering, and its tip is not known here, nor held because it is early */
+    int64_t height;       /* the greatest that an answering one names: a claim, for people */
     unsigned clock_off;   /* answering, and its clock differs from ours by more than max_future_ms */
     bool all_tried;       /* every peer has answered or failed at least once */
     struct lg_peer_state peers[LG_NODE_MAX_PEERS];
 };
+/* Most answering peers have shown checked headers of LG_FAR_BEHIND blocks and more above this node's tip. Thread: any. */
+bool lg_peers_far_behind(struct lg_peers *p);
 /* A copy. Thread: any. */
 void lg_peers_summary(struct lg_peers *p, struct lg_peers_summary *out);
 

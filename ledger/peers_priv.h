@@ -1,13 +1,22 @@
-/* Shared by peers.c (thread, queues, telling) and peer_sync.c (asking). Everything here belongs to the peers' thread. */
+/* Shared by the files of the peers' thread, to which everything here belongs:
+ *
+ *   peers.c       the thread, its inbox, the summary
+ *   peer_push.c   each peer's queue of POSTs
+ *   peer_sync.c   where a peer stands; rests and bans
+ *   peer_find.c   the newest common block, and headers
+ *   peer_fetch.c  blocks of checked headers
+ *   peer_pool.c   pools */
 #ifndef LG_PEERS_PRIV_H
 #define LG_PEERS_PRIV_H
 
+#include "ledger/core/header_run.h"
 #include "ledger/peers.h"
 #include "ledger/store.h"
 #include "sg_http.h"
 #include "sg_queue.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 /* Bound of one peer's queue of announcements; what does not fit is dropped. */
 #define LG_PUSH_MAX       64
@@ -17,6 +26,10 @@
 /* Blocks asked for in one page; the answer is at most 8 MiB by the contract, or one block. */
 #define LG_PAGE_BLOCKS    64
 #define LG_PAGE_MAX_BYTES ((8u << 20) + (17u << 20))
+/* A header, its hash and signature take some 600 bytes. */
+#define LG_HEADERS_MAX_BYTES (LG_HEADER_RUN_MAX * 2048u)
+/* Own newest heights at which a peer's chain is compared in one request, before single steps of 1, 2, 4 … back. */
+#define LG_LOCATE_NEWEST 10
 /* Statements that are passed on wait this long for others, at most so many bytes together. */
 #define LG_GATHER_MS        20
 #define LG_GATHER_MAX_BYTES (1u << 20)
@@ -26,23 +39,28 @@
 #define LG_POLL_MAX_MS 15000
 #define LG_POLL_BAD_MS 60000
 #define LG_POOL_POLLS  10 /* a pool is asked for at every tenth poll */
+/* A ban lasts LG_POLL_BAD_MS, doubled with each that follows without the peer having been good in between, at most so often. */
+#define LG_BAN_DOUBLINGS 6
 /* Pages and pools may be large and the line slow; a peer that drips is ended by the client's lowest speed. */
 #define LG_PAGE_MS 60000
-/* Longest wait for the judgement of a page: results are lost when the inbox is full. */
+/* Longest wait for the next judgement: results are lost when the inbox is full. */
 #define LG_JUDGE_MS 60000
-/* Rounds in a row that do not bring the tip which the peer names, before it is called bad. */
+/* A peer whose turn it is to give blocks, and that has given none for so long, holds up the others no longer. */
+#define LG_STALL_MS 5000
+#define LG_TURN_MS  60000 /* nor does one whose run of headers takes longer */
+/* Rounds in a row that neither bring the tip which the peer names nor anything new, before it is banned. */
 #define LG_FRUITLESS_MAX 3
-/* Pages in a row without a block that is new here (after a deep fork the search overshoots by as much as its depth). */
-#define LG_KNOWN_PAGES_MAX 256
 /* Pages of one pool that are asked for in one go. */
 #define LG_POOL_PAGES_MAX 64
+/* A node that lacks at least so many blocks whose headers it has checked is far behind: it does not mine. */
+#define LG_FAR_BEHIND 10
 
 enum lg_peer_phase {
     LG_PEER_IDLE,   /* waiting for next_ms */
     LG_PEER_STATUS, /* GET /v1/status under way */
-    LG_PEER_FIND,   /* GET /v1/headers: looking for the newest common block */
-    LG_PEER_FETCH,  /* GET /v1/blocks under way */
-    LG_PEER_JUDGE,  /* a page is with the chain thread */
+    LG_PEER_FIND,   /* GET /v1/headers under way */
+    LG_PEER_TURN,   /* headers are checked, blocks are wanted: waiting for its turn */
+    LG_PEER_FETCH,  /* its turn: blocks are asked for, or with the chain thread */
     LG_PEER_POOL,   /* GET /v1/pool under way, or with the chain thread */
 };
 
@@ -61,26 +79,52 @@ struct lg_peer {
     bool tried;
     int64_t height;
     struct lg_hash tip;
-    bool tip_known;
+    bool tip_known;      /* or only early: nothing to be done about it but wait */
     bool clock_off;      /* its clock and ours differ by more than max_future_ms */
     sg_ms asked_wall_ms; /* wall clock when its status was asked for */
 
     enum lg_peer_phase phase;
-    sg_ms next_ms; /* mono: IDLE: when to ask again; JUDGE, POOL with results to come: when to give them up */
+    sg_ms next_ms; /* mono: IDLE: when to ask again; FETCH, POOL with results to come: when to give them up */
     sg_ms asked_ms; /* mono: when it was asked last where it stands */
     sg_ms backoff_ms;
     unsigned polls;
     bool wants_pool;
-    int64_t probe, step;  /* FIND */
-    int64_t from;         /* FETCH: next height; POOL: next place */
-    bool more;            /* FETCH, POOL: the peer has another page */
-    bool brought;         /* FETCH: a block called by the announced tip's hash was among the pages */
-    unsigned known_pages; /* FETCH: pages in a row with nothing new */
-    unsigned pool_pages;  /* POOL: pages taken in this go */
-    unsigned fruitless;   /* rounds in a row after which the announced tip was not known */
-    uint64_t ticket;      /* of the page that is judged */
-    unsigned waiting;     /* results to come */
-    int judged;           /* first error among them */
+
+    /* bans */
+    const char *reason; /* static; of the last one */
+    sg_ms until_ms;     /* mono; 0: none */
+    unsigned bans, bans_in_row;
+
+    /* FIND: the newest common block lies in [lo, hi) */
+    int64_t common; /* height of a block of its chain that was known here lately: where to look first */
+    int64_t lo, hi, step;
+    int64_t asked_from;
+    bool more_headers; /* the peer has more than the run could hold */
+    bool early;        /* headers that are only early ended the run, or are in it */
+    struct lg_hash
+        early_tip; /* all of this tip's branch that is due is here; the rest is held until early_due_ms (wall) */
+    sg_ms early_due_ms;
+    struct lg_hash lo_hash; /* of its block at lo, when lo > 0 */
+    bool running;           /* the run has begun: headers follow run.last */
+    struct lg_header_run run;
+    int64_t checked; /* height of the last header that was checked; 0: none of its branch */
+
+    /* TURN, FETCH */
+    unsigned next;      /* of run.hashes: the next to ask for */
+    uint64_t queued;    /* TURN: order of arrival */
+    bool calling;       /* a call is under way */
+    bool broke;         /* the peer's chain is not what it was when the headers came */
+    unsigned took;      /* blocks of this round that were new here */
+    unsigned fruitless; /* rounds in a row that brought neither the tip nor anything new */
+
+    /* POOL */
+    int64_t from;        /* next place */
+    bool more;           /* the pool has another page */
+    unsigned pool_pages; /* pages taken in this go */
+
+    uint64_t ticket;  /* of the round of blocks, or page of the pool, that is judged */
+    unsigned waiting; /* results to come */
+    int judged;       /* first error among them */
 
     struct lg_push *push_head, *push_tail;
     unsigned push_count;
@@ -90,6 +134,7 @@ struct lg_peer {
 
 struct lg_peers {
     struct lg_peers_config config;
+    struct lg_rules rules;
     pthread_t thread;
     struct sg_queue *inbox;
     struct sg_http_client *http;
@@ -97,27 +142,81 @@ struct lg_peers {
     uint64_t next_ticket;
     unsigned n;
     struct lg_peer peers[LG_NODE_MAX_PEERS];
+    struct lg_peer *turn;         /* gives blocks; NULL: nobody */
+    sg_ms turn_ms, turn_began_ms; /* mono: when it gave the last one; when it began */
+    uint64_t next_queued;
     struct sg_buf gathered_bodies, gathered_statements; /* joined by commas */
     int gathered_from;                                  /* the peer that they came from; -1 */
     sg_ms flush_ms;                                     /* mono: when they go on */
 
+    atomic_bool far_behind;
     pthread_mutex_t lock; /* of summary */
     struct lg_peers_summary summary;
 };
+
+static inline sg_ms lg_peer_mono(const struct lg_peer *peer)
+{
+    const struct sg_clock *clock = peer->owner->config.clock;
+    return clock->mono_ms(clock);
+}
 
 /* peers.c */
 /* {"bodies":[…],"statements":[…]} of documents joined by commas, appended to out. */
 void lg_peers_offer(struct sg_buf *out, const struct sg_buf *bodies, const struct sg_buf *statements);
 void lg_peers_publish(struct lg_peers *p);
+
+/* peer_push.c */
 /* Queue one POST; copies. Dropped when the queue is full. */
 void lg_peer_push(struct lg_peer *peer, const char *path, const void *doc, size_t len);
-/* The peer did not answer: backoff, forget its queue. */
-void lg_peer_failed(struct lg_peer *peer, const char *state);
+void lg_peer_push_forget(struct lg_peer *peer);
 
 /* peer_sync.c */
+/* "ok" or "syncing". */
+bool lg_peer_answers(const struct lg_peer *peer);
+/* The peer did not answer: backoff, forget its queue. */
+void lg_peer_failed(struct lg_peer *peer, const char *state);
+/* The peer gave what no node that keeps the contract gives. reason: static. least_ms: of the ban, real. */
+void lg_peer_ban(struct lg_peer *peer, const char *reason, sg_ms ban_ms);
+/* Until its next turn, in this state. */
+void lg_peer_rest(struct lg_peer *peer, const char *state, sg_ms wait_ms);
+/* Start a GET; on failure the peer rests. */
+void lg_peer_call(struct lg_peer *peer, enum lg_peer_phase phase, const char *path, size_t max_answer,
+    sg_http_done_fn *done);
+/* The answer came whole and says 200; otherwise the peer rests, or is banned. */
+bool lg_peer_answered(struct lg_peer *peer, const struct sg_http_answer *answer);
+/* A round ended without the tip that the peer names and without anything new. */
+void lg_peer_no_progress(struct lg_peer *peer);
+/* Does this code say that the peer has offered what no node would take? Trouble of this node's own does not. */
+bool lg_peer_accused(int err);
+/* The tip that it names is here, or waits here for its time. */
+void lg_peer_up_to_date(struct lg_peer *peer);
+/* A valid block of this node, or the genesis. */
+bool lg_peer_known_info(const struct lg_peer *peer, struct lg_block_info *out, const struct lg_hash *hash);
+bool lg_peer_known_here(const struct lg_peer *peer, const struct lg_hash *hash);
+void lg_peer_ask_status(struct lg_peer *peer);
 /* Start whatever is due now. */
 void lg_peer_ask(struct lg_peer *peer, sg_ms now_mono_ms);
 /* One document of the page or pool has been judged. */
 void lg_peer_judged(struct lg_peer *peer, uint64_t ticket, int err);
+
+/* peer_find.c */
+/* Its tip is not known here: look for the newest common block, then check headers. */
+void lg_peer_find(struct lg_peer *peer);
+/* The run has been fetched and the peer has more headers. */
+void lg_peer_more_headers(struct lg_peer *peer);
+
+/* peer_fetch.c */
+/* The run holds checked headers: fetch their blocks when it is this peer's turn. */
+void lg_peer_fetch(struct lg_peer *peer);
+/* Is it? Called while it waits. */
+void lg_peer_try_turn(struct lg_peer *peer, sg_ms now_mono_ms);
+/* Whatever becomes of the peer, the turn is another's. */
+void lg_peer_leave_turn(struct lg_peer *peer);
+void lg_peer_block_judged(struct lg_peer *peer);
+
+/* peer_pool.c */
+void lg_peer_push_pool(struct lg_peer *peer);
+void lg_peer_pool(struct lg_peer *peer);
+void lg_peer_pool_judged(struct lg_peer *peer);
 
 #endif

@@ -213,7 +213,7 @@ static void put_items(struct fake_peer *p, struct sg_buf *b, int64_t from, int64
 {
     const int64_t end = from + (limit < p->page ? limit : p->page);
     for (int64_t h = from; h >= 1 && h < end && h <= p->height; h++) {
-        const struct lg_block *block = p->blocks[h - 1];
+        const struct lg_block *block = (whole && p->bodies ? p->bodies : p->blocks)[h - 1];
         sg_buf_puts(b, h == from ? "{" : ",{");
         if (whole) {
             sg_buf_puts(b, "\"block\":");
@@ -222,7 +222,14 @@ static void put_items(struct fake_peer *p, struct sg_buf *b, int64_t from, int64
         }
         sg_buf_puts(b, "\"hash\":\"");
         sg_buf_put_hex(b, block->hash.b, SG_HASH_BYTES);
-        sg_buf_puts(b, "\"}");
+        sg_buf_puts(b, "\"");
+        if (!whole) {
+            sg_buf_puts(b, ",\"header\":");
+            sg_buf_put(b, block->header_doc.p, block->header_doc.len);
+            sg_buf_puts(b, ",\"sig\":");
+            lg_c0_put_base64(b, block->sig, sizeof block->sig);
+        }
+        sg_buf_puts(b, "}");
     }
     sg_buf_puts(b, "]");
     if (end <= p->height && from >= 1)
@@ -349,6 +356,13 @@ void fake_serve(struct fake_peer *p, struct lg_block *const *blocks, int64_t hei
     p->claims = height;
     if (height > 0)
         p->tip = blocks[height - 1]->hash;
+    pthread_mutex_unlock(&p->lock);
+}
+
+void fake_serve_blocks(struct fake_peer *p, struct lg_block *const *blocks)
+{
+    pthread_mutex_lock(&p->lock);
+    p->bodies = blocks;
     pthread_mutex_unlock(&p->lock);
 }
 

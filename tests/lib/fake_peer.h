@@ -62,6 +62,7 @@ struct fake_peer {
     enum fake_mode mode[FAKE_ROUTES];
     struct lg_hash chain;
     struct lg_block *const *blocks; /* by height - 1; borrowed */
+    struct lg_block *const *bodies; /* what it serves as blocks; NULL: those of its headers */
     int64_t height;                 /* how many it serves */
     sg_ms shows_ms;                 /* its clock; 0: 1970 */
     int64_t claims;                 /* the height in its status */
@@ -77,6 +78,8 @@ void fake_start(struct fake_peer *p, struct event_log *log, char name, const str
 void fake_stop(struct fake_peer *p);
 /* The first `height` of these blocks, and a status that says so. */
 void fake_serve(struct fake_peer *p, struct lg_block *const *blocks, int64_t height);
+/* Other blocks than those of its headers; NULL: the same. */
+void fake_serve_blocks(struct fake_peer *p, struct lg_block *const *blocks);
 void fake_claim(struct fake_peer *p, int64_t height, const struct lg_hash *tip);
 /* What its clock shows. */
 void fake_time(struct fake_peer *p, sg_ms ms);

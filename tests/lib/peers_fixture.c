@@ -5,12 +5,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <cmocka.h>
 
 static sg_ms mono_ms(const struct sg_clock *c)
 {
     struct peers_world *w = c->ctx;
     return atomic_load(&w->mono);
+}
+
+static sg_ms wall_ms(const struct sg_clock *c)
+{
+    struct peers_world *w = c->ctx;
+    const sg_ms set = atomic_load(&w->wall);
+    struct timespec t;
+    if (set != 0)
+        return set;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (sg_ms)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 static int take_offer(struct peers_world *w, uint8_t *doc, uint64_t ticket)
@@ -45,6 +57,42 @@ static int offer_statements(void *ctx, uint8_t *doc, size_t len, int peer, uint6
     return err;
 }
 
+struct lg_block *peers_seal(
+    const struct peers_world *w, const struct lg_block *like, const struct lg_header *h, unsigned gw)
+{
+    struct sg_buf header, text, doc;
+    struct lg_slice statement = {like->statements[0]->doc, like->statements[0]->doc_len};
+    struct lg_block *out = NULL;
+    uint8_t sig[SG_SIGNATURE_BYTES];
+    sg_buf_init(&header, 1u << 12);
+    sg_buf_init(&text, 1u << 12);
+    sg_buf_init(&doc, 1u << 22);
+    lg_header_encode(&header, h);
+    lg_header_signed_bytes(&text, header.p, header.len);
+    assert_code(sg_key_sign(w->s.keys[gw], sig, text.p, text.len), 0);
+    lg_block_encode(&doc, (struct lg_slice){header.p, header.len}, sig, &statement, 1, NULL, 0);
+    assert_code(lg_block_decode(&out, doc.p, doc.len), 0);
+    sg_buf_fini(&header);
+    sg_buf_fini(&text);
+    sg_buf_fini(&doc);
+    return out;
+}
+
+/* The same block with a nonce that meets the genesis, and signed. The nonces are found once a process: they never change. */
+static struct lg_block *seal(const struct peers_world *w, struct lg_block *b_take, unsigned gw)
+{
+    static int64_t nonces[2][PEERS_LENGTH + 1];
+    struct lg_header h = b_take->header;
+    int64_t *nonce = &nonces[gw][h.height];
+    if (*nonce == 0)
+        assert_code(lg_work_search(nonce, &h, 1, 1u << 24), 0);
+    h.nonce = *nonce;
+    struct lg_block *out = peers_seal(w, b_take, &h, 0);
+    assert_true(lg_work_meets(&out->hash, h.bits));
+    lg_block_free(b_take);
+    return out;
+}
+
 /* A block with one statement that only this branch and height has. */
 static struct lg_block *make(
     struct peers_world *w, struct lg_block_info *info, const struct lg_block_info *prev, unsigned gw)
@@ -55,6 +103,8 @@ static struct lg_block *make(
     later.slot += gw; /* another slot, another header */
     struct lg_block *b = synth_block(&w->s, info, &later, &s, 1, NULL, 0);
     lg_statement_free(s);
+    b = seal(w, b, gw);
+    lg_block_info_of(info, b, prev);
     return b;
 }
 
@@ -95,6 +145,7 @@ int peers_setup(void **state)
     fake_start(&w->b, &w->log, 'b', w->f.g);
     assert_code(sg_clock_init(&w->clock, NULL, &fault), 0);
     w->clock.mono_ms = mono_ms;
+    w->clock.wall_ms = wall_ms;
     w->clock.ctx = w;
     atomic_store(&w->mono, 1000000);
     *state = w;
@@ -126,6 +177,7 @@ void peers_start(struct peers_world *w, unsigned n, const char *first, const cha
         .n = n,
         .data_dir = w->f.dir,
         .genesis = w->f.g,
+        .crypto = &sg_crypto_openssl,
         .clock = &w->clock,
         .host = {w, offer_block, offer_statements}};
     if (lg_peers_start(&w->peers, &config, &fault) != 0)
@@ -153,6 +205,19 @@ bool peers_is_state(struct peers_world *w, unsigned peer, const char *state)
     struct lg_peers_summary s;
     lg_peers_summary(w->peers, &s);
     return strcmp(s.peers[peer].state, state) == 0 && s.peers[peer].resting;
+}
+
+void peers_expect_ban(struct peers_world *w, const char *reason, sg_ms ms)
+{
+    struct lg_peers_summary s;
+    peers_wait_state(w, 0, "bad");
+    lg_peers_summary(w->peers, &s);
+    assert_string_equal(s.peers[0].reason, reason);
+    assert_true(s.peers[0].bans > 0);
+    assert_in_range(s.peers[0].until_ms,
+        w->clock.wall_ms(&w->clock) + ms - 60000, /* it may have taken a while */
+        w->clock.wall_ms(&w->clock) + ms);
+    peers_expect_rest(w, ms);
 }
 
 void peers_wait_state(struct peers_world *w, unsigned peer, const char *state)

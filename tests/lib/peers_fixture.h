@@ -23,6 +23,7 @@ struct peers_world {
     struct fake_peer a, b;
     struct sg_clock clock;
     atomic_llong mono;
+    atomic_llong wall; /* 0: the real one */
     struct lg_peers *peers;
     _Atomic int offer_err; /* what the node's queue says */
     uint64_t ticket;       /* of the last offer */
@@ -36,6 +37,9 @@ void peers_start_a(struct peers_world *w);
 /* Write a block into the store; connect: on top of the best branch. */
 void peers_put(
     struct peers_world *w, const struct lg_block *b, const struct lg_block_info *info, bool connect);
+/* A block with this header and the statement of `like`, signed by gateway gw. Caller frees. */
+struct lg_block *peers_seal(
+    const struct peers_world *w, const struct lg_block *like, const struct lg_header *h, unsigned gw);
 /* Time passes; the thread notices by a message that concerns nobody. */
 void peers_pass(struct peers_world *w, sg_ms ms);
 /* The verdict on one document of the last offer. */
@@ -43,6 +47,8 @@ void peers_judge(struct peers_world *w, int peer, int err);
 /* Wait until a peer rests in this state: it follows the last event within moments. */
 void peers_wait_state(struct peers_world *w, unsigned peer, const char *state);
 bool peers_is_state(struct peers_world *w, unsigned peer, const char *state);
+/* Peer a is banned for this reason, hears nothing for ms - 1, and at ms it is asked for its status. */
+void peers_expect_ban(struct peers_world *w, const char *reason, sg_ms ms);
 /* Peer a hears nothing for ms - 1, and at ms it is asked for its status. */
 void peers_expect_rest(struct peers_world *w, sg_ms ms);
 

@@ -266,7 +266,7 @@ static void stop_during_calls_is_prompt(void **state)
     fake_set(&w->b, FAKE_BLOCKS, FAKE_HOLD);
     fake_serve(&w->b, w->theirs, 9);
     peers_start(w, 2, w->a.url, w->b.url);
-    log_until(&w->log, "b blocks 3");
+    log_until(&w->log, "b blocks 6");
     const int64_t begin = w->clock.wall_ms(&w->clock);
     lg_peers_stop(w->peers);
     w->peers = NULL;

@@ -1,0 +1,125 @@
+/* Pools are exchanged when a peer appears or reappears, and at intervals: what was said while nobody listened comes over.
+ *
+ * Bounded: one page at a time, LG_POOL_PAGES_MAX in one go, each judged before the next is asked for. */
+#include "ledger/peers_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int push_pooled(void *arg, bool is_body, const struct lg_hash *leaf, const uint8_t *doc, size_t len)
+{
+    struct sg_buf(*both)[2] = arg;
+    struct sg_buf *list = &(*both)[is_body ? 0 : 1];
+
+    (void)leaf;
+    if (list->len + len + 1 > LG_PUSH_POOL_BYTES)
+        return SG_OK;
+    if (list->len > 0)
+        sg_buf_puts(list, ",");
+    sg_buf_put(list, doc, len);
+    return sg_buf_err(list);
+}
+
+/* Offer the pool of this node: a peer that was away, or that cannot reach us, has missed it. Of a pool that is larger than an offer may
+ * be, what is oldest goes; a statement whose body did not fit is refused there, and comes another time. */
+void lg_peer_push_pool(struct lg_peer *peer)
+{
+    struct sg_buf both[2], doc;
+
+    sg_buf_init(&both[0], LG_PUSH_POOL_BYTES);
+    sg_buf_init(&both[1], LG_PUSH_POOL_BYTES);
+    sg_buf_init(&doc, LG_PUSH_MAX_BYTES);
+    if (lg_reader_pool(peer->owner->reader, push_pooled, &both) == SG_OK && both[1].len > 0) {
+        lg_peers_offer(&doc, &both[0], &both[1]);
+        if (sg_buf_err(&doc) == SG_OK)
+            lg_peer_push(peer, "/v1/statements", doc.p, doc.len);
+    }
+    sg_buf_fini(&both[0]);
+    sg_buf_fini(&both[1]);
+    sg_buf_fini(&doc);
+}
+
+/* {"bodies":[…],"next":…,"statements":[…]} becomes the offer {"bodies":[…],"statements":[…]}; false when it is empty or no
+ * pool. Moves peer->from to the next page when there is one. */
+static bool offer_of_pool(struct lg_peer *peer, struct sg_buf *out, const struct sg_buf *body)
+{
+    struct lg_c0 c;
+
+    peer->more = false;
+    if (lg_c0_check(body->p, body->len) != SG_OK)
+        return false;
+    lg_c0_open(&c, body->p, body->len);
+    lg_c0_object(&c);
+    lg_c0_key(&c, "bodies");
+    struct lg_slice bodies = lg_c0_value(&c);
+    bool more = !c.bad && c.end - c.p > 7 && memcmp(c.p, ",\"next\"", 7) == 0;
+    int64_t next = 0;
+    if (more) {
+        lg_c0_key(&c, "next");
+        next = lg_c0_int(&c, peer->from + 1, LG_C0_MAX_INT);
+    }
+    lg_c0_key(&c, "statements");
+    struct lg_slice statements = lg_c0_value(&c);
+    lg_c0_object_end(&c);
+    if (lg_c0_close(&c) != SG_OK || statements.len <= 2)
+        return false;
+    peer->more = more;
+    peer->from = more ? next : peer->from;
+    sg_buf_puts(out, "{\"bodies\":");
+    sg_buf_put(out, bodies.p, bodies.len);
+    sg_buf_puts(out, ",\"statements\":");
+    sg_buf_put(out, statements.p, statements.len);
+    sg_buf_puts(out, "}");
+    return sg_buf_err(out) == SG_OK;
+}
+
+static void pool_done(void *ctx, struct sg_http_answer *answer)
+{
+    struct lg_peer *peer = ctx;
+    const struct lg_peers_host *host = &peer->owner->config.host;
+    struct sg_buf offer;
+    size_t len = 0;
+
+    if (!lg_peer_answered(peer, answer))
+        return;
+    peer->wants_pool = false;
+    sg_buf_init(&offer, LG_PAGE_MAX_BYTES);
+    uint8_t *doc = offer_of_pool(peer, &offer, &answer->body) ? sg_buf_take(&offer, &len) : NULL;
+    sg_buf_fini(&offer);
+    peer->ticket = peer->owner->next_ticket++;
+    peer->next_ms = lg_peer_mono(peer) + LG_JUDGE_MS;
+    peer->waiting = 1;
+    peer->judged = SG_OK;
+    if (!doc || host->offer_statements(host->ctx, doc, len, peer->number, peer->ticket) != SG_OK) {
+        free(doc);
+        peer->waiting = 0;
+        lg_peer_rest(peer, "ok", LG_POLL_MS);
+    }
+}
+
+static void ask_pool(struct lg_peer *peer)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/v1/pool?from=%lld&limit=1000", (long long)peer->from);
+    peer->waiting = 0;
+    lg_peer_call(peer, LG_PEER_POOL, path, LG_PAGE_MAX_BYTES, pool_done);
+}
+
+void lg_peer_pool(struct lg_peer *peer)
+{
+    peer->from = 0;
+    peer->pool_pages = 0;
+    ask_pool(peer);
+}
+
+void lg_peer_pool_judged(struct lg_peer *peer)
+{
+    if (lg_peer_accused(peer->judged))
+        lg_peer_ban(peer, sg_err_code(peer->judged), LG_POLL_BAD_MS);
+    else if (peer->judged == SG_OK && peer->more && ++peer->pool_pages < LG_POOL_PAGES_MAX)
+        ask_pool(peer);
+    else
+        lg_peer_rest(peer, "ok", LG_POLL_MS);
+}
