@@ -138,8 +138,12 @@ $(BIN)/ledger: $(B)/ledger/main.o $(B)/libledger.a $(B)/libcommon.a
 
 $(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $(B)/libtest.a $(LIBS)
 	$(call link,-lcmocka)
+# what the nodes of a simulation share: tests/sim/sim_wrap.h
+SIMWRAP   := sg_sha256_init sg_sha256_update sg_sha256_final sg_sha256 lg_block_decode lg_statement_decode lg_body_decode \
+             lg_block_free lg_statement_free lg_body_free lg_body_check lg_offer_split lg_offer_parts_fini lg_rank_position \
+             $(if $(SANITIZE),,malloc calloc realloc free)
 $(B)/tests/sim/test_%: $(B)/tests/sim/test_%.o $(call objs,$(SIMLIB)) $(B)/libtest.a $(LIBS)
-	$(call link,-lcmocka)
+	$(call link,-lcmocka $(addprefix -Wl$(comma)--wrap=,$(SIMWRAP)))
 $(B)/tests/model/model: $(call objs,$(MODEL)) $(B)/libledger.a $(B)/libcommon.a
 	$(call link)
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libtest.a $(LIBS)

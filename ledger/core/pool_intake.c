@@ -1,8 +1,10 @@
-/* Taking an offer apart.
+/* Taking an offer apart (offer_parts.c cuts it into documents).
  *
- * The request is C0 as a whole and has exactly two keys; anything else refuses it as a whole. Inside, each statement stands or falls
- * alone: one that is ill-formed is rejected by its index, a body that is ill-formed fails those that read it. */
+ * Each statement stands or falls alone: one that is ill-formed is rejected by its index, a body that is ill-formed fails those that read
+ * it. What the pool holds already is not decoded again. */
 #include "ledger/core/pool_intake.h"
+
+#include "ledger/core/offer_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,30 +13,6 @@ void lg_intake_reject(struct lg_offer *offer, unsigned index, int err)
 {
     /* Room for every statement of the request was made by lg_intake_parse. */
     offer->rejected[offer->nrejected++] = (struct lg_offer_reject){.index = index, .err = err};
-}
-
-/* Elements of the array at c; the caller frees. */
-static int slices(struct lg_c0 *c, struct lg_slice **out, size_t *n)
-{
-    size_t cap = 0, len = 0;
-    struct lg_slice *v = NULL;
-    lg_c0_array(c);
-    while (lg_c0_more(c)) {
-        struct lg_slice part = lg_c0_value(c);
-        if (len == cap) {
-            cap = cap == 0 ? 16 : cap * 2;
-            struct lg_slice *grown = realloc(v, cap * sizeof *v);
-            if (grown == NULL) {
-                free(v);
-                return SG_ENOMEM;
-            }
-            v = grown;
-        }
-        v[len++] = part;
-    }
-    *out = v;
-    *n = len;
-    return 0;
 }
 
 static int push_body(struct lg_intake *in, struct lg_intake_body *ib)
@@ -94,16 +72,15 @@ static int keep_body(struct lg_intake *in, struct lg_intake_body **out, const st
     return 0;
 }
 
-static int take_bodies(struct lg_intake *in, const struct lg_slice *v, size_t n)
+static int take_bodies(struct lg_intake *in, const struct lg_offer_part *v, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        struct lg_hash digest;
+        const struct lg_hash *digest = &v[i].leaf;
         struct lg_intake_body *ib;
-        lg_hash_leaf(&digest, v[i].p, v[i].len);
-        if (lg_map_get(&in->by_digest, &digest) != NULL || lg_pool_body(&in->e->pool, &digest) != NULL) {
+        if (lg_map_get(&in->by_digest, digest) != NULL || lg_pool_body(&in->e->pool, digest) != NULL) {
             continue; /* twice in one request, or here already: these very bytes have been judged */
         }
-        int err = keep_body(in, &ib, &digest, v[i].p, v[i].len, true);
+        int err = keep_body(in, &ib, digest, v[i].doc.p, v[i].doc.len, true);
         if (err != 0) {
             return err;
         }
@@ -121,7 +98,8 @@ static int by_place(const void *a, const void *b)
     return c != 0 ? c : x->index < y->index ? -1 : x->index > y->index;
 }
 
-static int take_statements(struct lg_intake *in, struct lg_offer *offer, const struct lg_slice *v, size_t n)
+static int take_statements(
+    struct lg_intake *in, struct lg_offer *offer, const struct lg_offer_part *v, size_t n)
 {
     if (n > UINT32_MAX) {
         return SG_ESHAPE;
@@ -135,13 +113,11 @@ static int take_statements(struct lg_intake *in, struct lg_offer *offer, const s
     }
     for (size_t i = 0; i < n; i++) {
         struct lg_statement *s;
-        struct lg_hash leaf;
-        lg_hash_leaf(&leaf, v[i].p, v[i].len);
-        if (lg_pool_statement(&in->e->pool, &leaf) != NULL) {
+        if (lg_pool_statement(&in->e->pool, &v[i].leaf) != NULL) {
             offer->known++; /* most are: every peer passes on every statement */
             continue;
         }
-        int err = lg_statement_decode(&s, v[i].p, v[i].len);
+        int err = lg_statement_decode(&s, v[i].doc.p, v[i].doc.len);
         if (err == SG_ENOMEM) {
             return err;
         }
@@ -157,33 +133,15 @@ static int take_statements(struct lg_intake *in, struct lg_offer *offer, const s
 
 int lg_intake_parse(struct lg_intake *in, struct lg_offer *offer, const uint8_t *doc, size_t len)
 {
-    struct lg_c0 c;
-    struct lg_slice *bodies = NULL, *statements = NULL;
-    size_t nbodies = 0, nstatements = 0;
-    int err = lg_c0_check(doc, len);
-    if (err != 0) {
-        return err;
-    }
-    lg_c0_open(&c, doc, len);
-    lg_c0_object(&c);
-    lg_c0_key(&c, "bodies");
-    err = slices(&c, &bodies, &nbodies);
+    struct lg_offer_parts parts;
+    int err = lg_offer_split(&parts, doc, len);
     if (err == 0) {
-        lg_c0_key(&c, "statements");
-        err = slices(&c, &statements, &nstatements);
+        err = take_bodies(in, parts.bodies, parts.nbodies);
     }
     if (err == 0) {
-        lg_c0_object_end(&c);
-        err = lg_c0_close(&c);
+        err = take_statements(in, offer, parts.statements, parts.nstatements);
     }
-    if (err == 0) {
-        err = take_bodies(in, bodies, nbodies);
-    }
-    if (err == 0) {
-        err = take_statements(in, offer, statements, nstatements);
-    }
-    free(bodies);
-    free(statements);
+    lg_offer_parts_fini(&parts);
     return err;
 }
 

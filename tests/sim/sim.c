@@ -251,8 +251,9 @@ void sim_run(struct sim *s)
         }
         s->now = e.t;
         s->stats.events++;
-        uint64_t mark[3] = {(uint64_t)e.t, e.kind, e.m};
-        sim_trace(s, mark, sizeof mark);
+        s->trace =
+            (s->trace ^ ((uint64_t)e.t << 12 | (uint64_t)e.kind << 6 | e.m)) * UINT64_C(0x9E3779B97F4A7C15);
+        s->trace ^= s->trace >> 29;
         if (of_machine(e.kind))
             machine_event(s, &e);
         else
@@ -292,4 +293,5 @@ void sim_free(struct sim *s)
     free(s->heap.v);
     sim_world_fini(s);
     free(s);
+    sim_share_clear();
 }

@@ -14,7 +14,9 @@
 #include "ledger/core/engine.h"
 #include "ledger/core/hash_map.h"
 #include "tests/lib/mem_store.h"
+#include "tests/sim/sim_msg.h"
 #include "tests/sim/sim_outbox.h"
+#include "tests/sim/sim_share.h"
 
 #define SIM_MAX_NODES   8
 #define SIM_MAX_GWS     10
@@ -66,103 +68,6 @@ struct sim_options {
     bool verbose;
 };
 
-/* ---- chance ---- */
-uint64_t sim_rand(uint64_t *rng);
-/* 0..n-1; n > 0. */
-uint64_t sim_below(uint64_t *rng, uint64_t n);
-/* lo..hi */
-int64_t sim_between(uint64_t *rng, int64_t lo, int64_t hi);
-bool sim_chance(uint64_t *rng, unsigned permille);
-
-/* ---- events ---- */
-enum sim_event_kind {
-    EV_MSG,       /* p = struct sim_msg */
-    EV_NODE,      /* the engine wants to be woken; a = generation */
-    EV_SOLVED,    /* a = job, b = process */
-    EV_POLL,      /* a = peer, b = process */
-    EV_GATHER,    /* a = process */
-    EV_GW,        /* a = generation */
-    EV_OUTCOME,   /* a = relay, b = minute */
-    EV_START,     /* a machine starts again */
-    EV_FAULT,     /* a = enum sim_fault: an episode begins */
-    EV_FAULT_END, /* a = enum sim_fault, b = detail */
-    EV_HOSTILE,   /* a = slot */
-    EV_RELEASE,   /* the hostile member lets go of what it withheld */
-    EV_MINUTE,    /* the relays close a minute */
-    EV_HEAL,
-    EV_PROBE, /* look at everything */
-    EV_KINDS
-};
-struct sim_event {
-    sg_ms t;
-    uint64_t order;
-    enum sim_event_kind kind;
-    unsigned m;
-    uint64_t a, b;
-    void *p;
-};
-struct sim_heap {
-    struct sim_event *v;
-    size_t n, cap;
-    uint64_t next_order;
-};
-void sim_heap_push(struct sim_heap *h, const struct sim_event *e);
-bool sim_heap_pop(struct sim_heap *h, struct sim_event *out);
-
-/* ---- documents and messages ---- */
-
-/* Bytes that many share; ordinary documents are freed with their last user, blocks with the simulation. */
-struct sim_doc {
-    unsigned refs;
-    size_t len;
-    uint64_t sum;            /* over the bytes, to tell documents apart quickly */
-    struct sim_block *block; /* when it is a block that was judged */
-    uint8_t b[];
-};
-struct sim_doc *sim_doc_new(const void *bytes, size_t len);
-struct sim_doc *sim_doc_ref(struct sim_doc *d);
-void sim_doc_drop(struct sim_doc *d);
-
-enum sim_msg_kind {
-    MSG_BLOCK,      /* docs[0] */
-    MSG_STATEMENTS, /* docs[0]: an offer passed on by a node */
-    MSG_STATUS,     /* where do you stand? */
-    MSG_STATUS_IS,  /* hash, height */
-    MSG_FETCH,      /* hashes: what I have, newest first */
-    MSG_PAGE,       /* docs: blocks; more */
-    MSG_POOL,
-    MSG_POOL_IS,  /* docs[0] or none */
-    MSG_OFFER,    /* docs[0]: statements of a gateway; id */
-    MSG_OFFER_IS, /* id, codes */
-    MSG_ASK,      /* a gateway asks a node; id */
-    MSG_ASK_IS,   /* id and what lg_client_gateway, status, readyz say */
-    MSG_WHERE,    /* hashes: leaves, refs: what they are; id */
-    MSG_WHERE_IS, /* id, codes: enum sim_place or -1 */
-    MSG_KINDS
-};
-#define SIM_BATCH 16
-struct sim_msg {
-    enum sim_msg_kind kind;
-    unsigned from, to; /* machines */
-    bool to_gateway;   /* else to the node there */
-    unsigned refs;
-    uint64_t id;
-    struct lg_hash hash;
-    int64_t height;
-    sg_ms clock, time, inc;
-    sg_minute slot;
-    bool ready, more;
-    unsigned n;
-    /* n of each; a message has as many of these arrays as its kind needs, from the first on */
-    struct sim_doc *docs[SIM_BATCH];
-    int codes[SIM_BATCH];
-    struct lg_hash hashes[SIM_BATCH];
-    int64_t heights[SIM_BATCH];
-    struct lg_statement_ref refs_of[SIM_BATCH];
-};
-struct sim_msg *sim_msg_new(enum sim_msg_kind kind, unsigned from, unsigned to);
-void sim_msg_drop(struct sim_msg *m);
-
 /* ---- machines ---- */
 
 struct sim_clock { /* wall time of a machine: base_wall at true time base, then at its own pace */
@@ -191,7 +96,7 @@ struct sim_node {
     size_t nacked, cap_acked;
     struct sim_doc *recent[SIM_RECENT]; /* offers that are held in full (ledger/node.c) */
     unsigned next_recent;
-    struct sg_buf gathered_bodies, gathered_statements;
+    struct sim_offer gathered;
     uint64_t reorgs, seen_reorgs;
     bool failed; /* the disk failed for good: the process ends after this call */
     bool full, opening;
@@ -233,7 +138,10 @@ struct sim_gateway {
     sg_ms follow_until;
     unsigned follow_ledger;
     enum gw_trust trust;
-    unsigned exits; /* stopped because another process signs with the key */
+    unsigned exits;             /* stopped because another process signs with the key */
+    struct sim_doc *last_offer; /* of last_rows: all nodes are offered the same */
+    unsigned last_n;
+    int64_t last_rows[SIM_BATCH];
     struct sim_outbox backup;
     bool has_backup;
     int64_t backup_height;
@@ -253,15 +161,35 @@ struct sim_machine {
 struct sim_block {
     struct sim_block *next; /* another copy of the same header */
     struct sim_doc *doc;
-    struct lg_block *b; /* NULL: does not decode */
+    struct lg_block *b;      /* NULL: not at hand now, see sim_judge_decoded */
+    struct sim_block *older; /* whose b was brought in before this one's */
+    bool decodes, adopted; /* adopted: was a tip, so what it carries of honest gateways has been looked at */
+    struct lg_hash hash, prev; /* when it decodes */
+    sg_ms due;                 /* nothing in it is early from then on */
+    struct sim_brief *briefs;  /* of a valid block: its statements */
+    unsigned nbriefs;
     struct lg_block_info info;
     const struct sim_block *parent; /* NULL: the genesis */
     bool judged;
     int verdict;                               /* of lg_block_check without a clock; when judged */
     struct lg_statement_ref last[SIM_MAX_GWS]; /* seq 0: none */
 };
+/* What is kept of a statement in a valid block. */
+struct sim_brief {
+    unsigned gw;
+    sg_ms inc, ts;
+    int64_t seq;
+    sg_minute slot;
+    unsigned nreads;
+    struct sim_brief_read {
+        unsigned relay;
+        sg_minute min;
+    } * reads;
+};
 struct sim_judge {
-    struct lg_map blocks; /* hash -> struct sim_block */
+    struct lg_map blocks;              /* hash -> struct sim_block */
+    struct sim_block *newest, *oldest; /* of those whose b is at hand, linked from the oldest on */
+    unsigned ndecoded;
     struct lg_map bodies; /* digest -> struct sim_places */
     struct lg_map
         signed_by; /* leaf, and (gw, inc, seq) as a hash -> struct sim_machine: what honest gateways signed */
@@ -279,6 +207,8 @@ struct sim_net {
     unsigned group[SIM_MAX_GWS];       /* of a partition */
     unsigned loss, duplicate, delayed; /* permille */
     sg_ms latency_min, latency_max, delay_max;
+    sg_ms gather; /* a node passes statements on this long after the first of them */
+    sg_ms poll;   /* a node asks each peer this often where it stands */
 };
 
 struct sim_stats {
@@ -297,7 +227,7 @@ struct sim {
     bool healed;
     sg_ms calm_from; /* from here on the promises of a good network are demanded; INT64_MAX: not yet */
     struct sim_heap heap;
-    uint64_t trace, next_id;
+    uint64_t trace, next_id, offers;
     struct lg_genesis *g;
     uint8_t keys[SIM_MAX_GWS][SG_PUBLIC_KEY_BYTES];
     struct sg_crypto crypto;
@@ -442,6 +372,8 @@ void sim_hostile_exclude_one(struct sim *s, sg_minute slot);
 void sim_judge_fini(struct sim *s);
 /* The block of these bytes, decoded and judged as far as its parent is known. */
 struct sim_block *sim_judge_block(struct sim *s, struct sim_doc *d);
+/* Its content, decoded again if need be; borrowed until the next call. NULL: it does not decode. */
+const struct lg_block *sim_judge_decoded(struct sim *s, struct sim_block *x);
 /* The shared document of a block's bytes. */
 struct sim_doc *sim_judge_intern(struct sim *s, const struct lg_hash *hash, const uint8_t *doc, size_t len);
 /* A valid block by its hash; NULL for the chain id and for what is not known. */
@@ -467,6 +399,8 @@ void sim_check_acked(struct sim *s, unsigned m, const struct lg_hash *leaf);
 void sim_check_reopened(struct sim *s, unsigned m);
 /* All that was acknowledged by m is held there. */
 void sim_check_promises(struct sim *s, unsigned m);
+/* (gw, inc, seq) as a key. */
+struct lg_hash sim_place_in_chain(unsigned gw, sg_ms inc, int64_t seq);
 /* An honest gateway signed this. */
 void sim_check_signed(struct sim *s, unsigned m, const struct sim_said *said);
 void sim_check_probe(struct sim *s);

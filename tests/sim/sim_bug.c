@@ -18,17 +18,17 @@ void sim_bug_adopts(struct sim *s, unsigned m, struct sim_doc *d, int err)
 {
     struct sim_node *n = &s->machines[m].node;
     const struct lg_store *store = mem_store_vtable(n->store);
-    const struct sim_block *x =
-        s->opt.bug == SIM_BUG_CLAIM && err == SG_EWEIGHT ? sim_judge_block(s, d) : NULL;
-    if (x == NULL || m == s->hostile || x->b == NULL || x->parent == NULL ||
+    struct sim_block *x = s->opt.bug == SIM_BUG_CLAIM && err == SG_EWEIGHT ? sim_judge_block(s, d) : NULL;
+    if (x == NULL || m == s->hostile || !x->decodes || x->parent == NULL ||
         !lg_hash_eq(&x->info.prev, &n->tip.hash))
         return;
     struct lg_block_info info;
-    lg_block_info_of(&info, x->b, &x->parent->info);
+    const struct lg_block *b = sim_judge_decoded(s, x);
+    lg_block_info_of(&info, b, &x->parent->info);
     if (store->begin(store->ctx) != 0)
         return;
-    int bad = store->put_block(store->ctx, x->b, &info);
-    bad = bad != 0 ? bad : store->connect(store->ctx, x->b, &info);
+    int bad = store->put_block(store->ctx, b, &info);
+    bad = bad != 0 ? bad : store->connect(store->ctx, b, &info);
     if (bad != 0 || store->commit(store->ctx) != 0)
         return;
     lg_engine_pow.close(n->engine);

@@ -30,7 +30,7 @@ static void check_tip(struct sim *s, unsigned m, const struct lg_block_info *tip
         const struct sim_block *x = sim_judge_block(s, docs[--n]);
         if (!x->judged || x->verdict != 0) {
             sim_violate(s, "node %u adopts a block of height %" PRId64 " that is not valid: %s", m,
-                x->b == NULL ? -1 : x->b->header.height, x->judged ? sg_err_code(x->verdict) : "no parent");
+                x->info.height, x->judged ? sg_err_code(x->verdict) : "no parent");
             return;
         }
     }
@@ -97,15 +97,15 @@ static void check_offered(struct sim *s, unsigned m, struct sim_doc *d, int err)
     const struct sim_block *x = sim_judge_block(s, d);
     struct lg_block_info info;
     bool best;
-    if (err == SG_ENOSPC || !x->judged || x->b == NULL)
+    if (err == SG_ENOSPC || !x->judged || !x->decodes)
         return;
-    bool has = store->block_info(store->ctx, &info, &best, &x->b->hash) == 0;
+    bool has = store->block_info(store->ctx, &info, &best, &x->hash) == 0;
     if (x->verdict != 0) {
-        if (has && sim_judge_find(s, &x->b->hash) == NULL)
+        if (has && sim_judge_find(s, &x->hash) == NULL)
             sim_violate(s, "node %u keeps an invalid block (%s)", m, sg_err_code(x->verdict));
         return;
     }
-    bool parent = x->parent == NULL || store->block_info(store->ctx, &info, &best, &x->b->header.prev) == 0;
+    bool parent = x->parent == NULL || store->block_info(store->ctx, &info, &best, &x->prev) == 0;
     /* one that was held because it was early is judged by the next tick */
     if (!parent || sim_early(s, m, x) || lg_engine_pow.wake_at(n->engine) <= sim_wall(s, m))
         return;
@@ -131,11 +131,7 @@ void sim_check_offered(struct sim *s, unsigned m, struct sim_doc *d, int err)
 /* Anything of it ahead of the clock of m? */
 bool sim_early(const struct sim *s, unsigned m, const struct sim_block *x)
 {
-    sg_ms now = sim_wall(s, m);
-    bool early = x->b->header.time > now || (x->b->header.slot + 1) * SG_MINUTE_MS > now;
-    for (unsigned i = 0; i < x->b->nstatements; i++)
-        early = early || x->b->statements[i]->ts > now;
-    return early;
+    return x->due > sim_wall(s, m);
 }
 
 /* ---- what was acknowledged ---- */
@@ -187,7 +183,7 @@ void sim_check_reopened(struct sim *s, unsigned m)
 }
 
 /* (gw, inc, seq) as a key. */
-static struct lg_hash place_in_chain(unsigned gw, sg_ms inc, int64_t seq)
+struct lg_hash sim_place_in_chain(unsigned gw, sg_ms inc, int64_t seq)
 {
     uint8_t text[24] = {'s'};
     struct lg_hash key;
@@ -200,7 +196,7 @@ static struct lg_hash place_in_chain(unsigned gw, sg_ms inc, int64_t seq)
 
 void sim_check_signed(struct sim *s, unsigned m, const struct sim_said *said)
 {
-    struct lg_hash key = place_in_chain(m, said->inc, said->seq);
+    struct lg_hash key = sim_place_in_chain(m, said->inc, said->seq);
     if (lg_map_get(&s->judge.signed_by, &key) != NULL)
         sim_violate(
             s, "gateway %u signs twice for incarnation %" PRId64 " number %" PRId64, m, said->inc, said->seq);

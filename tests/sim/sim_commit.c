@@ -14,45 +14,44 @@ static void be_patient(struct sim *s, struct sim_ledger *l)
     l->patience = l->patience * 2 < PATIENCE_MAX_MS ? l->patience * 2 : PATIENCE_MAX_MS;
 }
 
-static void join(struct sg_buf *out, const struct sim_doc *d)
+/* The document of these rows; the last one again when they are the same. */
+static struct sim_doc *offer_of(struct sim *s, struct sim_gateway *g, const struct sim_ledger *l)
 {
-    if (out->len > 0)
-        sg_buf_puts(out, ",");
-    sg_buf_put(out, d->b, d->len);
+    struct sim_offer o;
+    if (g->last_offer != NULL && g->last_n == l->n &&
+        memcmp(g->last_rows, l->rows, l->n * sizeof l->rows[0]) == 0)
+        return sim_doc_ref(g->last_offer);
+    sim_offer_init(&o);
+    for (unsigned i = 0; i < l->n; i++) {
+        const struct sim_said *r = &g->box.said[l->rows[i] - 1];
+        sim_offer_add(&o, false, r->doc->b, r->doc->len, &r->leaf);
+        for (unsigned k = 0; k < r->nitems; k++) {
+            const struct sim_item *it = &g->box.items[r->items[k]];
+            struct lg_hash digest;
+            if (!it->is_read)
+                continue;
+            const struct sim_doc *body = sim_truth_body(s, it->relay, it->min, &digest);
+            sim_offer_add(&o, true, body->b, body->len, &digest);
+        }
+    }
+    sim_doc_drop(g->last_offer);
+    g->last_offer = sim_offer_end(s, &o);
+    g->last_n = l->n;
+    memcpy(g->last_rows, l->rows, l->n * sizeof l->rows[0]);
+    return sim_doc_ref(g->last_offer);
 }
 
 static void send(struct sim *s, unsigned m, struct sim_ledger *l)
 {
     struct sim_gateway *g = &s->machines[m].gw;
     struct sim_msg *msg = sim_msg_new(MSG_OFFER, m, l->m);
-    struct sg_buf bodies, said, doc;
-    sg_buf_init(&bodies, SIZE_MAX);
-    sg_buf_init(&said, SIZE_MAX);
-    sg_buf_init(&doc, SIZE_MAX);
-    for (unsigned i = 0; i < l->n; i++) {
-        const struct sim_said *r = &g->box.said[l->rows[i] - 1];
-        join(&said, r->doc);
-        msg->hashes[i] = r->leaf;
-        for (unsigned k = 0; k < r->nitems; k++) {
-            const struct sim_item *it = &g->box.items[r->items[k]];
-            struct lg_hash digest;
-            if (it->is_read)
-                join(&bodies, sim_truth_body(s, it->relay, it->min, &digest));
-        }
-    }
-    sg_buf_puts(&doc, "{\"bodies\":[");
-    sg_buf_put(&doc, bodies.p, bodies.len);
-    sg_buf_puts(&doc, "],\"statements\":[");
-    sg_buf_put(&doc, said.p, said.len);
-    sg_buf_puts(&doc, "]}");
-    msg->docs[msg->n++] = sim_doc_new(doc.p, doc.len);
+    for (unsigned i = 0; i < l->n; i++)
+        msg->hashes[i] = g->box.said[l->rows[i] - 1].leaf;
+    msg->docs[msg->n++] = offer_of(s, g, l);
     msg->codes[0] = (int)l->n;
     msg->id = l->offer_id = s->next_id++;
     l->busy = true;
     l->offer_until = s->now + CALL_MS;
-    sg_buf_fini(&bodies);
-    sg_buf_fini(&said);
-    sg_buf_fini(&doc);
     sim_send(s, msg);
 }
 

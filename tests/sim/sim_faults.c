@@ -34,6 +34,17 @@ static void next_episode(struct sim *s, enum sim_fault f)
         sim_at(s, t, EV_FAULT, 0, f, 0);
 }
 
+/* How far apart the episodes of a class are, on average. A run of half an hour needs some every few minutes; in a longer one every order of
+ * magnitude between that and a few in the whole run is as likely as another. */
+static sg_ms draw_every(struct sim *s, enum sim_fault f, unsigned minutes)
+{
+    sg_ms every = sim_between(&s->rng, shapes[f].every_min, shapes[f].every_max);
+    unsigned doublings = 0;
+    while (minutes >> doublings > 40)
+        doublings++;
+    return every << sim_between(&s->rng, doublings / 2, doublings);
+}
+
 void sim_faults_draw(struct sim *s)
 {
     unsigned minutes = s->opt.minutes != 0 ? s->opt.minutes : (unsigned)sim_between(&s->rng, 10, 40);
@@ -48,7 +59,7 @@ void sim_faults_draw(struct sim *s)
         if ((drawn & bit) == 0 || (s->opt.faults & bit) == 0)
             continue;
         s->faults |= bit;
-        s->every[f] = sim_between(&s->rng, shapes[f].every_min, shapes[f].every_max);
+        s->every[f] = draw_every(s, (enum sim_fault)f, minutes);
         if (shapes[f].every_min > 0)
             next_episode(s, (enum sim_fault)f);
     }
@@ -164,6 +175,8 @@ void sim_restore_backup(struct sim *s, unsigned m, bool lost)
         x->node.seen_reorgs = 0;
     }
     sim_outbox_fini(&x->gw.box);
+    sim_doc_drop(x->gw.last_offer);
+    x->gw.last_offer = NULL;
     if (!lost)
         sim_outbox_copy(&x->gw.box, &x->gw.backup);
 }

@@ -77,23 +77,20 @@ bool sim_heap_pop(struct sim_heap *h, struct sim_event *out)
 
 /* ---- documents and messages ---- */
 
-struct sim_doc *sim_doc_new(const void *bytes, size_t len)
+struct sim_doc *sim_doc_make(size_t len)
 {
     struct sim_doc *d = malloc(sizeof *d + len);
     if (d == NULL)
         abort();
-    d->refs = 1;
-    d->len = len;
-    d->block = NULL;
+    *d = (struct sim_doc){.refs = 1, .len = len};
+    return d;
+}
+
+struct sim_doc *sim_doc_new(const void *bytes, size_t len)
+{
+    struct sim_doc *d = sim_doc_make(len);
     if (len > 0)
         memcpy(d->b, bytes, len);
-    d->sum = len;
-    for (size_t i = 0; i + 8 <= len; i += 8) {
-        uint64_t w;
-        memcpy(&w, d->b + i, 8);
-        d->sum = (d->sum ^ w) * UINT64_C(0x9E3779B97F4A7C15);
-        d->sum ^= d->sum >> 29;
-    }
     return d;
 }
 
@@ -105,8 +102,10 @@ struct sim_doc *sim_doc_ref(struct sim_doc *d)
 
 void sim_doc_drop(struct sim_doc *d)
 {
-    if (d != NULL && --d->refs == 0)
-        free(d);
+    if (d == NULL || --d->refs > 0)
+        return;
+    sim_known_free(d->known);
+    free(d);
 }
 
 static const size_t msg_sizes[MSG_KINDS] = {

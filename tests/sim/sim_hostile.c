@@ -106,15 +106,16 @@ static void equivocate(struct sim *s, sg_minute slot)
  * Their tips lie on the other branch, so they weigh nothing here. */
 static void copy(struct sim *s, sg_minute slot)
 {
-    const struct sim_block *tip = own_tip(s), *path[MAX_COPY];
+    const struct sim_block *tip = own_tip(s);
+    struct sim_block *path[MAX_COPY];
     unsigned n = 0, depth = (unsigned)sim_between(&s->rng, 1, 8);
     for (const struct sim_block *x = tip; x != NULL && n < depth; x = x->parent)
-        path[n++] = x;
+        path[n++] = x->doc->block;
     const struct sim_block *parent = n == 0 ? NULL : path[n - 1]->parent;
     struct sim_doc *docs[MAX_COPY + 1];
     unsigned ndocs = 0;
     while (n > 0) {
-        const struct lg_block *b = path[--n]->b;
+        const struct lg_block *b = sim_judge_decoded(s, path[--n]);
         struct sim_forgery f = {.parent = parent,
             .slot = b->header.slot,
             .time = b->header.time + 1,

@@ -13,7 +13,11 @@
 struct places {
     struct places *next;
     const struct sim_block *at;
+    unsigned relay;
+    sg_minute min;
 };
+
+#define MAX_DECODED 128
 
 static void put(struct lg_map *m, const struct lg_hash *key, void *value)
 {
@@ -36,6 +40,9 @@ void sim_judge_fini(struct sim *s)
         while (x != NULL) {
             struct sim_block *next = x->next;
             lg_block_free(x->b);
+            for (unsigned k = 0; k < x->nbriefs; k++)
+                free(x->briefs[k].reads);
+            free(x->briefs);
             x->doc->block = NULL;
             sim_doc_drop(x->doc);
             free(x);
@@ -85,16 +92,9 @@ static int view_body(void *ctx, struct lg_body_ref *out, const struct lg_hash *d
     for (const struct places *p = lg_map_get(&v->s->judge.bodies, digest); p != NULL; p = p->next) {
         if (v->end == NULL || !sim_is_ancestor(p->at, v->end))
             continue;
-        for (unsigned i = 0; i < p->at->b->nbodies; i++) {
-            const struct lg_body *b = p->at->b->bodies[i];
-            if (!lg_hash_eq(&b->digest, digest))
-                continue;
-            memset(out, 0, sizeof *out);
-            memcpy(out->relay, b->relay.p, b->relay.len);
-            out->min = b->min;
-            out->height = p->at->info.height;
-            return 0;
-        }
+        *out = (struct lg_body_ref){.min = p->min, .height = p->at->info.height};
+        memcpy(out->relay, v->s->g->relays[p->relay].id, sizeof out->relay);
+        return 0;
     }
     return SG_ENOT_FOUND;
 }
@@ -140,8 +140,30 @@ const struct sim_block *sim_judge_find(const struct sim *s, const struct lg_hash
     return NULL;
 }
 
+static unsigned relay_index(const struct sim *s, struct lg_name name)
+{
+    return (unsigned)(lg_genesis_relay(s->g, name.p, name.len) - s->g->relays);
+}
+
+static void keep_brief(const struct sim *s, struct sim_brief *brief, const struct lg_statement *st)
+{
+    *brief = (struct sim_brief){.gw = sim_gw_index(s, st->gw),
+        .inc = st->inc,
+        .ts = st->ts,
+        .seq = st->seq,
+        .slot = st->slot,
+        .nreads = st->nreads,
+        .reads = make((st->nreads + 1) * sizeof *brief->reads)};
+    for (unsigned i = 0; i < st->nreads; i++)
+        brief->reads[i] =
+            (struct sim_brief_read){.relay = relay_index(s, st->reads[i].relay), .min = st->reads[i].min};
+}
+
 static void note_valid(struct sim *s, struct sim_block *x)
 {
+    x->briefs = make((x->b->nstatements + 1) * sizeof *x->briefs);
+    for (unsigned i = 0; i < x->b->nstatements; i++)
+        keep_brief(s, &x->briefs[x->nbriefs++], x->b->statements[i]);
     if (x->parent != NULL)
         memcpy(x->last, x->parent->last, sizeof x->last);
     for (unsigned i = 0; i < x->b->nstatements; i++)
@@ -151,6 +173,8 @@ static void note_valid(struct sim *s, struct sim_block *x)
         const struct lg_hash *digest = &x->b->bodies[i]->digest;
         struct places *p = make(sizeof *p);
         p->at = x;
+        p->relay = relay_index(s, x->b->bodies[i]->relay);
+        p->min = x->b->bodies[i]->min;
         p->next = lg_map_get(&s->judge.bodies, digest);
         put(&s->judge.bodies, digest, p);
     }
@@ -168,6 +192,13 @@ static void check_honest(struct sim *s, const struct sim_block *x)
         if (lg_map_get(&s->judge.signed_by, &st->leaf) != &s->machines[gw])
             sim_violate(s, "block %lld carries a statement of gateway %u that it never signed",
                 (long long)x->info.height, gw);
+        for (unsigned k = 0; k < st->nreads; k++) {
+            struct lg_hash digest;
+            (void)sim_truth_body(s, relay_index(s, st->reads[k].relay), st->reads[k].min, &digest);
+            if (!lg_hash_eq(&digest, &st->reads[k].digest))
+                sim_violate(
+                    s, "gateway %u, minute %lld: not what the relay showed", gw, (long long)st->reads[k].min);
+        }
     }
 }
 
@@ -195,29 +226,70 @@ static void judge(struct sim *s, struct sim_block *x)
         note_valid(s, x);
 }
 
+/* Brings the content in; the one that was brought in longest ago goes. */
+static bool decode(struct sim_judge *j, struct sim_block *x)
+{
+    sim_known_begin(&x->doc->known, x->doc->b, x->doc->len);
+    int err = lg_block_decode(&x->b, x->doc->b, x->doc->len);
+    sim_known_end();
+    if (err != 0)
+        return false;
+    x->older = NULL;
+    *(j->newest != NULL ? &j->newest->older : &j->oldest) = x;
+    j->newest = x;
+    if (++j->ndecoded > MAX_DECODED) {
+        struct sim_block *old = j->oldest;
+        j->oldest = old->older;
+        j->ndecoded--;
+        lg_block_free(old->b);
+        old->b = NULL;
+        sim_known_free(old->doc->known);
+        old->doc->known = NULL;
+    }
+    return true;
+}
+
+const struct lg_block *sim_judge_decoded(struct sim *s, struct sim_block *x)
+{
+    if (x->decodes && x->b == NULL)
+        (void)decode(&s->judge, x);
+    return x->b;
+}
+
+static sg_ms due_of(const struct lg_block *b)
+{
+    sg_ms due = (b->header.slot + 1) * SG_MINUTE_MS;
+    due = b->header.time > due ? b->header.time : due;
+    for (unsigned i = 0; i < b->nstatements; i++)
+        due = b->statements[i]->ts > due ? b->statements[i]->ts : due;
+    return due;
+}
+
 static struct sim_block *add(struct sim *s, struct sim_doc *d)
 {
     struct sim_block *x = make(sizeof *x);
+    struct lg_hash key;
     x->doc = sim_doc_ref(d);
     d->block = x;
-    if (lg_block_decode(&x->b, d->b, d->len) != 0) {
-        struct lg_hash key;
+    x->decodes = decode(&s->judge, x);
+    if (x->decodes) {
+        key = x->hash = x->b->hash;
+        x->prev = x->b->header.prev;
+        x->due = due_of(x->b);
+    } else {
         x->judged = true;
         x->verdict = SG_ESHAPE;
         sg_sha256(key.b, d->b, d->len);
-        x->next = lg_map_get(&s->judge.blocks, &key);
-        put(&s->judge.blocks, &key, x);
-        return x;
     }
-    x->next = lg_map_get(&s->judge.blocks, &x->b->hash);
-    put(&s->judge.blocks, &x->b->hash, x);
+    x->next = lg_map_get(&s->judge.blocks, &key);
+    put(&s->judge.blocks, &key, x);
     return x;
 }
 
 struct sim_block *sim_judge_block(struct sim *s, struct sim_doc *d)
 {
     struct sim_block *x = d->block != NULL ? d->block : add(s, d);
-    if (!x->judged)
+    if (!x->judged && sim_judge_decoded(s, x) != NULL)
         judge(s, x);
     return x;
 }
@@ -235,7 +307,12 @@ struct sim_doc *sim_judge_intern(struct sim *s, const struct lg_hash *hash, cons
 
 void sim_judge_adopted(struct sim *s, const struct sim_block *x)
 {
-    check_honest(s, x);
+    for (; x != NULL && !x->adopted; x = x->parent) {
+        struct sim_block *own = x->doc->block;
+        own->adopted = true;
+        (void)sim_judge_decoded(s, own);
+        check_honest(s, own);
+    }
 }
 
 int sim_branch_cmp(const struct sim *s, const struct sim_block *a, const struct sim_block *b)

@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GATHER_MS 20
-
 /* ---- what the engine asks of its node ---- */
 
 static struct sim_node *told(void *ctx)
@@ -53,24 +51,17 @@ static void host_announce_block(void *ctx, const struct lg_block *b, int from)
     }
 }
 
-static void join(struct sg_buf *out, const uint8_t *doc, size_t len)
-{
-    if (out->len > 0)
-        sg_buf_puts(out, ",");
-    sg_buf_put(out, doc, len);
-}
-
 static void host_announce_statements(void *ctx, struct lg_statement *const *st, unsigned n_st,
     struct lg_body *const *bodies, unsigned nb, int from)
 {
     struct sim_node *n = told(ctx);
     (void)from; /* what is passed on comes over REST, which does not know its peers by number */
-    if (n->gathered_statements.len == 0)
-        sim_at(n->sim, n->sim->now + GATHER_MS, EV_GATHER, n->m, n->sim->machines[n->m].process, 0);
+    if (sim_offer_is_empty(&n->gathered))
+        sim_at(n->sim, n->sim->now + n->sim->net.gather, EV_GATHER, n->m, n->sim->machines[n->m].process, 0);
     for (unsigned i = 0; i < nb; i++)
-        join(&n->gathered_bodies, bodies[i]->doc, bodies[i]->doc_len);
+        sim_offer_add(&n->gathered, true, bodies[i]->doc, bodies[i]->doc_len, &bodies[i]->digest);
     for (unsigned i = 0; i < n_st; i++)
-        join(&n->gathered_statements, st[i]->doc, st[i]->doc_len);
+        sim_offer_add(&n->gathered, false, st[i]->doc, st[i]->doc_len, &st[i]->leaf);
 }
 
 static void host_want_block(void *ctx, const struct lg_hash *hash, int from)
@@ -119,19 +110,9 @@ static int host_sign(void *ctx, uint8_t sig[static SG_SIGNATURE_BYTES], const vo
 void sim_node_gather(struct sim *s, unsigned m)
 {
     struct sim_node *n = &s->machines[m].node;
-    struct sg_buf doc;
-    if (n->gathered_statements.len == 0)
+    if (sim_offer_is_empty(&n->gathered))
         return;
-    sg_buf_init(&doc, SIZE_MAX);
-    sg_buf_puts(&doc, "{\"bodies\":[");
-    sg_buf_put(&doc, n->gathered_bodies.p, n->gathered_bodies.len);
-    sg_buf_puts(&doc, "],\"statements\":[");
-    sg_buf_put(&doc, n->gathered_statements.p, n->gathered_statements.len);
-    sg_buf_puts(&doc, "]}");
-    sg_buf_reset(&n->gathered_bodies);
-    sg_buf_reset(&n->gathered_statements);
-    struct sim_doc *d = sim_doc_new(doc.p, doc.len);
-    sg_buf_fini(&doc);
+    struct sim_doc *d = sim_offer_end(s, &n->gathered);
     for (unsigned p = 0; p < s->nnodes; p++) {
         if (p == m || !n->peers[p].answered)
             continue;
@@ -212,14 +193,14 @@ int sim_node_block(struct sim *s, unsigned m, struct sim_doc *d, int from)
     struct sim_node *n = &s->machines[m].node;
     enum lg_block_verdict verdict = LG_BLOCK_KNOWN;
     int err = 0;
+    sim_known_begin(&d->known, d->b, d->len);
     if (!sim_bug_drops(s, m, d))
         err = lg_engine_pow.offer_block(n->engine, &verdict, d->b, d->len, sim_wall(s, m), from);
+    sim_known_end();
     s->stats.refused += err != 0;
     if (s->opt.verbose && (err != 0 || verdict == LG_BLOCK_ORPHAN))
-        sim_say(s, "node %u: block %02x%02x from %d: %s", m,
-            d->block == NULL || d->block->b == NULL ? 0 : d->block->b->hash.b[0],
-            d->block == NULL || d->block->b == NULL ? 0 : d->block->b->hash.b[1], from,
-            err != 0 ? sg_err_code(err) : "orphan");
+        sim_say(s, "node %u: block %02x%02x from %d: %s", m, d->block == NULL ? 0 : d->block->hash.b[0],
+            d->block == NULL ? 0 : d->block->hash.b[1], from, err != 0 ? sg_err_code(err) : "orphan");
     sim_bug_adopts(s, m, d, err);
     err = end_call(s, m, err);
     if (n->engine != NULL && !s->broken)
@@ -231,8 +212,8 @@ int sim_node_block(struct sim *s, unsigned m, struct sim_doc *d, int from)
 static bool recent(const struct sim_node *n, const struct sim_doc *d)
 {
     for (unsigned i = 0; i < SIM_RECENT; i++)
-        if (n->recent[i] != NULL && n->recent[i]->sum == d->sum && n->recent[i]->len == d->len &&
-            memcmp(n->recent[i]->b, d->b, d->len) == 0)
+        if (n->recent[i] == d || (n->recent[i] != NULL && n->recent[i]->len == d->len &&
+                                     memcmp(n->recent[i]->b, d->b, d->len) == 0))
             return true;
     return false;
 }
@@ -252,7 +233,9 @@ int sim_node_statements(struct sim *s, unsigned m, struct sim_doc *d, int from, 
         offer->known = 1;
         return 0;
     }
+    sim_known_begin(&d->known, d->b, d->len);
     int err = lg_engine_pow.offer_statements(n->engine, offer, d->b, d->len, sim_wall(s, m), from);
+    sim_known_end();
     s->stats.statements += offer->accepted;
     if (err == 0 && from < 0 && offer->nrejected == 0 && offer->nstatements > 0)
         remember(n, d);
@@ -305,8 +288,7 @@ void sim_node_close(struct sim *s, unsigned m)
         lg_engine_pow.close(n->engine);
     n->engine = NULL;
     n->timer++;
-    sg_buf_reset(&n->gathered_bodies);
-    sg_buf_reset(&n->gathered_statements);
+    sim_offer_fini(&n->gathered);
     for (unsigned i = 0; i < SIM_RECENT; i++) {
         sim_doc_drop(n->recent[i]);
         n->recent[i] = NULL;

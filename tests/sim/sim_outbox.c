@@ -28,6 +28,7 @@ void sim_outbox_fini(struct sim_outbox *o)
     }
     free(o->said);
     free(o->items);
+    free(o->where);
     memset(o, 0, sizeof *o);
 }
 
@@ -37,8 +38,11 @@ void sim_outbox_copy(struct sim_outbox *to, const struct sim_outbox *from)
     *to = *from;
     to->items = malloc((from->cap_items + 1) * sizeof *to->items);
     to->said = malloc((from->cap_said + 1) * sizeof *to->said);
-    if (to->items == NULL || to->said == NULL)
+    to->where = malloc((from->nwhere + 1) * sizeof *to->where);
+    if (to->items == NULL || to->said == NULL || to->where == NULL)
         abort();
+    if (from->nwhere > 0)
+        memcpy(to->where, from->where, from->nwhere * sizeof *to->where);
     if (from->nitems > 0)
         memcpy(to->items, from->items, from->nitems * sizeof *to->items);
     for (unsigned i = 0; i < from->nsaid; i++) {
@@ -55,10 +59,26 @@ void sim_outbox_copy(struct sim_outbox *to, const struct sim_outbox *from)
 
 const struct sim_item *sim_outbox_item(const struct sim_outbox *o, unsigned relay, sg_minute min)
 {
-    for (unsigned i = o->nitems; i-- > 0;)
-        if (o->items[i].relay == relay && o->items[i].min == min)
-            return &o->items[i];
-    return NULL;
+    size_t at = (size_t)(min - o->least_min) * SIM_OUTBOX_RELAYS + relay;
+    return min < o->least_min || at >= o->nwhere || o->where[at] == 0 ? NULL : &o->items[o->where[at] - 1];
+}
+
+/* Minutes only grow but for what is caught up; the first one entered is at most an hour younger than any. */
+static void note_where(struct sim_outbox *o, const struct sim_item *item)
+{
+    if (o->nwhere == 0)
+        o->least_min = item->min - 120;
+    size_t at = (size_t)(item->min - o->least_min) * SIM_OUTBOX_RELAYS + item->relay;
+    assert(item->min >= o->least_min && item->relay < SIM_OUTBOX_RELAYS);
+    if (at >= o->nwhere) {
+        unsigned n = (unsigned)at * 2 + 64;
+        o->where = realloc(o->where, n * sizeof *o->where);
+        if (o->where == NULL)
+            abort();
+        memset(o->where + o->nwhere, 0, (n - o->nwhere) * sizeof *o->where);
+        o->nwhere = n;
+    }
+    o->where[at] = o->nitems; /* it has just been appended */
 }
 
 bool sim_outbox_put(struct sim_outbox *o, const struct sim_item *item)
@@ -75,6 +95,7 @@ bool sim_outbox_put(struct sim_outbox *o, const struct sim_item *item)
     }
     o->items = grow(o->items, o->nitems, &o->cap_items, sizeof *o->items);
     o->items[o->nitems++] = *item;
+    note_where(o, item);
     return true;
 }
 
@@ -111,9 +132,14 @@ struct gw_item *sim_outbox_open(const struct sim_outbox *o, unsigned *n, sg_minu
 
 struct sim_said *sim_outbox_find(struct sim_outbox *o, sg_ms inc, int64_t seq)
 {
-    for (unsigned i = o->nsaid; i-- > 0;)
-        if (o->said[i].inc == inc && o->said[i].seq == seq)
+    for (unsigned i = o->nsaid; i-- > 0;) {
+        if (o->said[i].inc != inc)
+            continue;
+        if (o->said[i].seq == seq)
             return &o->said[i];
+        if (o->said[i].seq < seq)
+            return NULL; /* within an incarnation numbers grow with ids */
+    }
     return NULL;
 }
 

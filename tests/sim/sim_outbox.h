@@ -37,9 +37,13 @@ struct sim_said {
     unsigned nitems;
 };
 
+#define SIM_OUTBOX_RELAYS 4
 struct sim_outbox {
     struct sim_item *items;
     unsigned nitems, cap_items, first_open; /* nothing below first_open is open */
+    unsigned *where; /* [(min - least_min) * SIM_OUTBOX_RELAYS + relay]: index of the item + 1; 0: none */
+    sg_minute least_min;
+    unsigned nwhere;
     struct sim_said *said;
     unsigned nsaid, cap_said, first_live; /* nothing below first_live is MADE, POOLED or MINED */
     bool full;                            /* no room on the disk: nothing can be added */

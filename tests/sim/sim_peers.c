@@ -1,11 +1,10 @@
-/* How nodes ask each other: ledger/peer_sync.c in messages. Every POLL_MS a peer is asked where it stands; a tip that is not known here
+/* How nodes ask each other: ledger/peer_sync.c in messages. Every net.poll ms a peer is asked where it stands; a tip that is not known here
  * brings pages of blocks from the newest common one on; pools are exchanged when a peer comes back and at intervals. */
 #include "tests/sim/sim.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define POLL_MS    30000
 #define FETCH_MS   8000
 #define POOL_POLLS 4
 
@@ -45,7 +44,7 @@ void sim_peers_poll(struct sim *s, unsigned m, unsigned peer)
     if (s->machines[m].node.engine == NULL)
         return;
     ask_status(s, m, peer);
-    sim_at(s, s->now + POLL_MS + sim_between(&s->rng, 0, 500), EV_POLL, m, peer, s->machines[m].process);
+    sim_at(s, s->now + s->net.poll + sim_between(&s->rng, 0, 500), EV_POLL, m, peer, s->machines[m].process);
 }
 
 void sim_peers_want(struct sim *s, unsigned m)
@@ -66,8 +65,8 @@ static void fetch(struct sim *s, unsigned m, unsigned p, const struct sim_doc *a
     struct sim_msg *msg = sim_msg_new(MSG_FETCH, m, p);
     struct lg_block_info info;
     int64_t step = 1;
-    if (after != NULL && after->block != NULL && after->block->b != NULL)
-        msg->hashes[msg->n++] = after->block->b->hash;
+    if (after != NULL && after->block != NULL && after->block->decodes)
+        msg->hashes[msg->n++] = after->block->hash;
     for (int64_t h = n->tip.height; h > 0 && msg->n < SIM_BATCH; h -= step, step *= 2)
         if (store->block_at(store->ctx, &info, h) == 0)
             msg->hashes[msg->n++] = info.hash;

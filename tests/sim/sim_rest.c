@@ -103,10 +103,10 @@ static void count_block(struct sim *s, const struct sim_block *x)
 {
     s->stats.on_branch++;
     s->stats.hostile_on_branch += sim_gw_index(s, x->info.miner) == s->hostile;
-    for (unsigned i = 0; i < x->b->nstatements; i++) {
-        const struct lg_statement *st = x->b->statements[i];
+    for (unsigned i = 0; i < x->nbriefs; i++) {
+        const struct sim_brief *st = &x->briefs[i];
         uint64_t waited = (uint64_t)(x->info.slot - st->slot);
-        if (sim_gw_index(s, st->gw) != s->hostile && st->ts >= s->calm_from && waited > s->stats.slots_calm)
+        if (st->gw != s->hostile && st->ts >= s->calm_from && waited > s->stats.slots_calm)
             s->stats.slots_calm = waited;
     }
 }
@@ -114,30 +114,16 @@ static void count_block(struct sim *s, const struct sim_block *x)
 static void take_block(struct sim *s, struct reads *r, const struct sim_block *x, struct lg_map *once)
 {
     count_block(s, x);
-    for (unsigned i = 0; i < x->b->nstatements; i++) {
-        const struct lg_statement *st = x->b->statements[i];
-        unsigned gw = sim_gw_index(s, st->gw);
-        uint8_t text[24];
-        struct lg_hash key;
-        sg_put_be64(text, st->gw);
-        sg_put_be64(text + 8, (uint64_t)st->inc);
-        sg_put_be64(text + 16, (uint64_t)st->seq);
-        sg_sha256(key.b, text, sizeof text);
+    for (unsigned i = 0; i < x->nbriefs; i++) {
+        const struct sim_brief *st = &x->briefs[i];
+        struct lg_hash key = sim_place_in_chain(st->gw, st->inc, st->seq);
         if (lg_map_get(once, &key) != NULL)
             sim_violate(s, "gateway %u, incarnation %" PRId64 " number %" PRId64 " twice on the best branch",
-                gw, st->inc, st->seq);
+                st->gw, st->inc, st->seq);
         if (lg_map_put(once, &key, s) != 0)
             abort();
-        for (unsigned k = 0; k < st->nreads && gw != s->hostile; k++) {
-            const struct lg_read *read = &st->reads[k];
-            const struct lg_relay *relay = lg_genesis_relay(s->g, read->relay.p, read->relay.len);
-            unsigned at = (unsigned)(relay - s->g->relays);
-            struct lg_hash digest;
-            (void)sim_truth_body(s, at, read->min, &digest);
-            if (!lg_hash_eq(&digest, &read->digest))
-                sim_violate(s, "gateway %u, minute %" PRId64 ": not what the relay showed", gw, read->min);
-            *cell(r, at, read->min, gw) = 1;
-        }
+        for (unsigned k = 0; k < st->nreads && st->gw != s->hostile; k++)
+            *cell(r, st->reads[k].relay, st->reads[k].min, st->gw) = 1;
     }
 }
 

@@ -158,8 +158,6 @@ static void make_machine(struct sim *s, unsigned m)
         x->node.m = m;
         mem_store_lazy(x->node.store, s->opt.bug == SIM_BUG_UNSYNCED);
         mem_store_forgetful(x->node.store, s->opt.bug == SIM_BUG_FORGET);
-        sg_buf_init(&x->node.gathered_bodies, SIZE_MAX);
-        sg_buf_init(&x->node.gathered_statements, SIZE_MAX);
     }
     /* the home node first, then some others; a thin gateway has others only */
     x->gw.nledgers = (unsigned)sim_between(&s->rng, 1, 3);
@@ -182,6 +180,8 @@ void sim_world_init(struct sim *s)
     make_genesis(s);
     s->net.latency_min = sim_between(&s->rng, 1, 10);
     s->net.latency_max = s->net.latency_min + sim_between(&s->rng, 0, 60);
+    s->net.gather = sim_chance(&s->rng, 300) ? 20 : sim_between(&s->rng, 100, 400);
+    s->net.poll = sim_between(&s->rng, 30000, 120000);
     s->work_max = sim_chance(&s->rng, 300) ? 0 : sim_between(&s->rng, 1, 800);
     sim_faults_draw(s);
     make_truth(s);
@@ -198,11 +198,11 @@ void sim_world_fini(struct sim *s)
         if (x->has_node) {
             mem_store_free(x->node.store);
             free(x->node.acked);
-            sg_buf_fini(&x->node.gathered_bodies);
-            sg_buf_fini(&x->node.gathered_statements);
+            sim_offer_fini(&x->node.gathered);
         }
         for (unsigned i = 0; i < x->node.nwithheld; i++)
             sim_doc_drop(x->node.withheld[i]);
+        sim_doc_drop(x->gw.last_offer);
         sim_outbox_fini(&x->gw.box);
         sim_outbox_fini(&x->gw.backup);
     }

@@ -1,0 +1,67 @@
+/* Cutting an offer into its documents: a function of its bytes alone.
+ *
+ * The request is C0 as a whole and has exactly two keys, each an array; anything else refuses it as a whole. */
+#include "ledger/core/offer_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Elements of the array at c. */
+static int cut(struct lg_c0 *c, struct lg_offer_part **out, size_t *n)
+{
+    size_t cap = 0;
+    lg_c0_array(c);
+    while (lg_c0_more(c)) {
+        if (*n == cap) {
+            cap = cap == 0 ? 16 : cap * 2;
+            struct lg_offer_part *grown = realloc(*out, cap * sizeof *grown);
+            if (grown == NULL) {
+                return SG_ENOMEM;
+            }
+            *out = grown;
+        }
+        (*out)[(*n)++].doc = lg_c0_value(c);
+    }
+    return 0;
+}
+
+static void hash_all(struct lg_offer_part *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        lg_hash_leaf(&v[i].leaf, v[i].doc.p, v[i].doc.len);
+    }
+}
+
+int lg_offer_split(struct lg_offer_parts *p, const uint8_t *doc, size_t len)
+{
+    struct lg_c0 c;
+    memset(p, 0, sizeof *p);
+    int err = lg_c0_check(doc, len);
+    if (err != 0) {
+        return err;
+    }
+    lg_c0_open(&c, doc, len);
+    lg_c0_object(&c);
+    lg_c0_key(&c, "bodies");
+    err = cut(&c, &p->bodies, &p->nbodies);
+    if (err == 0) {
+        lg_c0_key(&c, "statements");
+        err = cut(&c, &p->statements, &p->nstatements);
+    }
+    if (err == 0) {
+        lg_c0_object_end(&c);
+        err = lg_c0_close(&c);
+    }
+    if (err == 0) {
+        hash_all(p->bodies, p->nbodies);
+        hash_all(p->statements, p->nstatements);
+    }
+    return err;
+}
+
+void lg_offer_parts_fini(struct lg_offer_parts *p)
+{
+    free(p->bodies);
+    free(p->statements);
+    memset(p, 0, sizeof *p);
+}

@@ -1,0 +1,25 @@
+/* The request of an offer in its parts, before anybody looks into them. Inside of pool_intake.c. */
+#ifndef LG_OFFER_PARTS_H
+#define LG_OFFER_PARTS_H
+
+#include "lg_record.h"
+
+struct lg_offer_part {
+    struct lg_slice doc; /* into the request */
+    struct lg_hash leaf;
+};
+
+struct lg_offer_parts {
+    struct lg_offer_part *bodies, *statements; /* in the order of the request */
+    size_t nbodies, nstatements;
+};
+
+/* Cut {"bodies":[…],"statements":[…]} into parts; what they hold is not judged.
+ *
+ * Returns: 0, SG_ECANONICAL, SG_ESHAPE (of the whole), SG_ENOMEM
+ * Out:     p      to be finished in any case
+ * In:      doc    borrowed as long as the parts are used */
+SG_MUST_USE int lg_offer_split(struct lg_offer_parts *p, const uint8_t *doc, size_t len);
+void lg_offer_parts_fini(struct lg_offer_parts *p);
+
+#endif

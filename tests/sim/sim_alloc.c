@@ -1,0 +1,138 @@
+/* Memory for simulations on the command line: lists of free pieces by size, in one large reservation, in the place of malloc for all that is
+ * linked into test_sim (--wrap, see the Makefile; not with a sanitizer, which wants to see every call).
+ *
+ * Invariant: a page holds pieces of one class, so a piece needs no header and its address tells its size. Whatever was not handed out
+ * here (before sim_alloc_start, by a library, too large for a page) goes to the C library. One thread. */
+#include "tests/sim/sim_alloc.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define RESERVED   (UINT64_C(1) << 36)
+#define PAGE_SHIFT 16
+#define PAGE       (UINT64_C(1) << PAGE_SHIFT)
+#define SMALL      1024 /* classes in steps of 16 up to here, then four a doubling */
+#define LARGEST    16384
+#define CLASSES    (SMALL / 16 + 4 * 4 + 1)
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t count, size_t n);
+void *__real_realloc(void *p, size_t n);
+void __real_free(void *p);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t count, size_t n);
+void *__wrap_realloc(void *p, size_t n);
+void __wrap_free(void *p);
+
+struct piece {
+    struct piece *next;
+};
+static uint8_t *base, *fresh; /* fresh: pages from here on have never been used */
+static struct piece *spare[CLASSES];
+static uint8_t class_of_page[RESERVED >> PAGE_SHIFT];
+
+bool sim_alloc_start(void)
+{
+    void *p =
+        mmap(NULL, RESERVED, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED)
+        return false;
+    base = fresh = p;
+    return true;
+}
+
+static bool ours(const void *p)
+{
+    return base != NULL && (const uint8_t *)p >= base && (const uint8_t *)p < fresh;
+}
+
+static unsigned class_of(size_t n)
+{
+    if (n <= SMALL)
+        return n == 0 ? 0 : (unsigned)((n - 1) / 16);
+    unsigned doubling = 0;
+    while ((size_t)SMALL << (doubling + 1) < n)
+        doubling++;
+    size_t low = (size_t)SMALL << doubling;
+    return SMALL / 16 + doubling * 4 + (unsigned)((n - low - 1) / (low / 4));
+}
+
+static size_t size_of(unsigned class)
+{
+    if (class < SMALL / 16)
+        return (class + 1u) * 16u;
+    unsigned k = class - SMALL / 16;
+    size_t low = (size_t)SMALL << k / 4;
+    return low + (k % 4 + 1) * (low / 4);
+}
+
+static void *piece(size_t n)
+{
+    unsigned class = class_of(n);
+    struct piece *p = spare[class];
+    if (p != NULL) {
+        spare[class] = p->next;
+        return p;
+    }
+    size_t size = size_of(class);
+    uint8_t *page = fresh;
+    if (page + PAGE > base + RESERVED)
+        abort();
+    fresh += PAGE;
+    class_of_page[(size_t)(page - base) >> PAGE_SHIFT] = (uint8_t) class;
+    for (size_t at = size; at + size <= PAGE; at += size) {
+        struct piece *q = (struct piece *)(void *)(page + at);
+        q->next = spare[class];
+        spare[class] = q;
+    }
+    return page;
+}
+
+static unsigned class_at(const void *p)
+{
+    return class_of_page[(size_t)((const uint8_t *)p - base) >> PAGE_SHIFT];
+}
+
+void *__wrap_malloc(size_t n)
+{
+    return base == NULL || n > LARGEST ? __real_malloc(n) : piece(n);
+}
+
+void *__wrap_calloc(size_t count, size_t n)
+{
+    size_t all = count * n;
+    if (base == NULL || (n > 0 && all / n != count) || all > LARGEST)
+        return __real_calloc(count, n);
+    return memset(piece(all), 0, all);
+}
+
+void __wrap_free(void *p)
+{
+    if (!ours(p)) {
+        __real_free(p);
+        return;
+    }
+    struct piece *q = p;
+    unsigned class = class_at(p);
+    q->next = spare[class];
+    spare[class] = q;
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+    if (p == NULL)
+        return __wrap_malloc(n);
+    if (!ours(p))
+        return __real_realloc(p, n);
+    size_t have = size_of(class_at(p));
+    if (n <= have)
+        return p;
+    void *q = __wrap_malloc(n);
+    if (q != NULL) {
+        memcpy(q, p, have);
+        __wrap_free(p);
+    }
+    return q;
+}
