@@ -120,6 +120,21 @@ static void rollback(void *ctx)
         end_tx(s);
 }
 
+static int evidence_count(struct lg_sqlite *s, int64_t *count, int g)
+{
+    sqlite3_stmt *st;
+    const int err = lg_db_query(&s->db, &st, LG_SQL_GATEWAY, LG_ARGS(lg_arg_int(g)));
+    if (err != 0)
+        return err;
+    const int row = lg_db_row(st);
+    *count = 0;
+    if (row <= 0)
+        return row;
+    *count = sqlite3_column_int64(st, 4);
+    lg_db_done(st);
+    return 0;
+}
+
 /* Is there another statement with this (gw, inc, seq)? Then the two are a pair, unless this gateway has 64 already. */
 static int pair_up(struct lg_sqlite *s, int g, const struct lg_statement *x)
 {
@@ -136,7 +151,10 @@ static int pair_up(struct lg_sqlite *s, int g, const struct lg_statement *x)
         lg_db_done(st);
     if (row < 0 || n < 2)
         return row < 0 ? row : 0;
-    int64_t changed = 0;
+    int64_t changed = 0, count = 0;
+    err = evidence_count(s, &count, g);
+    if (err != 0 || count >= MAX_EVIDENCE)
+        return err;
     const int64_t first = ids[0] < ids[1] ? ids[0] : ids[1], second = ids[0] < ids[1] ? ids[1] : ids[0];
     err = lg_db_run(&s->db, &changed, LG_SQL_EVIDENCE_PUT,
         LG_ARGS(
@@ -146,28 +164,13 @@ static int pair_up(struct lg_sqlite *s, int g, const struct lg_statement *x)
     return err;
 }
 
-static int evidence_count(struct lg_sqlite *s, int64_t *count, int g)
-{
-    sqlite3_stmt *st;
-    const int err = lg_db_query(&s->db, &st, LG_SQL_GATEWAY, LG_ARGS(lg_arg_int(g)));
-    if (err != 0)
-        return err;
-    const int row = lg_db_row(st);
-    *count = 0;
-    if (row <= 0)
-        return row;
-    *count = sqlite3_column_int64(st, 4);
-    lg_db_done(st);
-    return 0;
-}
-
 int lg_sqlite_add_statement(
     struct lg_sqlite *s, bool *added, const struct lg_statement *x, enum lg_pool_mark mark)
 {
     const int g = lg_db_gateway_index(&s->db, x->gw);
     if (g < 0)
         return SG_EUNKNOWN_GATEWAY;
-    int64_t changed = 0, count = 0;
+    int64_t changed = 0;
     int err = lg_db_run(&s->db, &changed, LG_SQL_STATEMENT_PUT,
         LG_ARGS(lg_arg_int(g), lg_arg_int(x->inc), lg_arg_int(x->seq), lg_arg_int(x->slot), lg_arg_int(x->ts),
             lg_arg_int(mark), lg_arg_hash(&x->leaf), lg_arg_blob(x->doc, x->doc_len)));
@@ -176,9 +179,7 @@ int lg_sqlite_add_statement(
         return err;
     err = lg_db_run(
         &s->db, NULL, LG_SQL_GATEWAY_HELD, LG_ARGS(lg_arg_int(g), lg_arg_int(x->inc), lg_arg_int(x->slot)));
-    if (err == 0)
-        err = evidence_count(s, &count, g);
-    return err != 0 || count >= MAX_EVIDENCE ? err : pair_up(s, g, x);
+    return err != 0 ? err : pair_up(s, g, x);
 }
 
 int lg_sqlite_add_body(struct lg_sqlite *s, bool *added, const struct lg_body *b, enum lg_pool_mark mark)

@@ -52,10 +52,10 @@ int lg_batch_write(struct lg_engine *e, const struct lg_block *b, const struct l
     return lg_mine_consider(e, info);
 }
 
-/* The newest n blocks, in order. They were decoded once and freed; they are few. */
+/* The n blocks, in order, or of many only the newest. They were decoded once and freed; they are few. */
 static int announce(struct lg_engine *e, unsigned n)
 {
-    unsigned first = n > LG_BATCH_TELL ? n - LG_BATCH_TELL : 0;
+    unsigned first = n > LG_BATCH_TELL ? n - 1 : 0;
     int err = 0;
     for (unsigned i = first; i < n && err == 0; i++) {
         const struct lg_batch_last *last = &e->batch.last[i % LG_BATCH_TELL];

@@ -105,8 +105,8 @@ struct lg_engine_ops {
      * A block early by less is held and judged when due (verdict ACCEPTED means: kept). */
     int (*offer_block)(struct lg_engine *e, enum lg_block_verdict *verdict, const uint8_t *doc, size_t len,
         sg_ms now_ms, int from);
-    /* The same for blocks in order. Those in a row that extend the best branch share one transaction, a few MiB at most; the host is told
-     * of the newest ones only, and peers ask for what lies below. Every result is written after what it says is on disk. 0, or the error of the store
+    /* The same for blocks in order. Those in a row that extend the best branch share one transaction, a few MiB at most; of many the
+     * host is told of the newest one only, and peers ask for what lies below. Every result is written after what it says is on disk. 0, or the error of the store
      * that ended it, which then is the result of all that are not known to be on disk: what memory had taken of them is undone. */
     int (*offer_blocks)(struct lg_engine *e, struct lg_block_offer *offers, unsigned n, sg_ms now_ms);
     /* A nonce for job id; ignored when the job is no longer wanted. */

@@ -34,7 +34,7 @@ struct lg_miner {
     sg_ms wake; /* INT64_MAX: nothing to wait for */
 };
 
-/* The newest blocks of a transaction that are announced; peers that miss those below ask for them. */
+/* A transaction of more blocks than these announces only its newest one: whoever follows a node that is catching up asks for the others. */
 #define LG_BATCH_TELL 8
 
 /* Blocks in a row that extend the best branch and share one transaction. Memory has followed them; the host has not been told, and
