@@ -244,15 +244,15 @@ static void stream_free(void *cls)
     free(st);
 }
 
-/* Suspend the connection until sg_http_server_wake. False: asked again, or the server stops. */
+/* Suspend the connection until sg_http_server_wake. False: asked again, or it must end: the server stops, the client has gone. */
 static bool stream_sleep(struct sg_http_stream *st, bool *stopping)
 {
     struct sg_http_server *s = st->server;
     bool sleeps;
 
     pthread_mutex_lock(&s->lock);
-    *stopping = s->stopping;
-    sleeps = !s->stopping && !st->woken;
+    *stopping = s->stopping || st->conn->shut;
+    sleeps = !*stopping && !st->woken;
     if (sleeps) {
         st->waiting = true;
         MHD_suspend_connection(st->mhd);

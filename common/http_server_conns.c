@@ -8,6 +8,7 @@
 #include "common/http_server.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -128,17 +129,27 @@ static void sweep_locked(struct sg_http_server *s)
     }
 }
 
-/* A stream that could give more, but whose client has made no room for it. */
+/* Has the other end hung up? The library does not look at a connection that is suspended, and a write would notice only at the second
+ * attempt. */
+static bool hung_up(const struct sg_http_conn *c)
+{
+    char byte;
+    const ssize_t n = recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
+/* A stream that waits while its client has gone, or that could give more while its client makes no room for it. */
 static void sweep_streams_locked(struct sg_http_server *s)
 {
     sg_ms now_ms = sg_http_now_ms();
 
     for (struct sg_http_stream *st = s->streams; st; st = st->next) {
         struct sg_http_conn *c = st->conn;
-        if (st->waiting || c->shut || c->phase != SG_HTTP_STREAMING ||
-            now_ms - st->asked_ms < (sg_ms)s->config.stream_timeout_ms)
+        if (c->shut || c->phase != SG_HTTP_STREAMING)
             continue;
-        shut(c);
+        if (st->waiting ? hung_up(c) : now_ms - st->asked_ms >= (sg_ms)s->config.stream_timeout_ms)
+            shut(c); /* one that waits learns of it when it is asked again */
     }
 }
 

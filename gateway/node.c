@@ -108,6 +108,14 @@ static void on_alarm(void *ctx, const char *kind)
         sg_log(SG_LOG_WARN, "alarm", "%s", kind);
 }
 
+static void on_alarm_end(void *ctx, const char *kind)
+{
+    struct gw_node *n = ctx;
+
+    if (n->ledger)
+        lg_node_alarm_end(n->ledger, kind);
+}
+
 static void on_failed(void *ctx, int err, const char *why)
 {
     struct gw_node *n = ctx;
@@ -170,6 +178,7 @@ static int start_witness(struct gw_node *n, struct sg_fault *fault)
         .nrelays = c->nrelays,
         .want = on_want,
         .alarm = on_alarm,
+        .alarm_end = on_alarm_end,
         .failed = on_failed,
         .ctx = n};
 

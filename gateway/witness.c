@@ -48,6 +48,20 @@ void gw_witness_fail(struct gw_witness *w, int err, const char *why)
     w->config.failed(w->config.ctx, err, why);
 }
 
+void gw_witness_alarm_over(struct gw_witness *w, const char *kind)
+{
+    if (w->config.alarm_end)
+        w->config.alarm_end(w->config.ctx, kind);
+}
+
+void gw_witness_outbox_good(struct gw_witness *w)
+{
+    if (!w->told_full)
+        return;
+    w->told_full = false;
+    gw_witness_alarm_over(w, "disk_full");
+}
+
 void gw_witness_outbox_err(struct gw_witness *w, int err)
 {
     if (err == SG_ENOSPC || err == SG_ENOMEM) {
@@ -158,7 +172,7 @@ static void take_in(struct gw_witness *w)
         gw_witness_outbox_err(w, err);
         return;
     }
-    w->told_full = false;
+    gw_witness_outbox_good(w);
     while (w->nheld > 0)
         gw_outcome_free(w->held[--w->nheld]);
 }
@@ -235,6 +249,7 @@ static void look_for_uncommitted(struct gw_witness *w)
         w->config.alarm(w->config.ctx, "uncommitted");
     } else if (count == 0 && w->told_uncommitted) {
         sg_log(SG_LOG_INFO, part, "everything read is on the chain again");
+        gw_witness_alarm_over(w, "uncommitted");
     }
     w->told_uncommitted = count > 0;
 }

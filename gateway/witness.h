@@ -26,6 +26,7 @@ struct gw_witness_config {
     /* Read minutes of a relay from its RING, as gw_poller_want; false: not now. Witness's thread. */
     bool (*want)(void *ctx, unsigned relay, sg_minute newest, uint64_t minutes);
     void (*alarm)(void *ctx, const char *kind);          /* static kind; witness's or a poller's thread */
+    void (*alarm_end)(void *ctx, const char *kind);      /* it is over; on or not; NULL: nobody asks */
     void (*failed)(void *ctx, int err, const char *why); /* it cannot go on; witness's thread, once */
     void *ctx;
 };

@@ -72,6 +72,10 @@ void gw_witness_give_up(struct gw_witness *w, sg_ms inc, const char *why);
 void gw_witness_fail(struct gw_witness *w, int err, const char *why);
 /* An error of the outbox: a full disk raises an alarm, anything else ends the witness. */
 void gw_witness_outbox_err(struct gw_witness *w, int err);
+/* The outbox could be written: it is full no more. */
+void gw_witness_outbox_good(struct gw_witness *w);
+/* An alarm that lasts is over. */
+void gw_witness_alarm_over(struct gw_witness *w, const char *kind);
 /* Look again after ms real milliseconds at the latest. */
 void gw_witness_retry_in(struct gw_witness *w, sg_ms ms);
 sg_ms gw_witness_wall(const struct gw_witness *w);

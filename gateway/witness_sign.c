@@ -53,6 +53,8 @@ static bool trusted(struct gw_witness *w, sg_ms now_ms)
             gw_trust_text(trust));
         if (trust)
             w->config.alarm(w->config.ctx, "clock");
+        else
+            gw_witness_alarm_over(w, "clock");
     }
     w->trust = trust;
     if (trust)
@@ -246,7 +248,7 @@ void gw_witness_try_sign(struct gw_witness *w, sg_ms now_ms)
         gw_witness_retry_in(w, RETRY_MS);
         return;
     }
-    w->told_full = false;
+    gw_witness_outbox_good(w);
     prune(w);
     gw_commit_kick(w->commit);
 }

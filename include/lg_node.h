@@ -43,7 +43,11 @@ struct lg_node_relay_state {
     struct lg_sample sample;
 };
 void lg_node_set_relay(struct lg_node *n, const struct lg_node_relay_state *state);
-/* An alarm for /metrics and the log: counted by kind ("uncommitted", "malformed", "second_process", ...), static string. */
+/* An alarm for /metrics, the stream and the log: counted by kind ("uncommitted", "malformed", "second_process", ...), static
+ * string. */
 void lg_node_alarm(struct lg_node *n, const char *kind);
+/* The same alarm is over. One that nobody ends is over when it has not come again for five minutes; nothing happens when it is
+ * not on. */
+void lg_node_alarm_end(struct lg_node *n, const char *kind);
 
 #endif

@@ -96,8 +96,8 @@ int sg_http_status_of(int err);
 
 /* A streamed answer: read_fn fills at most max bytes, returns their number, 0 at the end, -1 to break off
  * (the connection is closed without a final chunk), SG_HTTP_LATER when there is nothing yet: it is asked again
- * after sg_http_server_wake, and about once a second (time for a heartbeat: a connection that is gone is noticed
- * by writing only). Called on the server's thread; it must not block. free_fn(state) is called once, however the
+ * after sg_http_server_wake, and about once a second (time for a heartbeat; a client that has hung up is noticed then
+ * too, one that the network has swallowed by writing only). Called on the server's thread; it must not block. free_fn(state) is called once, however the
  * answer ends: on the server's thread, or before this returns when there is no memory. extra as in sg_http_answer.
  * A stopping server breaks streams off; so it does with one whose client reads too slowly (stream_timeout_ms). */
 #define SG_HTTP_LATER (-2)

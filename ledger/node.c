@@ -150,8 +150,7 @@ static void snapshot(void *ctx, struct lg_rest_snapshot *out)
     out->engine = n->state;
     failed = n->failed;
     full = n->full;
-    out->nalarms = n->nalarms;
-    memcpy(out->alarms, n->alarms, sizeof(n->alarms[0]) * n->nalarms);
+    out->alarms = n->alarms;
     pthread_mutex_unlock(&n->lock);
     out->engine_name = n->ops->name;
     out->start_ms = n->start_ms;
@@ -193,6 +192,7 @@ void lg_node_stop(struct lg_node *n)
     lg_miner_stop(n->miner);
     if (n->rest)
         lg_rest_stop(n->rest);
+    lg_events_free(n->events);
     lg_peers_stop(n->peers);
     lg_precheck_stop(n->precheck);
     if (n->engine)
@@ -273,6 +273,7 @@ static int start_rest(struct lg_node *n, struct sg_fault *fault)
         .node_name = n->name,
         .has_kid = c->key != NULL,
         .node = &n->rest_node,
+        .events = n->events,
     };
     if (c->key) {
         uint8_t pub[SG_PUBLIC_KEY_BYTES];
@@ -291,7 +292,8 @@ static int start_parts(struct lg_node *n, struct sg_fault *fault)
 {
     int err = SG_OK;
 
-    if ((err = start_engine(n, fault)) != SG_OK || (err = sg_queue_new(&n->queue, LG_CHAIN_QUEUE)) != SG_OK ||
+    if ((err = lg_node_events_start(n)) != SG_OK || (err = start_engine(n, fault)) != SG_OK ||
+        (err = sg_queue_new(&n->queue, LG_CHAIN_QUEUE)) != SG_OK ||
         (err = lg_miner_start(&n->miner, miner_found, n)) != SG_OK ||
         (err = lg_precheck_start(&n->precheck, n->config.genesis, &sg_crypto_openssl, 0)) != SG_OK ||
         (err = start_peers(n, fault)) != SG_OK || (err = start_rest(n, fault)) != SG_OK)
@@ -336,35 +338,4 @@ int lg_node_start(struct lg_node **out, const struct lg_node_config *config, str
 uint16_t lg_node_port(const struct lg_node *n)
 {
     return lg_rest_port(n->rest);
-}
-
-/* ---- what the process's other parts tell ---- */
-
-void lg_node_set_relay(struct lg_node *n, const struct lg_node_relay_state *state)
-{
-    const struct lg_relay *relay = lg_genesis_relay(n->config.genesis, state->id, strlen(state->id));
-    if (!relay)
-        return;
-    pthread_mutex_lock(&n->lock);
-    n->relays[relay - n->config.genesis->relays] = *state;
-    pthread_mutex_unlock(&n->lock);
-}
-
-void lg_node_alarm(struct lg_node *n, const char *kind)
-{
-    unsigned i = 0;
-
-    sg_log(SG_LOG_WARN, "alarm", "%s", kind);
-    pthread_mutex_lock(&n->lock);
-    while (i < n->nalarms && strcmp(n->alarms[i].kind, kind) != 0)
-        i++;
-    if (i < LG_REST_MAX_ALARMS) {
-        if (i == n->nalarms) {
-            snprintf(n->alarms[i].kind, sizeof(n->alarms[i].kind), "%s", kind);
-            n->alarms[i].count = 0;
-            n->nalarms++;
-        }
-        n->alarms[i].count++;
-    }
-    pthread_mutex_unlock(&n->lock);
 }

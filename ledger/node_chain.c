@@ -39,6 +39,7 @@ static void host_announce_statements(void *ctx, struct lg_statement *const *s, u
 {
     struct lg_node *n = ctx;
     lg_peers_announce_statements(n->peers, s, ns, bodies, nb, from);
+    lg_node_tell_pooled(n, s, ns);
 }
 
 static void host_want_block(void *ctx, const struct lg_hash *hash, int from)
@@ -62,11 +63,13 @@ static void host_event(void *ctx, const struct lg_event_msg *e)
     case LG_EVENT_BLOCK:
         sg_log(SG_LOG_INFO, PART, "block %lld %s… slot %lld weight %lld", (long long)e->tip.height, hex,
             (long long)e->tip.slot, (long long)e->tip.weight);
+        lg_node_tell_tip(n, e);
         break;
     case LG_EVENT_REORG:
         lg_node_forget_offers(n);
         sg_log(SG_LOG_WARN, PART, "reorganisation: %lld blocks off, new tip %lld %s…", (long long)e->depth,
             (long long)e->tip.height, hex);
+        lg_node_tell_tip(n, e);
         break;
     case LG_EVENT_ALARM:
         lg_node_alarm(n, e->alarm);
@@ -114,6 +117,8 @@ static void disk_is_full(struct lg_node *n, bool full)
         lg_node_alarm(n, "disk_full");
     if (full == n->full)
         return;
+    if (!full)
+        lg_node_alarm_end(n, "disk_full");
     pthread_mutex_lock(&n->lock);
     n->full = full;
     pthread_mutex_unlock(&n->lock);
@@ -329,8 +334,10 @@ void *lg_node_chain_run(void *arg)
     void *m = NULL;
 
     (void)pthread_setname_np(pthread_self(), "chain");
-    while ((err = step(n)) == SG_OK)
+    while ((err = step(n)) == SG_OK) {
         publish(n, 0);
+        lg_node_quiet_alarms(n);
+    }
     if (err == SG_ECLOSED)
         return NULL;
     sg_log(SG_LOG_ERROR, PART, "the store failed (%s): nothing is acknowledged any more", sg_err_text(err));

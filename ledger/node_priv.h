@@ -51,6 +51,7 @@ struct lg_node {
     const struct lg_engine_ops *ops;
     struct lg_host host;
     struct lg_rest_node rest_node;
+    struct lg_events *events; /* has a lock of its own */
     sg_ms start_ms, start_run_ms;
 
     /* owned by the chain thread while it runs */
@@ -71,8 +72,7 @@ struct lg_node {
     struct lg_engine_state state;
     bool full;  /* the last write found the disk full */
     int failed; /* the error that stopped the chain thread */
-    struct lg_rest_alarm alarms[LG_REST_MAX_ALARMS];
-    unsigned nalarms;
+    struct lg_alarms alarms;
     struct lg_recent_offer recent[LG_RECENT_OFFERS]; /* a ring */
     unsigned recent_next;
     struct lg_node_relay_state *relays; /* by index in the genesis; id "" until told */
@@ -83,6 +83,14 @@ struct lg_node {
 void lg_node_remember_offer(struct lg_node *n, const struct lg_hash *digest, unsigned nstatements);
 /* A reorganisation may make an overtaken statement mineable again: what was known must be judged anew. */
 void lg_node_forget_offers(struct lg_node *n);
+
+/* node_events.c */
+SG_MUST_USE int lg_node_events_start(struct lg_node *n);
+/* A new tip (BLOCK, REORG), and statements that are pooled now. Chain thread. */
+void lg_node_tell_tip(struct lg_node *n, const struct lg_event_msg *e);
+void lg_node_tell_pooled(struct lg_node *n, struct lg_statement *const *statements, unsigned count);
+/* End the incidents that have not come again. Chain thread. */
+void lg_node_quiet_alarms(struct lg_node *n);
 
 /* node_chain.c */
 void lg_node_host_init(struct lg_node *n);

@@ -12,6 +12,9 @@
 #include "sg_cli.h"
 #include "sg_log.h"
 
+/* Streams may take LG_EVENTS_MAX_STREAMS of them and still leave what every other call needs. */
+#define MAX_CONNECTIONS (LG_EVENTS_MAX_STREAMS + 128)
+
 static const char page[] =
     "<!doctype html><html lang=en><meta charset=utf-8><title>GridWitness</title>\n"
     "<h1>GridWitness node</h1>\n<ul>\n"
@@ -21,7 +24,8 @@ static const char page[] =
     "<li><a href=/v1/relays>/v1/relays</a>\n<li><a href=/v1/gateways>/v1/gateways</a>\n"
     "<li>/v1/minutes?relay=&amp;from=&amp;to=&amp;order=desc\n<li>/v1/minutes/{relay}/{minute}\n"
     "<li>/v1/minutes/{relay}/{minute}/proof\n<li>/v1/bodies/{digest}\n<li>/v1/statements/{leaf}\n"
-    "<li><a href=/v1/evidence>/v1/evidence</a>\n<li><a href=/metrics>/metrics</a>\n"
+    "<li><a href=/v1/evidence>/v1/evidence</a>\n<li><a href=/v1/stream>/v1/stream</a>\n"
+    "<li><a href=/metrics>/metrics</a>\n"
     "<li><a href=/healthz>/healthz</a>\n<li><a href=/readyz>/readyz</a>\n"
     "<li><a href=/get_chain>/get_chain</a>\n<li><a href=/is_valid>/is_valid</a>\n"
     "<li><a href=/mine_block>/mine_block</a>\n<li><a href=/replace_chain>/replace_chain</a>\n"
@@ -118,6 +122,7 @@ CALLS(HANDLER)
 static const struct sg_http_route table[] = {
     CALLS(ROUTE){SG_HTTP_GET, "/get_chain", 0, lg_rest_get_chain},
     {SG_HTTP_GET, "/chain", 0, lg_rest_get_chain},
+    {SG_HTTP_GET, "/v1/stream", 0, lg_rest_get_stream},
     {SG_HTTP_POST, "/v1/blocks", 0, lg_rest_post_block},
     {SG_HTTP_POST, "/v1/statements", 0, lg_rest_post_statements},
 };
@@ -160,8 +165,12 @@ static int fill(struct lg_rest *r, const struct lg_rest_config *config, struct s
         .nroutes = SG_ARRAY_LEN(table),
         .ctx = r,
         .threads = 1,
+        .max_connections = MAX_CONNECTIONS,
         .server_name = "GridWitness/" SG_VERSION};
-    return sg_http_server_start(&r->server, &http, fault);
+    err = sg_http_server_start(&r->server, &http, fault);
+    if (err == 0 && config->events != NULL)
+        lg_events_listen(config->events, lg_rest_wake_streams, r);
+    return err;
 }
 
 int lg_rest_start(struct lg_rest **out, const struct lg_rest_config *config, struct sg_fault *fault)
@@ -184,6 +193,8 @@ void lg_rest_stop(struct lg_rest *r)
 {
     if (r == NULL)
         return;
+    if (r->config.events != NULL)
+        lg_events_listen(r->config.events, NULL, NULL);
     sg_http_server_stop(r->server);
     lg_reader_close(r->reader);
     free(r->routes);

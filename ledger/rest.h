@@ -1,4 +1,4 @@
-/* The node's REST interface: every call of section 7 of the contract but the live stream.
+/* The node's REST interface: the calls of section 7 of the contract.
  *
  * Reads run on the HTTP server's thread with a store connection of their own (lg_reader) and see the last commit. Offers
  * (POST) are handed to the chain thread through struct lg_rest_node and answered by it. Nothing here changes state.
@@ -8,23 +8,19 @@
 #ifndef LG_REST_H
 #define LG_REST_H
 
+#include "ledger/alarms.h"
 #include "ledger/core/engine.h"
+#include "ledger/events.h"
 #include "lg_node.h"
 #include "sg_clock.h"
 #include "sg_http.h"
 
-#define LG_REST_MAX_URL    200
-#define LG_REST_MAX_ALARMS 32
+#define LG_REST_MAX_URL 200
 
 struct lg_rest_peer {
     char url[LG_REST_MAX_URL + 1];
     char state[16]; /* "ok", or a code of sg_err.h ("timeout", "chain", ...); "new" before the first answer */
     int64_t height; /* that it named last; 0 before */
-};
-
-struct lg_rest_alarm {
-    char kind[32]; /* [a-z0-9_]+ */
-    uint64_t count;
 };
 
 /* What the node is at this moment: a copy. */
@@ -36,8 +32,7 @@ struct lg_rest_snapshot {
     char not_ready[160]; /* one sentence when !ready */
     unsigned npeers;
     struct lg_rest_peer peers[LG_NODE_MAX_PEERS];
-    unsigned nalarms;
-    struct lg_rest_alarm alarms[LG_REST_MAX_ALARMS];
+    struct lg_alarms alarms;
 };
 
 /* The node, as REST sees it. Called on the HTTP thread; none may block on the chain thread's work. */
@@ -63,6 +58,7 @@ struct lg_rest_config {
     bool has_kid;                     /* false: an observer */
     lg_kid kid;
     const struct lg_rest_node *node; /* borrowed until stop */
+    struct lg_events *events;        /* borrowed until stop, when nobody tells any more; NULL: no stream */
 };
 
 struct lg_rest;

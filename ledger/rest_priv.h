@@ -111,7 +111,9 @@ lg_rest_fn lg_rest_get_pool, lg_rest_get_body, lg_rest_get_statement, lg_rest_ge
 lg_rest_fn lg_rest_get_minutes, lg_rest_get_minute, lg_rest_get_proof;
 lg_rest_fn lg_rest_get_is_valid, lg_rest_get_mine_block, lg_rest_get_replace_chain, lg_rest_get_connect_node;
 /* Streams. */
-sg_http_handler_fn lg_rest_get_chain;
+sg_http_handler_fn lg_rest_get_chain, lg_rest_get_stream;
+/* Something can be given: for the hub of events. Thread: any. */
+void lg_rest_wake_streams(void *ctx);
 /* Answers a failed call. */
 void lg_rest_fail(struct lg_rest *r, struct sg_http_request *req, int err, const char *why);
 

@@ -1,6 +1,7 @@
 /* Who takes part: the genesis, the relays with what this process sees of them, the gateways with where they stand.
  *
  * Samples shown here are unsigned and in memory only; what is signed is under /v1/minutes. */
+#include "ledger/event_json.h"
 #include "ledger/rest_priv.h"
 
 #include <string.h>
@@ -108,24 +109,6 @@ int lg_rest_get_relays(struct lg_rest_call *c)
     return 0;
 }
 
-static void put_sample(struct sg_buf *b, const struct lg_sample *s, const struct lg_profile *p)
-{
-    bool first = true;
-    lg_rest_put_int(b, "{\"qual\":", s->qual);
-    lg_rest_put_int(b, ",\"t\":", s->t_ms);
-    sg_buf_puts(b, ",\"values\":{");
-    for (unsigned k = 0; k < p->npoints; k++) {
-        const unsigned i = p->by_name[k];
-        if ((s->have >> i & 1) == 0)
-            continue;
-        sg_buf_puts(b, first ? "" : ",");
-        lg_rest_put_string(b, p->points[i].name);
-        lg_rest_put_int(b, ":", s->x[i]);
-        first = false;
-    }
-    sg_buf_puts(b, "}}");
-}
-
 int lg_rest_get_latest(struct lg_rest_call *c)
 {
     const struct lg_rest_node *node = c->rest->config.node;
@@ -137,15 +120,7 @@ int lg_rest_get_latest(struct lg_rest_call *c)
         return err;
     if (r == NULL || !node->relay(node->ctx, &state, (unsigned)(r - c->genesis->relays)) || !state.has_sample)
         return SG_ENOT_FOUND;
-    sg_buf_puts(&c->out, "{\"id\":");
-    lg_rest_put_string(&c->out, r->id);
-    lg_rest_put_int(&c->out, ",\"last_sample_ms\":", state.last_sample_ms);
-    lg_rest_put_int(&c->out, ",\"last_seq\":", state.last_seq);
-    sg_buf_puts(&c->out, ",\"sample\":");
-    put_sample(&c->out, &state.sample, r->profile);
-    sg_buf_puts(&c->out, ",\"state\":");
-    lg_rest_put_string(&c->out, state.state);
-    sg_buf_puts(&c->out, "}");
+    lg_event_sample(&c->out, r, &state);
     return 0;
 }
 

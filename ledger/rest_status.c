@@ -169,11 +169,31 @@ static void peer_metrics(struct sg_buf *b, const struct lg_rest_snapshot *s)
     }
     sg_buf_puts(b, "# HELP gridwitness_alarms_total Alarms since the start.\n"
                    "# TYPE gridwitness_alarms_total counter\n");
-    for (unsigned i = 0; i < s->nalarms; i++) {
+    for (unsigned i = 0; i < s->alarms.n; i++) {
         sg_buf_puts(b, "gridwitness_alarms_total{kind=\"");
-        put_label(b, s->alarms[i].kind);
-        sg_buf_printf(b, "\"} %llu\n", (unsigned long long)s->alarms[i].count);
+        put_label(b, s->alarms.v[i].code);
+        sg_buf_printf(b, "\"} %llu\n", (unsigned long long)s->alarms.v[i].count);
     }
+    sg_buf_puts(b, "# HELP gridwitness_alarm_on 1 while an alarm is on.\n"
+                   "# TYPE gridwitness_alarm_on gauge\n");
+    for (unsigned i = 0; i < s->alarms.n; i++) {
+        sg_buf_puts(b, "gridwitness_alarm_on{kind=\"");
+        put_label(b, s->alarms.v[i].code);
+        sg_buf_puts(b, s->alarms.v[i].until_ms == 0 ? "\"} 1\n" : "\"} 0\n");
+    }
+}
+
+static void stream_metrics(struct lg_rest_call *c)
+{
+    struct lg_events_counts n = {0};
+    if (c->rest->config.events != NULL)
+        lg_events_counts(c->rest->config.events, &n);
+    metric(&c->out, "stream_events_total", "counter", "Events told since the start.", (int64_t)n.events);
+    metric(&c->out, "streams", "gauge", "Streams that are open.", (int64_t)n.streams);
+    metric(&c->out, "streams_cut_total", "counter", "Streams cut off because their readers were too slow.",
+        (int64_t)n.cut);
+    metric(&c->out, "streams_refused_total", "counter", "Streams refused because there were too many.",
+        (int64_t)n.refused);
 }
 
 static void relay_metrics(struct lg_rest_call *c)
@@ -209,6 +229,7 @@ int lg_rest_get_metrics(struct lg_rest_call *c)
     metric(&c->out, "http_answered_total", "counter", "HTTP requests answered.", (int64_t)answered);
     metric(&c->out, "http_refused_total", "counter", "HTTP requests refused before a handler ran.",
         (int64_t)refused);
+    stream_metrics(c);
     peer_metrics(&c->out, s);
     relay_metrics(c);
     return 0;

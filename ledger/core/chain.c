@@ -124,98 +124,9 @@ static int keep_orphan(struct lg_engine *e, bool *kept, struct lg_block *b, int 
 
 /* ---- adoption ---- */
 
-/* Take the tip off, down to the fork. */
-static int disconnect_down(struct lg_engine *e, struct lg_block_info at, int64_t fork_height)
-{
-    int err = 0;
-    while (at.height > fork_height && err == 0) {
-        struct lg_block *b;
-        bool best;
-        err = lg_tree_block(&e->tree, &b, &at.hash);
-        if (err == 0) {
-            err = e->store->disconnect(e->store->ctx, b, &at);
-            lg_block_free(b);
-        }
-        struct lg_hash prev = at.prev;
-        if (err == 0) {
-            err = lg_tree_info(&e->tree, &at, &best, &prev);
-        }
-    }
-    return err == SG_ENOT_FOUND ? SG_ECORRUPT : err;
-}
-
-static int connect_up(struct lg_engine *e, const struct lg_hash *path, size_t n)
-{
-    int err = 0;
-    while (n > 0 && err == 0) {
-        struct lg_block_info info;
-        struct lg_block *b;
-        bool best;
-        err = lg_tree_info(&e->tree, &info, &best, &path[--n]);
-        if (err == 0) {
-            err = lg_tree_block(&e->tree, &b, &info.hash);
-        }
-        if (err == 0) {
-            err = e->store->connect(e->store->ctx, b, &info);
-            lg_block_free(b);
-        }
-    }
-    return err == SG_ENOT_FOUND ? SG_ECORRUPT : err;
-}
-
-/* Side blocks from parent down to above the fork: newest first. Caller frees. */
-static int side_path(
-    struct lg_engine *e, struct lg_hash **path, size_t *n, struct lg_block_info *fork, struct lg_hash parent)
-{
-    size_t cap = 0;
-    *path = NULL;
-    *n = 0;
-    for (;;) {
-        bool best;
-        int err = lg_tree_info(&e->tree, fork, &best, &parent);
-        if (err != 0) {
-            return err == SG_ENOT_FOUND ? SG_ECORRUPT : err;
-        }
-        if (best) {
-            return 0;
-        }
-        if (*n == cap) {
-            cap = cap == 0 ? 16 : cap * 2;
-            struct lg_hash *grown = realloc(*path, cap * sizeof **path);
-            if (grown == NULL) {
-                return SG_ENOMEM;
-            }
-            *path = grown;
-        }
-        (*path)[(*n)++] = fork->hash;
-        parent = fork->prev;
-    }
-}
-
-/* The best branch becomes the one that ends in b. *depth: blocks taken off. Inside the transaction. */
-static int move_tip(
-    struct lg_engine *e, int64_t *depth, const struct lg_block *b, const struct lg_block_info *info)
-{
-    struct lg_hash *path;
-    size_t n;
-    struct lg_block_info fork;
-    int err = side_path(e, &path, &n, &fork, info->prev);
-    if (err == 0) {
-        *depth = e->tree.tip.height - fork.height;
-        err = disconnect_down(e, e->tree.tip, fork.height);
-    }
-    if (err == 0) {
-        err = connect_up(e, path, n);
-    }
-    if (err == 0) {
-        err = e->store->connect(e->store->ctx, b, info);
-    }
-    free(path);
-    return err;
-}
-
-static int write_block(struct lg_engine *e, int64_t *depth, const struct lg_block *b,
-    const struct lg_block_info *info, bool better)
+/* move: the best branch follows; NULL: it stays. */
+static int write_block(
+    struct lg_engine *e, struct lg_move *move, const struct lg_block *b, const struct lg_block_info *info)
 {
     const struct lg_store *store = e->store;
     int err = store->begin(store->ctx);
@@ -223,8 +134,8 @@ static int write_block(struct lg_engine *e, int64_t *depth, const struct lg_bloc
         return err;
     }
     err = store->put_block(store->ctx, b, info);
-    if (err == 0 && better) {
-        err = move_tip(e, depth, b, info);
+    if (err == 0 && move != NULL) {
+        err = lg_move_tip(e, move, b, info);
     }
     if (err == 0) {
         return store->commit(store->ctx);
@@ -254,14 +165,39 @@ void lg_chain_follow(
     e->pool_stale = e->pool_stale || (e->pool.spilled && e->pool.cost < e->pool.max_cost / 2);
 }
 
-void lg_chain_tell(struct lg_engine *e, const struct lg_block_info *info, int64_t depth)
+void lg_chain_tell(struct lg_engine *e, const struct lg_block *b, const struct lg_block_info *old,
+    const struct lg_move *move)
 {
-    struct lg_event_msg msg = {
-        .kind = depth > 0 ? LG_EVENT_REORG : LG_EVENT_BLOCK, .tip = *info, .depth = depth};
+    struct lg_event_msg msg = {.kind = move->depth > 0 ? LG_EVENT_REORG : LG_EVENT_BLOCK,
+        .tip = e->tree.tip,
+        .block = b,
+        .old = *old,
+        .added = e->tree.tip.height - old->height + move->depth,
+        .depth = move->depth,
+        .common = move->common,
+        .returned = move->names,
+        .nreturned = move->n,
+        .returned_cut = move->cut};
     e->host->event(e->host->ctx, &msg);
-    if (depth >= e->genesis->policy.confirm_depth) {
+    if (move->depth >= e->genesis->policy.confirm_depth) {
         lg_engine_alarm(e, "deep_reorg");
     }
+}
+
+/* On the best branch. *later: what went wrong after the commit; 0 all the same, for the move is on disk. */
+static int adopt_best(struct lg_engine *e, int *later, const struct lg_block *b,
+    const struct lg_block_info *info, const struct lg_block_info *old, int from)
+{
+    struct lg_move move = {0};
+    int err = write_block(e, &move, b, info);
+    if (err == 0) {
+        lg_chain_follow(e, b, info, move.depth);
+        e->host->announce_block(e->host->ctx, b, from);
+        *later = lg_move_returned(e, &move);
+        lg_chain_tell(e, b, old, &move);
+    }
+    lg_move_fini(&move);
+    return err;
 }
 
 /* A valid block goes into the tree, and on the best branch when it is better. Told to the peers when it is the tip, or a
@@ -269,8 +205,7 @@ void lg_chain_tell(struct lg_engine *e, const struct lg_block_info *info, int64_
 static int adopt(struct lg_engine *e, const struct lg_block *b, const struct lg_block_info *parent, int from)
 {
     struct lg_block_info info, old = e->tree.tip;
-    int64_t depth = 0;
-    int cmp = -1;
+    int cmp = -1, later = 0;
     lg_block_info_of(&info, b, parent);
     if (e->batch.on && lg_hash_eq(&info.prev, &old.hash)) {
         return lg_batch_write(e, b, &info, from);
@@ -279,23 +214,17 @@ static int adopt(struct lg_engine *e, const struct lg_block *b, const struct lg_
     if (err == 0 && !lg_hash_eq(&info.prev, &old.hash)) {
         err = lg_tree_cmp(&e->tree, &cmp, &info, &old);
     }
+    if (err == 0) {
+        err = cmp < 0 ? adopt_best(e, &later, b, &info, &old, from) : write_block(e, NULL, b, &info);
+    }
     if (err != 0) {
         return err;
     }
-    err = write_block(e, &depth, b, &info, cmp < 0);
-    if (err != 0) {
-        return err;
-    }
-    if (cmp < 0) {
-        lg_chain_follow(e, b, &info, depth);
-    }
-    if (cmp < 0 || info.weight_sum >= old.weight_sum) {
+    if (cmp >= 0 && info.weight_sum >= old.weight_sum) {
         e->host->announce_block(e->host->ctx, b, from);
     }
-    if (cmp < 0) {
-        lg_chain_tell(e, &info, depth);
-    }
     err = lg_mine_consider(e, &info);
+    err = err == 0 ? later : err;
     if (err == 0 && e->pool_stale) {
         err = lg_engine_reload(e);
     }

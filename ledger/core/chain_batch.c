@@ -69,6 +69,18 @@ static int announce(struct lg_engine *e, unsigned n)
     return err;
 }
 
+/* One event for all of them: it says how many they are. */
+static void tell(struct lg_engine *e)
+{
+    struct lg_block *b = NULL; /* a tip that cannot be read now is told all the same */
+    const struct lg_move move = {.common = e->batch.before.height};
+    if (lg_tree_block(&e->tree, &b, &e->tree.tip.hash) != 0) {
+        b = NULL;
+    }
+    lg_chain_tell(e, b, &e->batch.before, &move);
+    lg_block_free(b);
+}
+
 int lg_batch_flush(struct lg_engine *e)
 {
     const struct lg_store *store = e->store;
@@ -83,7 +95,7 @@ int lg_batch_flush(struct lg_engine *e)
         return err;
     }
     err = announce(e, n);
-    lg_chain_tell(e, &e->tree.tip, 0);
+    tell(e);
     if (err == 0 && e->pool_stale) {
         err = lg_engine_reload(e);
     }

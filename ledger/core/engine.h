@@ -21,11 +21,26 @@ struct lg_job {
 
 enum lg_event_kind { LG_EVENT_BLOCK, LG_EVENT_REORG, LG_EVENT_ALARM };
 
+struct lg_statement_name {
+    lg_kid gw;
+    sg_ms inc;
+    int64_t seq;
+    struct lg_hash leaf;
+};
+
+/* Borrowed for the call. */
 struct lg_event_msg {
     enum lg_event_kind kind;
-    struct lg_block_info tip; /* the new best block (BLOCK, REORG) */
-    int64_t depth;            /* blocks taken off (REORG) */
-    const char *alarm;        /* static name of the alarm */
+    struct lg_block_info tip;     /* the new best block (BLOCK, REORG) */
+    const struct lg_block *block; /* its document (BLOCK, REORG); NULL: it cannot be read now */
+    struct lg_block_info old;     /* the best block before (BLOCK, REORG) */
+    int64_t added;  /* blocks put on, this one the last: several when a node catches up (BLOCK, REORG) */
+    int64_t depth;  /* REORG: blocks taken off */
+    int64_t common; /* height of the newest block of both branches; 0: the genesis (BLOCK, REORG) */
+    const struct lg_statement_name *returned; /* REORG: taken off, and in the pool now */
+    size_t nreturned;
+    bool returned_cut; /* more came back than are named */
+    const char *alarm; /* static name of the alarm */
 };
 
 struct lg_host {

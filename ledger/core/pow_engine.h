@@ -76,6 +76,21 @@ SG_MUST_USE int lg_engine_enter(struct lg_engine *e, sg_ms now_ms);
 SG_MUST_USE int lg_engine_reload(struct lg_engine *e);
 void lg_engine_alarm(struct lg_engine *e, const char *name);
 
+/* ---- reorg.c ---- */
+/* What a change of the best branch did. {0} to begin with. */
+struct lg_move {
+    int64_t depth, common;           /* blocks taken off; height of the last common one */
+    struct lg_statement_name *names; /* of statements taken off, then of those that are pooled now */
+    size_t n, cap;
+    bool cut; /* there were more */
+};
+/* The best branch becomes the one that ends in b, a stored block. Inside the caller's transaction. Errors of the store. */
+SG_MUST_USE int lg_move_tip(
+    struct lg_engine *e, struct lg_move *m, const struct lg_block *b, const struct lg_block_info *info);
+/* After the commit: keep the names of those that wait in the pool now. Errors of the store. */
+SG_MUST_USE int lg_move_returned(struct lg_engine *e, struct lg_move *m);
+void lg_move_fini(struct lg_move *m);
+
 /* ---- chain.c ---- */
 /* Judge a block and everything that waited for it. Takes b. Results as lg_engine_ops.offer_block. */
 SG_MUST_USE int lg_chain_accept(
@@ -83,8 +98,9 @@ SG_MUST_USE int lg_chain_accept(
 /* Memory follows a block that has become the tip, depth blocks having been taken off. */
 void lg_chain_follow(
     struct lg_engine *e, const struct lg_block *b, const struct lg_block_info *info, int64_t depth);
-/* Tell the host of the new tip. */
-void lg_chain_tell(struct lg_engine *e, const struct lg_block_info *info, int64_t depth);
+/* Tell the host of the new tip, which is the tree's: b is its document, old the tip before the move. */
+void lg_chain_tell(struct lg_engine *e, const struct lg_block *b, const struct lg_block_info *old,
+    const struct lg_move *move);
 
 /* Judge the held ones whose time has come. Errors of the store. */
 SG_MUST_USE int lg_chain_due(struct lg_engine *e);

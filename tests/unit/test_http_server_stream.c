@@ -356,6 +356,17 @@ static void stream_client_gone_is_freed(void **state)
     wait_for(&source.freed, 1);
 }
 
+/* A client that hangs up while its stream has nothing to say is noticed all the same. */
+static void stream_client_hung_up_is_freed_without_a_write(void **state)
+{
+    int fd = ask("/events");
+
+    (void)state;
+    wait_for(&source.asked, 1);
+    (void)close(fd);
+    wait_for(&source.freed, 1);
+}
+
 /* A client that does not read is cut off, whatever its stream still has to give, and nobody else waits for it. */
 static void stream_of_a_slow_reader_is_cut_off(void **state)
 {
@@ -437,6 +448,7 @@ int main(void)
         stream_test(stream_woken_while_asked_is_asked_again),
         stream_test(stream_waiting_is_asked_again_by_the_tick),
         stream_test(stream_client_gone_is_freed),
+        stream_test(stream_client_hung_up_is_freed_without_a_write),
         stream_test(stream_of_a_slow_reader_is_cut_off),
         stream_test(stream_headers_are_sent),
         stream_test(request_tells_the_clients_address),

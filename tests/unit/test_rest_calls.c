@@ -279,9 +279,9 @@ static void readiness_follows_the_node(void **state)
 static void metrics_are_prometheus_text(void **state)
 {
     struct rest_fixture *r = *state;
-    r->snapshot.nalarms = 1;
-    strcpy(r->snapshot.alarms[0].kind, "uncommitted");
-    r->snapshot.alarms[0].count = 4;
+    r->snapshot.alarms.n = 1;
+    strcpy(r->snapshot.alarms.v[0].code, "uncommitted");
+    r->snapshot.alarms.v[0].count = 4;
     r->snapshot.npeers = 1;
     strcpy(r->snapshot.peers[0].url, "http://a\"b\\c");
     strcpy(r->snapshot.peers[0].state, "syncing");
