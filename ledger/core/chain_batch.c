@@ -70,15 +70,15 @@ static int announce(struct lg_engine *e, unsigned n)
 }
 
 /* One event for all of them: it says how many they are. */
-static void tell(struct lg_engine *e)
+static int tell(struct lg_engine *e)
 {
-    struct lg_block *b = NULL; /* a tip that cannot be read now is told all the same */
+    struct lg_block *b;
     const struct lg_move move = {.common = e->batch.before.height};
-    if (lg_tree_block(&e->tree, &b, &e->tree.tip.hash) != 0) {
-        b = NULL;
-    }
+    int err = lg_tree_block(&e->tree, &b, &e->tree.tip.hash);
+    b = err == 0 ? b : NULL; /* a tip that cannot be read now is told all the same */
     lg_chain_tell(e, b, &e->batch.before, &move);
     lg_block_free(b);
+    return err;
 }
 
 int lg_batch_flush(struct lg_engine *e)
@@ -95,7 +95,8 @@ int lg_batch_flush(struct lg_engine *e)
         return err;
     }
     err = announce(e, n);
-    tell(e);
+    int told = tell(e);
+    err = err == 0 ? told : err;
     if (err == 0 && e->pool_stale) {
         err = lg_engine_reload(e);
     }
