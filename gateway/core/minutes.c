@@ -14,6 +14,7 @@ void gw_minutes_init(struct gw_minutes *m, sg_ms wall_ms, sg_ms run_ms)
         .first = wall_ms / SG_MINUTE_MS,
         .now = wall_ms / SG_MINUTE_MS,
         .next = wall_ms / SG_MINUTE_MS,
+        .newest_read = -1,
         .last_wall_ms = wall_ms,
         .last_run_ms = run_ms,
         .skipped = {.from = 0, .to = -1},
@@ -78,6 +79,23 @@ static void skip(struct gw_minutes *m, sg_minute before)
     }
 }
 
+/* The wall clock went back: what is settled of minutes that have yet to come, and was not read, was made by a clock that ran ahead. Those
+ * that passed meanwhile are owed nothing, but the RING may have them. */
+static void forget_fast_clock(struct gw_minutes *m)
+{
+    sg_minute last = m->newest_read >= m->now ? m->newest_read : m->now - 1;
+    sg_minute first = m->now - SG_RING_MINUTES > m->first ? m->now - SG_RING_MINUTES : m->first;
+
+    while (m->nsettled > 0 && m->settled[m->nsettled - 1].from > last)
+        m->nsettled--;
+    if (m->nsettled > 0 && m->settled[m->nsettled - 1].to > last)
+        m->settled[m->nsettled - 1].to = last;
+    for (sg_minute min = first; min < m->now && min < m->next; min++) {
+        if (!is_settled(m, min))
+            lose(m, min);
+    }
+}
+
 bool gw_minutes_roll(struct gw_minutes *m, sg_ms wall_ms, sg_ms run_ms, sg_ms tolerance_ms)
 {
     sg_ms parted = (wall_ms - m->last_wall_ms) - (run_ms - m->last_run_ms);
@@ -94,6 +112,8 @@ bool gw_minutes_roll(struct gw_minutes *m, sg_ms wall_ms, sg_ms run_ms, sg_ms to
         m->next = m->now;
     if (m->next < m->now - GW_MINUTES_KEEP)
         m->next = m->now - GW_MINUTES_KEEP;
+    if (parted < -tolerance_ms)
+        forget_fast_clock(m);
     if (m->next < m->now || m->now < before)
         pass_over(m);
     return parted > tolerance_ms || parted < -tolerance_ms;
@@ -165,11 +185,19 @@ static void add_settled(struct gw_minutes *m, sg_minute min)
     join_adjacent(m);
 }
 
-void gw_minutes_settle(struct gw_minutes *m, sg_minute min, bool lost)
+static void note_read(struct gw_minutes *m, sg_minute min)
+{
+    if (min > m->newest_read)
+        m->newest_read = min;
+}
+
+void gw_minutes_settle(struct gw_minutes *m, sg_minute min, enum gw_settled how)
 {
     assert(min == m->next && min < m->now);
     add_settled(m, min);
-    if (lost)
+    if (how == GW_SETTLED_READ)
+        note_read(m, min);
+    if (how == GW_SETTLED_LOST)
         lose(m, min);
     else
         unlose(m, min);
@@ -201,6 +229,8 @@ bool gw_minutes_want(struct gw_minutes *m, sg_minute min)
 void gw_minutes_asked(struct gw_minutes *m, sg_minute min, bool found)
 {
     unlose(m, min);
+    if (found)
+        note_read(m, min);
     if (found && !is_settled(m, min)) /* a skipped one: a step back must not owe it again */
         add_settled(m, min);
 }

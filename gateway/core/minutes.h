@@ -5,7 +5,8 @@
  *   - time that passed on both clocks (the process was stopped) leaves minutes that are owed, each in turn;
  *   - a step forward of the wall clock leaves minutes that never ran: nothing is owed for them, but a relay whose RING
  *     holds them may still give a body;
- *   - a step backward runs minutes again: those that have their outcome owe nothing;
+ *   - a step backward runs minutes again: those that were read owe nothing more; gaps of minutes that have not come yet are forgotten, for
+ *     it was a clock that ran ahead which made them;
  *   - what was before the start is owed nothing, but may be wanted, and is then a lost minute.
  * A settled minute may be remembered as lost: its gap may be followed by a body while the RING still holds it.
  * Pure. Thread: one owner. */
@@ -24,10 +25,18 @@ struct gw_span {
     sg_minute from, to; /* inclusive */
 };
 
+/* What an outcome settles. */
+enum gw_settled {
+    GW_SETTLED_READ, /* for good */
+    GW_SETTLED_GAP,  /* for good, unless the clock has run ahead */
+    GW_SETTLED_LOST, /* a gap: ask the RING for it later */
+};
+
 struct gw_minutes {
-    sg_minute first; /* the minute of the start: what was before is not this process's business */
-    sg_minute now;   /* the minute that runs */
-    sg_minute next;  /* the oldest that is owed; >= now when nothing is pending */
+    sg_minute first;       /* the minute of the start: what was before is not this process's business */
+    sg_minute now;         /* the minute that runs */
+    sg_minute next;        /* the oldest that is owed; >= now when nothing is pending */
+    sg_minute newest_read; /* -1: none */
     sg_ms last_wall_ms, last_run_ms;
     struct gw_span skipped; /* minutes that a step forward left out; from > to when none */
     struct gw_span settled[GW_MINUTES_SPANS];
@@ -41,8 +50,8 @@ void gw_minutes_init(struct gw_minutes *m, sg_ms wall_ms, sg_ms run_ms);
 bool gw_minutes_roll(struct gw_minutes *m, sg_ms wall_ms, sg_ms run_ms, sg_ms tolerance_ms);
 /* The oldest closed minute without an outcome; false when there is none. */
 bool gw_minutes_pending(const struct gw_minutes *m, sg_minute *min);
-/* The outcome of the pending minute is out. lost: ask the RING for it later. */
-void gw_minutes_settle(struct gw_minutes *m, sg_minute min, bool lost);
+/* The outcome of the pending minute is out. */
+void gw_minutes_settle(struct gw_minutes *m, sg_minute min, enum gw_settled how);
 /* A lost minute that the RING may still hold; false when there is none. */
 bool gw_minutes_lost(const struct gw_minutes *m, sg_minute *min);
 /* A closed minute whose outcome is not known, or was not taken: ask the RING for it. False when the RING can not hold it, or when

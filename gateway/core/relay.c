@@ -81,13 +81,22 @@ static void report(struct gw_relay *r, struct gw_step *step)
 
 /* ---- what comes next ---- */
 
+/* Our clock stepped: what was noted by it says nothing about the relay's. */
+static void forget_our_clock(struct gw_relay *r)
+{
+    r->has_last = r->ahead = false;
+    for (size_t i = 0; i < SG_ARRAY_LEN(r->clock_bad_min); i++) {
+        if (r->clock_bad_min[i] > r->minutes.now)
+            r->clock_bad_min[i] = -1;
+    }
+}
+
 static void follow_clocks(struct gw_relay *r, struct gw_now now)
 {
     int64_t slot = now.wall_ms / SG_PERIOD_MS;
 
     if (gw_minutes_roll(&r->minutes, now.wall_ms, now.run_ms, r->setup.max_future_ms))
-        r->has_last = r->ahead =
-            false; /* our clock stepped: what was noted by it says nothing about the relay's */
+        forget_our_clock(r);
     gw_minute_follow(r, now);
     if (slot != r->slot) {
         sg_ms due = slot * SG_PERIOD_MS + r->setup.latch_delay_ms - now.wall_ms;

@@ -54,13 +54,20 @@ void gw_minute_follow(struct gw_relay *r, struct gw_now now)
         begin(r, min, now);
 }
 
-/* Gaps that the RING may turn into a read: the relay was there, the way to it was not. */
-static bool may_recover(const struct gw_outcome *o)
+/* Gaps that the RING may turn into a read: the relay was there, the way to it was not; or it does not have the minute, or
+ * seems to have it no more, because our clock has run ahead. */
+static enum gw_settled settled_how(const struct gw_outcome *o)
 {
-    if (o->has_body || o->alarm)
-        return false;
-    return o->reason == LG_REASON_TIMEOUT || o->reason == LG_REASON_REFUSED ||
-           o->reason == LG_REASON_EXCEPTION || o->reason == LG_REASON_MALFORMED;
+    static const bool recovers[LG_REASON_COUNT] = {[LG_REASON_TIMEOUT] = true,
+        [LG_REASON_REFUSED] = true,
+        [LG_REASON_EXCEPTION] = true,
+        [LG_REASON_MALFORMED] = true,
+        [LG_REASON_NOSAMPLE] = true,
+        [LG_REASON_EXPIRED] = true};
+
+    if (o->has_body)
+        return GW_SETTLED_READ;
+    return recovers[o->reason] && !o->alarm ? GW_SETTLED_LOST : GW_SETTLED_GAP;
 }
 
 static void settle(struct gw_relay *r, struct gw_step *step, const struct gw_outcome *o)
@@ -68,7 +75,7 @@ static void settle(struct gw_relay *r, struct gw_step *step, const struct gw_out
     assert(r->closing && o->min == r->closing_min);
     step->has_outcome = true;
     step->outcome = *o;
-    gw_minutes_settle(&r->minutes, o->min, may_recover(o));
+    gw_minutes_settle(&r->minutes, o->min, settled_how(o));
     r->closing = false;
     r->ring_open = false;
 }

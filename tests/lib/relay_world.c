@@ -1,8 +1,10 @@
 /* One relay, one gateway's conversation with it, and their clocks.
  *
  * Invariant: the relay ticks as its clock passes, whether it is asked or not; a request takes LATENCY_MS.
- * Refuses: a conversation that spins, or that asks anything but the header first on a new connection. */
+ * Refuses: a conversation that spins, or that asks anything but the header first on a new connection; a
+ * body with a sample that the relay never had. */
 #include "tests/lib/relay_world.h"
+#include "relay-emulator/core/signals.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,14 +13,14 @@
 
 #include <cmocka.h>
 
-enum { LATENCY_MS = 2 };
+enum { LATENCY_MS = 2, SEED = 9, UNIT = 1 };
 
 struct world world;
 
 void world_relay_boot(uint32_t boot_id)
 {
     struct re_boot boot = {
-        .seed = 9, .unit = 1, .boot_id = boot_id, .boot_ms = world.wall + world.relay_ahead};
+        .seed = SEED, .unit = UNIT, .boot_id = boot_id, .boot_ms = world.wall + world.relay_ahead};
 
     assert_int_equal(re_image_boot(&world.im, &boot), 0);
     world.connection = 0;
@@ -53,6 +55,23 @@ int world_setup(void **state)
     return 0;
 }
 
+/* Every sample of a body is one that the relay had at that instant of its clock: none is invented, none is moved. */
+static void assert_true_samples(const struct lg_body *b)
+{
+    struct lg_sample samples[LG_MAX_SAMPLES];
+
+    assert_int_equal(lg_body_samples(samples, b, &world.relay), 0);
+    for (unsigned i = 0; i < b->nsamples; i++) {
+        const struct lg_sample *got = &samples[i];
+        struct re_sample want;
+
+        re_signals_sample(&want, SEED, UNIT, (uint32_t)((b->min * SG_MINUTE_MS + got->t_ms) / SG_PERIOD_MS));
+        assert_int_equal(got->t_ms % SG_PERIOD_MS, 0);
+        for (unsigned k = 0; k < SG_POINTS; k++)
+            assert_int_equal(got->x[k], want.x[k]);
+    }
+}
+
 static void keep(struct gw_step *s)
 {
     if (s->has_state)
@@ -74,6 +93,7 @@ static void keep(struct gw_step *s)
         assert_int_equal(lg_body_decode(&b, s->outcome.doc, s->outcome.doc_len), 0);
         assert_int_equal(lg_body_check(b, &world.relay), 0);
         assert_int_equal(b->min, k->min);
+        assert_true_samples(b);
         k->nsamples = b->nsamples;
         lg_body_free(b);
     }

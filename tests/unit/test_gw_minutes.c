@@ -44,7 +44,7 @@ static unsigned settle_all(struct gw_minutes *m, sg_minute *first, sg_minute *la
         if (n++ == 0)
             *first = min;
         *last = min;
-        gw_minutes_settle(m, min, false);
+        gw_minutes_settle(m, min, GW_SETTLED_READ);
     }
     return n;
 }
@@ -149,11 +149,49 @@ static void minutes_step_back_settles_nothing_twice(void **state)
             assert_in_range(first, M0 + 4, M0 + 71);
             assert_int_not_equal(first, M0 + 63);
             assert_int_not_equal(first, M0 + 64);
-            gw_minutes_settle(&m, first, false);
+            gw_minutes_settle(&m, first, GW_SETTLED_READ);
         }
     }
     assert_int_equal(m.nsettled, 1);
     assert_int_equal(m.settled[0].from, M0);
+}
+
+/* A step back undoes what a clock that ran ahead has settled without reading it: such a minute is owed when it really ends, the running one too. What
+ * was read stays settled, and so do the gaps of minutes that are over. */
+static void minutes_step_back_owes_the_gaps_of_a_fast_clock(void **state)
+{
+    static const struct {
+        sg_minute ahead;     /* of the step forward; two minutes later back again */
+        enum gw_settled how; /* what the minutes in between became */
+        bool owed_again;
+    } rows[] = {{6, GW_SETTLED_GAP, true}, {6, GW_SETTLED_LOST, true}, {6, GW_SETTLED_READ, false},
+        {60, GW_SETTLED_GAP, true}, {1440, GW_SETTLED_GAP, true}};
+
+    (void)state;
+    for (size_t i = 0; i < SG_ARRAY_LEN(rows); i++) {
+        struct gw_minutes m;
+        struct clocks c = begin(&m);
+        sg_minute min, owed = 0;
+
+        (void)pass(&m, &c, SG_MINUTE_MS);
+        gw_minutes_settle(&m, M0, GW_SETTLED_GAP);
+        assert_true(step(&m, &c, rows[i].ahead * SG_MINUTE_MS));
+        for (int k = 0; k < 2; k++) {
+            (void)pass(&m, &c, SG_MINUTE_MS);
+            while (gw_minutes_pending(&m, &min))
+                gw_minutes_settle(&m, min, rows[i].how);
+        }
+        assert_true(step(&m, &c, -rows[i].ahead * SG_MINUTE_MS));
+        for (int k = 0; k < rows[i].ahead + 3; k++) {
+            (void)pass(&m, &c, SG_MINUTE_MS);
+            while (gw_minutes_pending(&m, &min)) {
+                assert_int_not_equal(min, M0);
+                owed += min == M0 + rows[i].ahead + 1 || min == M0 + rows[i].ahead + 2;
+                gw_minutes_settle(&m, min, GW_SETTLED_READ);
+            }
+        }
+        assert_int_equal(owed, rows[i].owed_again ? 2 : 0);
+    }
 }
 
 /* A step of a second back across a minute's edge (T6): the minute is owed once, whether it was settled before or not. */
@@ -187,8 +225,8 @@ static void minutes_lost_is_offered_for_an_hour(void **state)
 
     (void)state;
     (void)pass(&m, &c, 2 * SG_MINUTE_MS);
-    gw_minutes_settle(&m, M0, true);
-    gw_minutes_settle(&m, M0 + 1, true);
+    gw_minutes_settle(&m, M0, GW_SETTLED_LOST);
+    gw_minutes_settle(&m, M0 + 1, GW_SETTLED_LOST);
     assert_true(gw_minutes_lost(&m, &min));
     assert_int_equal(min, M0);
     gw_minutes_asked(&m, M0, true);
@@ -256,6 +294,7 @@ int main(void)
         cmocka_unit_test(minutes_frozen_for_days_owes_a_day),
         cmocka_unit_test(minutes_step_forward_skips),
         cmocka_unit_test(minutes_step_back_settles_nothing_twice),
+        cmocka_unit_test(minutes_step_back_owes_the_gaps_of_a_fast_clock),
         cmocka_unit_test(minutes_step_across_the_edge_owes_once),
         cmocka_unit_test(minutes_lost_is_offered_for_an_hour),
         cmocka_unit_test(minutes_recovered_is_not_owed),

@@ -186,10 +186,12 @@ static void relay_without_latches_is_nosample(void **state)
     world_run_until(world_at(1, 59000)); /* the latch of 50 s is too late by now */
     world.relay_deaf = false;
     world_run_until(world_at(3, 500));
-    assert_int_equal(world.nkept, 3);
+    assert_int_equal(world.nkept, 4);
+    world_gap(0, 0, LG_REASON_NOSAMPLE); /* its FRAME did not come in time */
     world_gap(1, 1, LG_REASON_NOSAMPLE);
     assert_false(world.kept[1].alarm);
-    world_body(2, 2, 6, 6);
+    world_body(2, 0, 6, 4); /* it came late */
+    world_body(3, 2, 6, 6);
 }
 
 /* Another device behind the address: gaps `identity` with an alarm, at once, and nothing but headers is asked. */

@@ -114,51 +114,101 @@ static void gateway_frozen_spoilt_ring_is_malformed(void **state)
     world_gap(1, 1, LG_REASON_MALFORMED);
 }
 
-/* The wall clock steps an hour ahead: the relay's latches are off, gaps `clock` and no body; after the step back the true
- * minutes are committed; no minute has two bodies, none a gap after its body. */
+/* T1: the gateway's clock steps and after four minutes steps back. A second more or less changes nothing. Otherwise every minute that ends by the wrong
+ * clock is a gap `clock`; the minutes that passed meanwhile are read when the clock is right, from the RING with live 0, and the minutes that the fast
+ * clock had already named are read live when they come. No minute has two bodies, none a gap behind its body. */
 static void gateway_clock_steps_never_invent(void **state)
 {
-    static const sg_ms steps[] = {1000, -1000, 3600000, -3600000, 86400000, -86400000, INT64_C(315532800000)};
+    static const struct {
+        sg_ms by;
+        unsigned clock_gaps;
+        int first, last; /* of the minutes that are bodies in the end */
+    } rows[] = {{1000, 0, 0, 18}, {-1000, 0, 0, 18}, {4900, 0, 0, 18}, {-4900, 0, 0, 18}, {360000, 4, 0, 18},
+        {-360000, 4, 0, 18}, {3600000, 4, 0, 18}, {-3600000, 4, 0, 18}, {86400000, 4, 0, 18},
+        {-86400000, 4, 0, 18}, {INT64_C(315532800000), 4, 0, 18}};
 
     (void)state;
-    for (size_t i = 0; i < SG_ARRAY_LEN(steps); i++) {
+    for (size_t i = 0; i < SG_ARRAY_LEN(rows); i++) {
+        unsigned bodies[20] = {0}, gaps = 0;
+
         world_setup(NULL);
         world_run_until(world_at(1, 35000));
-        world.wall += steps[i];
-        world.relay_ahead -= steps[i];
+        world.wall += rows[i].by;
+        world.relay_ahead -= rows[i].by;
         world_run_until(world.wall + 4 * SG_MINUTE_MS);
-        world.wall -= steps[i];
-        world.relay_ahead += steps[i];
-        world_run_until(world.wall + 4 * SG_MINUTE_MS);
-        world_body(world.nkept - 1, 8, 6, 6);
-        for (unsigned a = 0; a < world.nkept; a++) {
-            for (unsigned b = a + 1; b < world.nkept; b++) {
-                if (world.kept[a].min == world.kept[b].min)
-                    fail_msg("step %lld: minute %lld twice", (long long)steps[i],
-                        (long long)world.kept[a].min - WORLD_M0);
+        world.wall -= rows[i].by;
+        world.relay_ahead += rows[i].by;
+        world_run_until(world_at(19, 10000));
+        for (unsigned k = 0; k < world.nkept; k++) {
+            sg_minute min = world.kept[k].min - WORLD_M0;
+
+            gaps += !world.kept[k].has_body && world.kept[k].reason == LG_REASON_CLOCK;
+            if (min < 0 || min > 18) {
+                assert_false(world.kept[k].has_body);
+                continue;
             }
-            if (steps[i] > 5000 && world.kept[a].min > WORLD_M0 + 30)
-                assert_int_equal(world.kept[a].reason, LG_REASON_CLOCK);
-            if (world.kept[a].has_body)
-                assert_in_range(world.kept[a].min - WORLD_M0, 0, 8);
+            if (bodies[min] > 0)
+                fail_msg("step %lld: minute %d again", (long long)rows[i].by, (int)min);
+            bodies[min] += world.kept[k].has_body;
         }
+        if (gaps < rows[i].clock_gaps)
+            fail_msg("step %lld: %u gaps `clock`", (long long)rows[i].by, gaps);
+        for (int min = rows[i].first; min <= rows[i].last; min++)
+            if (bodies[min] != 1)
+                fail_msg("step %lld: minute %d has no body", (long long)rows[i].by, min);
     }
 }
 
-/* A second back across the minute's edge, at each moment around it (T6): one outcome per minute. */
-static void gateway_clock_steps_across_the_edge(void **state)
+/* T3: a relay whose clock drifts by 500 ppm is read for as long as it is off by less than max_future_ms, and is noticed within a second more:
+ * gaps `clock` from then on, for good. */
+static void relay_clock_that_drifts_is_noticed_at_the_limit(void **state)
 {
     (void)state;
-    for (sg_ms offset = -500; offset <= 1500; offset += 50) {
+    for (int side = -1; side <= 1; side += 2) {
+        unsigned bodies = 0;
+
         world_setup(NULL);
-        world_run_until(world_at(2, offset));
-        world.wall -= 1000;
-        world.relay_ahead += 1000;
-        world_run_until(world_at(4, 30000));
-        assert_int_equal(world.nkept, 4);
-        for (unsigned i = 0; i < 4; i++)
-            assert_int_equal(world.kept[i].min, WORLD_M0 + (int)i);
-        world_body(3, 3, 6, 6);
+        world.relay_ahead = side * 4700;
+        world_relay_boot(78);
+        world_gateway_start(5000);
+        for (int i = 0; i < 60 * 6; i++) { /* 5 ms in each 10 s: past the limit after ten minutes */
+            world_run_until(world.wall + 10000);
+            world.relay_ahead += side * 5;
+        }
+        for (unsigned k = 1; k < world.nkept; k++) {
+            bodies += world.kept[k].has_body;
+            if (world.kept[k].has_body)
+                assert_int_equal(bodies, k); /* never again after the first gap */
+            else
+                assert_int_equal(world.kept[k].reason, LG_REASON_CLOCK);
+        }
+        assert_int_equal(world.nkept, 60);
+        assert_in_range(bodies, 11, 42); /* off by more than 5 s, and by less than 6 */
+        assert_int_equal(world.state, SG_ECLOCK);
+    }
+}
+
+/* T6, T4: steps of up to the tolerance across the minute's edge, at each moment around it, while samples are taken; a leap second is one of a second back.
+ * One outcome per minute, in order, and every sample one that the relay had. */
+static void gateway_clock_steps_across_the_edge(void **state)
+{
+    static const sg_ms steps[] = {-1000, 1000, -4000, 4000};
+
+    (void)state;
+    for (size_t s = 0; s < SG_ARRAY_LEN(steps); s++) {
+        for (sg_ms offset = -500 - 4000; offset <= 1500 + 4000; offset += 50) {
+            world_setup(NULL);
+            world_run_until(world_at(2, offset));
+            world.wall += steps[s];
+            world.relay_ahead -= steps[s];
+            world_run_until(world_at(4, 30000));
+            assert_int_equal(world.nkept, 4);
+            for (unsigned i = 0; i < 4; i++) {
+                assert_int_equal(world.kept[i].min, WORLD_M0 + (int)i);
+                assert_true(world.kept[i].has_body);
+            }
+            world_body(3, 3, 6, 6);
+        }
     }
 }
 
@@ -169,6 +219,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(relay_clock_off_within_policy_is_read),
         T(relay_clock_off_is_a_gap),
+        T(relay_clock_that_drifts_is_noticed_at_the_limit),
         T(relay_clock_failure_of_one_latch_spoils_one_minute),
         T(relay_seq_going_back_is_refused),
         T(gateway_frozen_reads_the_ring),

@@ -2,6 +2,7 @@
 #include "sg_time.h"
 #include "sg_err.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -149,11 +150,46 @@ static void rfc3339_every_prefix_is_invalid(void **state)
     assert_int_equal(sg_ms_of_rfc3339(&ms, text, strlen(text)), 0);
 }
 
+/* T4: in a zone with summer time, an hour that is skipped and one that comes twice are hours like any other; the second that is inserted has no
+ * number, so the minute before it and the one after it are neighbours. */
+static void civil_in_a_zone_with_summer_time_is_utc(void **state)
+{
+    static const struct {
+        sg_ms ms;
+        const char *text;
+        int local_hour; /* by the C library, in that zone: it does change */
+    } rows[] = {{INT64_C(1762063200000), "2025-11-02T06:00:00.000Z", 1}, /* 02:00 becomes 01:00 */
+        {INT64_C(1762059600000), "2025-11-02T05:00:00.000Z", 1},
+        {INT64_C(1741503600000), "2025-03-09T07:00:00.000Z", 3},  /* 02:00 becomes 03:00 */
+        {INT64_C(1483228799999), "2016-12-31T23:59:59.999Z", 18}, /* 23:59:60 followed */
+        {INT64_C(1483228800000), "2017-01-01T00:00:00.000Z", 19}};
+
+    (void)state;
+    assert_int_equal(setenv("TZ", "EST5EDT,M3.2.0,M11.1.0", 1), 0);
+    tzset();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[SG_RFC3339_SIZE];
+        time_t s = (time_t)(rows[i].ms / 1000);
+        struct tm tm;
+        sg_ms ms;
+
+        assert_non_null(localtime_r(&s, &tm));
+        assert_int_equal(tm.tm_hour, rows[i].local_hour);
+        sg_rfc3339_of_ms(text, rows[i].ms);
+        assert_string_equal(text, rows[i].text);
+        assert_int_equal(sg_ms_of_rfc3339(&ms, text, strlen(text)), 0);
+        assert_int_equal(ms, rows[i].ms);
+    }
+    assert_int_equal(unsetenv("TZ"), 0);
+    tzset();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(civil_whole_range_agrees_with_libc),
         cmocka_unit_test(civil_zone_shifts_over_the_year),
+        cmocka_unit_test(civil_in_a_zone_with_summer_time_is_utc),
         cmocka_unit_test(rfc3339_round_trips),
         cmocka_unit_test(rfc3339_allowed_spellings_are_read),
         cmocka_unit_test(rfc3339_other_texts_are_invalid),
