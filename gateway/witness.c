@@ -429,6 +429,7 @@ static void init(struct gw_witness *w, const struct gw_witness_config *config)
     w->start_run_ms = config->clock->run_ms(config->clock);
     w->first = w->start_wall_ms / SG_MINUTE_MS;
     w->catchup_slot = -1;
+    w->vote = (struct lg_client_header){.hash = config->genesis->id};
     gw_witness_core_init(&w->core, &config->genesis->id);
 }
 

@@ -46,6 +46,7 @@ struct gw_witness {
     size_t budget;           /* bytes of a statement with its bodies */
     struct lg_client_header tip; /* best block known; of the last node that answered first */
     bool has_tip;
+    struct lg_client_header vote; /* what a statement names: gw_witness_names */
     enum gw_trust trust;
     bool told_not_ready, told_uncommitted, told_full;
     bool failed;

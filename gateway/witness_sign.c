@@ -17,14 +17,21 @@ sg_ms gw_witness_deadline(const struct gw_witness *w)
     return (w->slot + 1) * SG_MINUTE_MS + w->config.genesis->policy.collect_ms / 2;
 }
 
+/* The tip, for the clock; and what the statement names: the node's base for this very slot. A node that has not seen the minute end, or
+ * does not say, has no block of this slot yet, so its tip is the base. Else, its clock being ahead, the last one stays: an
+ * ancestor votes for every branch that holds it. */
 static void adopt_tip(struct gw_witness *w)
 {
     const struct gw_ledger *home = gw_ledgers_home(w->ledgers);
+    enum gw_witness_names names;
 
-    if (home && home->has_tip) {
-        w->tip = home->tip;
-        w->has_tip = true;
-    }
+    if (!home || !home->has_tip)
+        return;
+    w->tip = home->tip;
+    w->has_tip = true;
+    names = gw_witness_names(home->status.has_base, home->status.slot_for, home->tip.slot, w->slot);
+    if (names != GW_NAMES_LAST)
+        w->vote = names == GW_NAMES_BASE ? home->status.base : home->tip;
 }
 
 static bool relay_shows(const struct gw_witness *w, sg_ms run_ms)
@@ -154,7 +161,7 @@ static int make(struct gw_witness *w, struct gw_said_row *row, const struct gw_e
 {
     struct lg_statement s = {.gw = w->config.kid,
         .ts = now_ms,
-        .tip = w->tip.hash,
+        .tip = w->vote.hash,
         .reads = e->reads,
         .nreads = e->nreads,
         .gaps = e->gaps,
@@ -192,7 +199,7 @@ static int say(struct gw_witness *w, sg_ms now_ms)
     if (!err) {
         gw_witness_signed(&w->core, &row.leaf, row.slot);
         sg_log(SG_LOG_INFO, part, "slot %lld: statement %lld with %u reads and %u gaps, tip at height %lld",
-            (long long)row.slot, (long long)row.seq, e.nreads, e.ngaps, (long long)w->tip.height);
+            (long long)row.slot, (long long)row.seq, e.nreads, e.ngaps, (long long)w->vote.height);
     }
     gw_entries_fini(&e);
     free(items);

@@ -17,8 +17,20 @@
 #define LG_CLIENT_MAX_STATUS (2u << 20) /* LG_MAX_RELAYS relays of at most 160 bytes and the rest */
 #define LG_CLIENT_MAX_SMALL  (64u << 10)
 
-/* GET /v1/status: {"chain":hash,"height":h,"slot":S,"time":ms,"tip":hash,...} */
+/* A block by what its header says. */
+struct lg_client_header {
+    struct lg_hash hash;
+    int64_t height;
+    sg_minute slot;
+    sg_ms time;
+};
+
+/* GET /v1/status: {"base":{"hash":hash,"height":h,"slot":S,"slot_for":S,"time":ms},"chain":hash,"height":h,"slot":S,"time":ms,
+ * "tip":hash,...}; base may be absent. */
 struct lg_client_status {
+    bool has_base;
+    struct lg_client_header base; /* what statements of slot_for name; height 0: the genesis */
+    sg_minute slot_for;
     struct lg_hash chain;
     int64_t height;
     struct lg_hash tip; /* chain id when the chain is empty */
@@ -68,12 +80,6 @@ SG_MUST_USE int lg_client_statement_doc(struct sg_buf *doc, const struct sg_http
 
 /* GET /v1/headers?from=H&limit=1: {"headers":[{"hash":hash,"header":{…},"sig":…}]}. SG_ENOT_FOUND: no such height (empty list);
  * SG_EMALFORMED also when the hash is not that of the header, or the header is of another height. */
-struct lg_client_header {
-    struct lg_hash hash;
-    int64_t height;
-    sg_minute slot;
-    sg_ms time;
-};
 SG_MUST_USE int lg_client_header_url(char dst[static LG_CLIENT_URL_SIZE], const char *url, int64_t height);
 SG_MUST_USE int lg_client_header_parse(
     struct lg_client_header *out, const struct sg_http_answer *answer, int64_t height);

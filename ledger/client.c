@@ -91,15 +91,30 @@ int lg_client_status(struct sg_http_client *c, const char *url, struct lg_client
 
 /* ---- answers ---- */
 
+/* Absent: not there. False: there, and malformed. */
+static bool read_base(struct lg_client_status *s, const json_t *root)
+{
+    const json_t *base = json_object_get(root, "base");
+
+    s->has_base = base != NULL;
+    return !base || (lg_client_json_hash(&s->base.hash, base, "hash") &&
+                        lg_client_json_int(&s->base.height, base, "height", 0, MAX_POSITION) &&
+                        lg_client_json_int(&s->base.slot, base, "slot", -1, SG_MINUTE_END) &&
+                        lg_client_json_int(&s->base.time, base, "time", 0, SG_MS_END - 1) &&
+                        lg_client_json_int(&s->slot_for, base, "slot_for", 0, SG_MINUTE_END) &&
+                        s->base.slot < s->slot_for);
+}
+
 int lg_client_status_parse(struct lg_client_status *out, const struct sg_http_answer *answer)
 {
-    struct lg_client_status s;
+    struct lg_client_status s = {.has_base = false};
     json_t *root = NULL;
     int err = lg_client_json_open(&root, answer);
 
     if (err)
         return err;
-    if (lg_client_json_hash(&s.chain, root, "chain") && lg_client_json_hash(&s.tip, root, "tip") &&
+    if (read_base(&s, root) && lg_client_json_hash(&s.chain, root, "chain") &&
+        lg_client_json_hash(&s.tip, root, "tip") &&
         lg_client_json_int(&s.height, root, "height", 0, MAX_POSITION) &&
         lg_client_json_int(&s.slot, root, "slot", -1, SG_MINUTE_END) &&
         lg_client_json_int(&s.time, root, "time", 0, SG_MS_END - 1))

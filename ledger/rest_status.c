@@ -64,6 +64,20 @@ static void put_node(struct lg_rest_call *c)
     sg_buf_puts(&c->out, "}");
 }
 
+/* The block that this node extends for the newest closed minute, and that statements of that slot name. */
+static void put_base(struct sg_buf *b, const struct lg_engine_state *s)
+{
+    if (!s->has_base)
+        return;
+    sg_buf_puts(b, "\"base\":{\"hash\":");
+    lg_rest_put_hash(b, &s->base.hash);
+    lg_rest_put_int(b, ",\"height\":", s->base.height);
+    lg_rest_put_int(b, ",\"slot\":", s->base.slot);
+    lg_rest_put_int(b, ",\"slot_for\":", s->slot);
+    lg_rest_put_int(b, ",\"time\":", s->base.time);
+    sg_buf_puts(b, "},");
+}
+
 int lg_rest_get_status(struct lg_rest_call *c)
 {
     struct lg_block_info tip;
@@ -74,7 +88,9 @@ int lg_rest_get_status(struct lg_rest_call *c)
         return err;
     const struct lg_rest_snapshot *s = snapshot(c);
     const struct sg_clock *clock = c->rest->config.clock;
-    sg_buf_puts(&c->out, "{\"chain\":");
+    sg_buf_puts(&c->out, "{");
+    put_base(&c->out, &s->engine);
+    sg_buf_puts(&c->out, "\"chain\":");
     lg_rest_put_hash(&c->out, &c->genesis->id);
     sg_buf_puts(&c->out, ",\"engine\":");
     lg_rest_put_string(&c->out, s->engine_name);

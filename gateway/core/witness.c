@@ -111,6 +111,13 @@ bool gw_witness_saw(struct gw_witness_core *w, sg_ms inc)
     return true;
 }
 
+enum gw_witness_names gw_witness_names(bool has_base, sg_minute slot_for, sg_minute tip_slot, sg_minute slot)
+{
+    if (has_base && slot_for == slot)
+        return GW_NAMES_BASE;
+    return tip_slot < slot ? GW_NAMES_TIP : GW_NAMES_LAST;
+}
+
 const char *gw_witness_state_name(enum gw_witness_state s)
 {
     static const char *const names[GW_WITNESS_STATES] = {"idle", "chosen", "signing", "stopped"};

@@ -81,6 +81,11 @@ void gw_witness_lost(struct gw_witness_core *w);
  * already chosen a smaller one: two processes sign with one key. Before the first choice it only raises the choice. */
 bool gw_witness_saw(struct gw_witness_core *w, sg_ms inc);
 
+/* What a statement of this slot names, by what a node says: its base (when it says one, for slot_for), or its tip, of tip_slot. A tip of
+ * this slot or a later one is never named, for the miners of the slot do not extend it: then what was named last stays. */
+enum gw_witness_names { GW_NAMES_BASE, GW_NAMES_TIP, GW_NAMES_LAST };
+enum gw_witness_names gw_witness_names(bool has_base, sg_minute slot_for, sg_minute tip_slot, sg_minute slot);
+
 const char *gw_witness_state_name(enum gw_witness_state s);
 
 #endif

@@ -223,7 +223,7 @@ static int adopt(struct lg_engine *e, const struct lg_block *b, const struct lg_
     if (cmp >= 0 && info.weight_sum >= old.weight_sum) {
         e->host->announce_block(e->host->ctx, b, from);
     }
-    err = lg_mine_consider(e, &info);
+    err = lg_base_added(e, b, &info);
     err = err == 0 ? later : err;
     if (err == 0 && e->pool_stale) {
         err = lg_engine_reload(e);

@@ -23,7 +23,7 @@ static void undo(struct lg_engine *e)
     lg_tree_forget(&e->tree);
     lg_seen_clear(&e->offered);
     e->pool_stale = true;
-    e->mine.has_base = false; /* it may have been one of them */
+    lg_base_forget(e); /* it may have been one of them */
 }
 
 int lg_batch_write(struct lg_engine *e, const struct lg_block *b, const struct lg_block_info *info, int from)
@@ -49,7 +49,7 @@ int lg_batch_write(struct lg_engine *e, const struct lg_block *b, const struct l
     }
     batch->bytes += b->doc_len;
     lg_chain_follow(e, b, info, 0);
-    return lg_mine_consider(e, info);
+    return lg_base_added(e, b, info);
 }
 
 /* The n blocks, in order, or of many only the newest. They were decoded once and freed; they are few. */

@@ -99,6 +99,10 @@ struct lg_block_offer {
 
 struct lg_engine_state {
     struct lg_block_info tip; /* genesis info when the chain is empty */
+    /* When has_base: what is extended for slot, the newest closed minute at the last operation, and what its statements name. */
+    bool has_base;
+    sg_minute slot;
+    struct lg_block_info base;
     unsigned pool_statements, pool_bodies;
     size_t pool_bytes;
     unsigned orphans, held; /* held: early blocks that wait for their time */

@@ -1,6 +1,6 @@
 /* When this node mines, on what, and when it leaves that to another.
  *
- *   idle    -> waiting: a newer minute is over, or the block to extend has changed
+ *   idle    -> waiting: a newer minute is over, or the block to extend (base.c) has changed
  *   waiting -> working: collect_ms and its turn among the ranks have passed, and no rival's block makes it needless
  *   working -> idle:    solved, a rival came that suffices, or the minute is no longer the newest closed one
  *   any     -> idle:    nothing to mine, or a block of its own stands (or stood) on this parent in this slot
@@ -27,11 +27,6 @@ struct rivals {
     bool own;         /* one of the children is this node's, of this slot */
 };
 
-static sg_minute newest_closed(sg_ms now)
-{
-    return now / SG_MINUTE_MS - 1;
-}
-
 static void draft_fini(struct lg_draft *d)
 {
     sg_buf_fini(&d->docs);
@@ -51,46 +46,6 @@ static void stop_work(struct lg_engine *e)
         draft_fini(&e->mine.draft);
         e->host->work_stop(e->host->ctx);
     }
-}
-
-int lg_mine_enter(struct lg_engine *e)
-{
-    struct lg_miner *m = &e->mine;
-    sg_minute slot = newest_closed(e->now);
-    if (!m->able || (m->has_base && m->slot == slot)) {
-        return 0;
-    }
-    struct lg_block_info at = e->tree.tip;
-    m->slot = slot;
-    m->has_base = false;
-    if (at.slot > slot) {
-        return 0; /* the clock is behind the chain, or the genesis lies ahead: nothing to mine */
-    }
-    while (at.slot >= slot && at.height > 0) {
-        bool best;
-        struct lg_hash prev = at.prev;
-        int err = lg_tree_info(&e->tree, &at, &best, &prev);
-        if (err != 0) {
-            return err == SG_ENOT_FOUND ? SG_ECORRUPT : err;
-        }
-    }
-    m->base = at;
-    m->has_base = at.slot < slot;
-    return 0;
-}
-
-int lg_mine_consider(struct lg_engine *e, const struct lg_block_info *added)
-{
-    struct lg_miner *m = &e->mine;
-    int cmp = 0;
-    if (!m->able || !m->has_base || added->slot >= m->slot) {
-        return 0;
-    }
-    int err = lg_tree_cmp(&e->tree, &cmp, added, &m->base);
-    if (err == 0 && cmp < 0) {
-        m->base = *added;
-    }
-    return err;
 }
 
 /* ---- rivals ---- */
@@ -115,8 +70,7 @@ static int find_rivals(struct lg_engine *e, struct rivals *r)
 {
     struct lg_hash hashes[MAX_CHILDREN];
     unsigned n = 0;
-    const struct lg_miner *m = &e->mine;
-    int err = e->store->children(e->store->ctx, hashes, MAX_CHILDREN, &n, &m->base.hash);
+    int err = e->store->children(e->store->ctx, hashes, MAX_CHILDREN, &n, &e->base.base.hash);
     if (err != 0 && err != SG_ENOT_FOUND) {
         return err;
     }
@@ -128,9 +82,9 @@ static int find_rivals(struct lg_engine *e, struct rivals *r)
         if (err != 0) {
             return err == SG_ENOT_FOUND ? SG_ECORRUPT : err;
         }
-        if (info.slot >= m->slot) {
+        if (info.slot >= e->base.slot) {
             rank_rival(r, &info);
-            r->own = r->own || (info.slot == m->slot && info.miner == e->config.kid);
+            r->own = r->own || (info.slot == e->base.slot && info.miner == e->config.kid);
         }
     }
     return 0;
@@ -241,8 +195,8 @@ static int draft_copy(struct lg_draft *d, const struct lg_candidate *c)
 
 static sg_ms header_time(const struct lg_engine *e)
 {
-    sg_ms t = (e->mine.slot + 1) * SG_MINUTE_MS;
-    t = e->mine.base.time + 1 > t ? e->mine.base.time + 1 : t;
+    sg_ms t = (e->base.slot + 1) * SG_MINUTE_MS;
+    t = e->base.base.time + 1 > t ? e->base.base.time + 1 : t;
     return e->now > t ? e->now : t;
 }
 
@@ -251,7 +205,7 @@ static int start_work(struct lg_engine *e, const struct lg_candidate *c)
 {
     struct lg_miner *m = &e->mine;
     const struct lg_header *h = &m->job.header;
-    if (m->working && h->slot == m->slot && lg_hash_eq(&h->prev, &m->base.hash) &&
+    if (m->working && h->slot == e->base.slot && lg_hash_eq(&h->prev, &e->base.base.hash) &&
         lg_hash_eq(&h->root, &c->root)) {
         return 0;
     }
@@ -266,13 +220,13 @@ static int start_work(struct lg_engine *e, const struct lg_candidate *c)
     m->job = (struct lg_job){.id = ++m->last_id,
         .header = {.bits = e->genesis->bits,
             .chain = e->genesis->id,
-            .prev = m->base.hash,
+            .prev = e->base.base.hash,
             .root = c->root,
-            .height = m->base.height + 1,
+            .height = e->base.base.height + 1,
             .leaves = (int64_t)c->nstatements + c->nbodies,
             .miner_is_kid = true,
             .miner_kid = e->config.kid,
-            .slot = m->slot,
+            .slot = e->base.slot,
             .time = header_time(e),
             .weight = c->weight}};
     m->working = true;
@@ -295,7 +249,7 @@ static int decide_now(struct lg_engine *e, struct rivals *r, bool *work)
     struct lg_branch branch;
     struct lg_candidate c;
     bool enough = false;
-    int err = lg_tree_branch(&e->tree, &branch, &e->mine.base);
+    int err = lg_tree_branch(&e->tree, &branch, &e->base.base);
     if (err == 0) {
         err = load_rivals(e, r, &branch.view);
     }
@@ -303,7 +257,7 @@ static int decide_now(struct lg_engine *e, struct rivals *r, bool *work)
         return err;
     }
     struct lg_candidate_site site = {
-        .e = e, .view = &branch.view, .parent = e->mine.base, .slot = e->mine.slot};
+        .e = e, .view = &branch.view, .parent = e->base.base, .slot = e->base.slot};
     for (unsigned i = 0; i < r->nblocks; i++) {
         site.extra[site.nextra++] = r->blocks[i];
     }
@@ -326,12 +280,12 @@ static int decide_slot(struct lg_engine *e, bool *work)
     struct lg_miner *m = &e->mine;
     struct rivals r = {.n = 0};
     *work = false;
-    if (m->mined && m->mined_slot == m->slot && lg_hash_eq(&m->mined_parent, &m->base.hash)) {
+    if (m->mined && m->mined_slot == e->base.slot && lg_hash_eq(&m->mined_parent, &e->base.base.hash)) {
         return 0;
     }
     int err = find_rivals(e, &r);
     if (err == 0 && !r.own) {
-        sg_ms at = turn_at(e, &m->base, m->slot);
+        sg_ms at = turn_at(e, &e->base.base, e->base.slot);
         if (e->now < at) {
             m->wake = at;
         } else {
@@ -347,12 +301,12 @@ int lg_mine_decide(struct lg_engine *e)
     struct lg_miner *m = &e->mine;
     bool work = false;
     m->wake = INT64_MAX;
-    if (!m->able || m->forbidden) {
+    int err = lg_base_choose(e);
+    if (err == 0 && (!m->able || m->forbidden)) {
         stop_work(e);
         return 0;
     }
-    int err = lg_mine_enter(e); /* the first decision after the start */
-    if (err == 0 && m->has_base && e->pool.statements.n > 0) {
+    if (err == 0 && e->base.has && e->pool.statements.n > 0) {
         err = decide_slot(e, &work);
     }
     if (!work) {
@@ -362,10 +316,10 @@ int lg_mine_decide(struct lg_engine *e)
         return err;
     }
     if (work) {
-        m->wake = (m->slot + 2) * SG_MINUTE_MS; /* then another minute is the newest closed one */
+        m->wake = (e->base.slot + 2) * SG_MINUTE_MS; /* then another minute is the newest closed one */
     } else if (m->wake == INT64_MAX && e->pool.statements.n > 0) {
         /* What the pool holds may go into the next slot; while the clock is behind the chain, into the slot after the tip's. */
-        sg_minute next = (e->tree.tip.slot > m->slot ? e->tree.tip.slot : m->slot) + 1;
+        sg_minute next = (e->tree.tip.slot > e->base.slot ? e->tree.tip.slot : e->base.slot) + 1;
         m->wake = turn_at(e, &e->tree.tip, next);
     }
     return 0;
@@ -402,10 +356,11 @@ static int build(struct lg_engine *e, struct lg_block **out, const struct lg_hea
 }
 
 /* The clock may have left the minute of the job since the last decision: it was set, or this operation is the first in another minute. */
-static bool is_wanted(const struct lg_miner *m)
+static bool is_wanted(const struct lg_engine *e)
 {
-    return !m->forbidden && m->has_base && m->job.header.slot == m->slot &&
-           lg_hash_eq(&m->job.header.prev, &m->base.hash);
+    const struct lg_miner *m = &e->mine;
+    return !m->forbidden && e->base.has && m->job.header.slot == e->base.slot &&
+           lg_hash_eq(&m->job.header.prev, &e->base.base.hash);
 }
 
 int lg_mine_solved(struct lg_engine *e, uint64_t job_id, int64_t nonce)
@@ -414,7 +369,7 @@ int lg_mine_solved(struct lg_engine *e, uint64_t job_id, int64_t nonce)
     if (!m->working || m->job.id != job_id) {
         return 0;
     }
-    if (!is_wanted(m)) {
+    if (!is_wanted(e)) {
         stop_work(e);
         return 0;
     }

@@ -76,7 +76,7 @@ int lg_engine_enter(struct lg_engine *e, sg_ms now_ms)
         return err;
     }
     clock_pool(e);
-    return lg_mine_enter(e);
+    return lg_base_enter(e);
 }
 
 /* The decision that ends every operation; err is the operation's. */
@@ -246,6 +246,9 @@ static sg_ms pow_wake_at(const struct lg_engine *e)
 static void pow_state(const struct lg_engine *e, struct lg_engine_state *out)
 {
     *out = (struct lg_engine_state){.tip = e->tree.tip,
+        .has_base = e->base.entered && e->base.has,
+        .slot = e->base.slot,
+        .base = e->base.base,
         .pool_statements = (unsigned)e->pool.statements.n,
         .pool_bodies = e->pool.nbodies,
         .pool_bytes = e->pool.cost,

@@ -6,6 +6,7 @@
 #ifndef LG_POW_ENGINE_H
 #define LG_POW_ENGINE_H
 
+#include "ledger/core/base.h"
 #include "ledger/core/engine.h"
 #include "ledger/core/pool.h"
 #include "ledger/core/tree.h"
@@ -21,10 +22,7 @@ struct lg_draft {
 struct lg_miner {
     bool able;      /* has a key that the genesis lets mine */
     bool forbidden; /* by the node, while it is behind */
-    bool has_base;
-    sg_minute slot;            /* the newest closed minute that base was found for */
-    struct lg_block_info base; /* the best block of a smaller slot */
-    bool mined;                /* a block of its own was made: on this parent in this slot */
+    bool mined;     /* a block of its own was made: on this parent in this slot */
     struct lg_hash mined_parent;
     sg_minute mined_slot;
     bool working;
@@ -64,6 +62,7 @@ struct lg_engine {
     bool pool_stale;
     struct lg_waiting orphans, held;
     struct lg_batch batch;
+    struct lg_bases base;
     struct lg_miner mine;
     sg_ms now;
     uint64_t reorgs, deepest_reorg;
@@ -124,10 +123,6 @@ sg_ms lg_pool_next_due(const struct lg_engine *e);
 SG_MUST_USE int lg_pool_clean(struct lg_engine *e);
 
 /* ---- mine.c ---- */
-/* A block was put into the tree: is it a better one to extend? Errors of the store. */
-SG_MUST_USE int lg_mine_consider(struct lg_engine *e, const struct lg_block_info *added);
-/* Before anything of an operation changes the tree: which block would be extended for the newest closed minute. */
-SG_MUST_USE int lg_mine_enter(struct lg_engine *e);
 /* Decide again: work, go on, stop; and when to look next. Errors of the store. */
 SG_MUST_USE int lg_mine_decide(struct lg_engine *e);
 SG_MUST_USE int lg_mine_solved(struct lg_engine *e, uint64_t job_id, int64_t nonce);

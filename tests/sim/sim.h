@@ -109,7 +109,8 @@ struct sim_ledger { /* what a gateway knows of a node, this round; and its offer
     bool asking, answered, has_clock, agrees, ready;
     uint64_t ask_id;
     sg_ms ask_until, asked_wall;
-    struct lg_hash tip;
+    struct sim_named base, tip;
+    sg_minute base_for;
     sg_ms tip_time, inc;
     sg_minute slot;
     bool busy;

@@ -139,7 +139,9 @@ static void take_answer(struct sim *s, unsigned m, const struct sim_msg *msg)
         l->answered = l->has_clock = true;
         l->agrees = gw_trust_agrees(msg->clock, l->asked_wall, sim_wall(s, m), s->g->policy.max_future_ms);
         l->ready = msg->ready;
-        l->tip = msg->hash;
+        l->tip = (struct sim_named){.hash = msg->hash, .slot = msg->tip_slot};
+        l->base = msg->base;
+        l->base_for = msg->base_for;
         l->tip_time = msg->time;
         l->inc = msg->inc;
         l->slot = msg->slot;
@@ -165,10 +167,12 @@ void sim_gateway_give_up(struct sim *s, unsigned m, sg_ms inc)
 static void adopt_tip(struct sim_gateway *g)
 {
     const struct sim_ledger *home = sim_gateway_home(g);
-    if (home != NULL) {
-        g->tip = home->tip;
-        g->tip_time = home->tip_time;
-    }
+    if (home == NULL)
+        return;
+    enum gw_witness_names names = gw_witness_names(true, home->base_for, home->tip.slot, g->slot);
+    if (names != GW_NAMES_LAST)
+        g->tip = names == GW_NAMES_BASE ? home->base.hash : home->tip.hash;
+    g->tip_time = home->tip_time;
 }
 
 static bool trusted(struct sim *s, unsigned m)

@@ -102,6 +102,10 @@ enum sim_msg_kind {
     MSG_KINDS
 };
 #define SIM_BATCH 16
+struct sim_named { /* a block that a statement may name */
+    struct lg_hash hash;
+    sg_minute slot;
+};
 struct sim_msg {
     enum sim_msg_kind kind;
     unsigned from, to; /* machines */
@@ -112,6 +116,8 @@ struct sim_msg {
     int64_t height;
     sg_ms clock, time, inc;
     sg_minute slot;
+    struct sim_named base; /* ASK_IS: for base_for */
+    sg_minute base_for, tip_slot;
     bool ready, more;
     unsigned n;
     /* n of each; a message has as many of these arrays as its kind needs, from the first on */

@@ -66,6 +66,12 @@ static void answer_ask(struct sim *s, unsigned m, const struct sim_msg *ask)
     r->height = n->tip.height;
     r->time = n->tip.time;
     r->ready = sim_node_not_ready(s, m) == NULL;
+    struct lg_engine_state st;
+    lg_engine_pow.state(n->engine, &st);
+    r->base = st.has_base ? (struct sim_named){.hash = st.base.hash, .slot = st.base.slot}
+                          : (struct sim_named){.slot = n->tip.slot, .hash = n->tip.hash};
+    r->base_for = st.has_base ? st.slot : -1;
+    r->tip_slot = n->tip.slot;
     mem_store_greatest(n->store, &r->inc, &r->slot, s->g->gateways[ask->from].id);
     sim_send(s, r);
 }

@@ -290,94 +290,6 @@ static void mine_clock_behind_the_tip_does_not_work(void **state)
     mine_fini(&x);
 }
 
-/* A heavier block on the genesis: weight 4 against the 3 of the tip before S0. */
-struct two_parents {
-    const struct lg_block *light; /* the tip before S0, of gateways 0..2 */
-    const struct lg_block *heavy; /* all four, in another incarnation */
-    struct lg_block_info heavy_info;
-    const struct lg_statement *heavy_last[4];
-};
-
-static void two_parents_init(struct mine *x, struct two_parents *t)
-{
-    memset(x, 0, sizeof *x);
-    chain_maker_init(&x->m, &(struct maker_config){0});
-    for (unsigned i = 0; i < 4; i++) {
-        x->last[i] = make_statement(&x->m, &(struct maker_say){.gw = i, .slot = S0 - 1});
-        t->heavy_last[i] = make_statement(
-            &x->m, &(struct maker_say){.gw = i, .slot = S0 - 2, .inc = MAKER_START - 1000 + i});
-    }
-    t->light =
-        make_block(&x->m, &(struct maker_mine){.slot = S0 - 1, .statements = x->last, .nstatements = 3});
-    t->heavy = make_block(
-        &x->m, &(struct maker_mine){.slot = S0 - 2, .statements = t->heavy_last, .nstatements = 4});
-    x->at = make_info(&x->m, t->light, NULL);
-    t->heavy_info = make_info(&x->m, t->heavy, NULL);
-    rank_order(x, &x->at.hash, S0);
-    x->r = rig_new(&x->m, x->order[0]);
-}
-
-/* A better block of a smaller slot that comes late is what is then extended: the work on the other parent is given up, and begins
- * again at this node's turn on the new one. */
-static void mine_better_parent_that_comes_late_is_extended(void **state)
-{
-    (void)state;
-    struct mine x;
-    struct two_parents t;
-    two_parents_init(&x, &t);
-    take(&x, t.light, end_of(S0 - 1) + 2000);
-    give(&x, say(&x, 0, S0), end_of(S0) + 200);
-    sg_ms turn = end_of(S0) + COLLECT;
-    assert_code(rig_tick(x.r, turn), 0);
-    assert_true(x.r->working);
-    assert_memory_equal(&x.r->job.header.prev, &x.at.hash, sizeof x.at.hash);
-    take(&x, t.heavy, turn + 1);
-    rank_order(&x, &t.heavy_info.hash, S0);
-    unsigned p = 0;
-    while (x.order[p] != x.r->gw)
-        p++;
-    sg_ms again = turn + (sg_ms)p * STAGGER;
-    if (p > 0)
-        assert_int_equal(rig_wake(x.r), again);
-    assert_code(rig_tick(x.r, again + 1), 0);
-    assert_true(x.r->working);
-    assert_memory_equal(&x.r->job.header.prev, &t.heavy_info.hash, sizeof x.at.hash);
-    assert_int_equal(x.r->job.header.leaves, 4); /* of the lost block three, and the new one */
-    mine_fini(&x);
-}
-
-/* When a block of the newest slot makes a lighter parent's branch the best, the better parent is still the one to extend, and the
- * candidate there carries what the best branch holds, though the pool does not. */
-static void mine_better_parent_is_extended_against_the_tip(void **state)
-{
-    (void)state;
-    struct mine x;
-    struct two_parents t;
-    two_parents_init(&x, &t);
-    take(&x, t.heavy, end_of(S0 - 1) + 2000);
-    take(&x, t.light, end_of(S0 - 1) + 2100);
-    assert_true(rig_tip_is(x.r, &t.heavy_info.hash));
-    sg_ms now = end_of(S0) + 9000; /* after every turn */
-    assert_code(rig_tick(x.r, now), 0);
-    const struct lg_statement *s[3];
-    for (unsigned i = 0; i < 3; i++)
-        s[i] = say(&x, i, S0);
-    take(&x, rival(&x, x.order[1], s, 3), now + 1);
-    assert_int_equal(rig_state(x.r).tip.slot, S0);
-    give(&x,
-        make_statement(&x.m,
-            &(struct maker_say){.gw = 3, .slot = S0, .after = t.heavy_last[3], .tip = &t.heavy_info.hash}),
-        now + 2);
-    assert_true(x.r->working);
-    assert_memory_equal(&x.r->job.header.prev, &t.heavy_info.hash, sizeof x.at.hash);
-    assert_int_equal(x.r->job.header.leaves, 7); /* two of each of the three, and the fourth's */
-    assert_int_equal(x.r->job.header.weight, 4);
-    assert_code(rig_solve(x.r, now + 3), 0);
-    assert_int_equal(rig_state(x.r).tip.weight_sum, 8);
-    assert_int_equal(rig_state(x.r).pool_statements, 0);
-    mine_fini(&x);
-}
-
 /* A block of its own that waits for its time (the clock stepped back while it was searched) is the one block of its slot too. */
 static void mine_own_early_block_is_held_and_not_made_twice(void **state)
 {
@@ -486,8 +398,6 @@ int main(void)
         cmocka_unit_test(mine_wrong_nonce_is_asked_for_again),
         cmocka_unit_test(mine_forbidden_stops_the_work),
         cmocka_unit_test(mine_clock_behind_the_tip_does_not_work),
-        cmocka_unit_test(mine_better_parent_that_comes_late_is_extended),
-        cmocka_unit_test(mine_better_parent_is_extended_against_the_tip),
         cmocka_unit_test(mine_own_early_block_is_held_and_not_made_twice),
         cmocka_unit_test(mine_nonce_of_another_minute_is_not_used),
         cmocka_unit_test(mine_clock_set_back_inside_the_minute_mines_again),

@@ -362,6 +362,31 @@ static void trust_of_a_peer_allows_for_the_time_of_the_question(void **state)
     assert_false(gw_trust_agrees(NOW + 14001, NOW, NOW + 9000, 5000));
 }
 
+/* A statement names the node's base for its own slot. A node whose clock has not reached the minute's end, or that does not say, gives its
+ * tip, when that is of a smaller slot; else what was named before stays. */
+static void witness_names_the_base_of_its_slot(void **state)
+{
+    static const struct {
+        bool has_base;
+        sg_minute slot_for, tip_slot;
+        enum gw_witness_names names;
+    } rows[] = {
+        {true, 10, 9, GW_NAMES_BASE},
+        {true, 10, 10, GW_NAMES_BASE}, /* a block of the slot has come already */
+        {true, 9, 9, GW_NAMES_TIP},    /* a second behind */
+        {true, 11, 9, GW_NAMES_TIP},
+        {true, 11, 10, GW_NAMES_LAST}, /* ahead, and the slot is mined */
+        {false, 10, 9, GW_NAMES_TIP},
+        {false, 10, 10, GW_NAMES_LAST},
+        {false, 0, 11, GW_NAMES_LAST},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < SG_ARRAY_LEN(rows); i++)
+        assert_int_equal(
+            gw_witness_names(rows[i].has_base, rows[i].slot_for, rows[i].tip_slot, 10), rows[i].names);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -375,6 +400,7 @@ int main(void)
         cmocka_unit_test(witness_incarnation_seen_before_the_first_choice_is_no_second_process),
         cmocka_unit_test(witness_foreign_incarnation_while_idle_again_stops),
         cmocka_unit_test(witness_far_own_incarnation_counts_only_when_acknowledged),
+        cmocka_unit_test(witness_names_the_base_of_its_slot),
         cmocka_unit_test(entries_of_nothing_are_a_bare_vote),
         cmocka_unit_test(entries_are_sorted_by_relay_and_minute),
         cmocka_unit_test(entries_adjacent_gaps_of_one_reason_are_joined),

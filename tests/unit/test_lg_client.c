@@ -38,6 +38,36 @@ static void client_status_is_read(void **state)
     assert_int_equal(s.tip.b[31], 0x22);
 }
 
+/* The base of a slot is read when it is there, whole or not at all. */
+static void client_status_base_is_read_when_it_is_there(void **state)
+{
+#define REST "\"chain\":\"" H1 "\",\"height\":7,\"slot\":9,\"time\":1,\"tip\":\"" H2 "\"}"
+    static const char *const bad[] = {"{\"base\":1," REST,
+        "{\"base\":{\"hash\":\"" H2 "\",\"height\":6,\"slot\":8,\"slot_for\":8,\"time\":3}," REST,
+        "{\"base\":{\"hash\":\"" H2 "\",\"height\":6,\"slot\":8,\"time\":3}," REST,
+        "{\"base\":{\"height\":6,\"slot\":8,\"slot_for\":9,\"time\":3}," REST};
+    struct sg_http_answer a = answer_of(
+        200, "{\"base\":{\"hash\":\"" H2 "\",\"height\":6,\"slot\":8,\"slot_for\":9,\"time\":3}," REST);
+    struct lg_client_status s;
+
+    (void)state;
+    assert_int_equal(lg_client_status_parse(&s, &a), 0);
+    assert_true(s.has_base);
+    assert_int_equal(s.base.hash.b[0], 0x22);
+    assert_int_equal(s.base.height, 6);
+    assert_int_equal(s.base.slot, 8);
+    assert_int_equal(s.base.time, 3);
+    assert_int_equal(s.slot_for, 9);
+    a = answer_of(200, "{" REST);
+    assert_int_equal(lg_client_status_parse(&s, &a), 0);
+    assert_false(s.has_base);
+    for (size_t i = 0; i < SG_ARRAY_LEN(bad); i++) {
+        a = answer_of(200, bad[i]);
+        assert_int_equal(lg_client_status_parse(&s, &a), SG_EMALFORMED);
+    }
+#undef REST
+}
+
 /* An answer that lacks a key, or has one of another type or out of range, is malformed, and nothing of it is used. */
 static void client_status_that_does_not_fit_is_malformed(void **state)
 {
@@ -370,6 +400,7 @@ int main(void)
         cmocka_unit_test(client_minutes_are_read),
         cmocka_unit_test(client_minutes_that_do_not_fit_are_malformed),
         cmocka_unit_test(client_status_is_read),
+        cmocka_unit_test(client_status_base_is_read_when_it_is_there),
         cmocka_unit_test(client_status_that_does_not_fit_is_malformed),
         cmocka_unit_test(client_problem_gives_its_code),
         cmocka_unit_test(client_ready_is_status_200),

@@ -77,6 +77,27 @@ static void status_of_a_chain_is_complete(void **state)
     assert_keys(json_array_get(vec_get(j, "relays"), 0), KEYS("id", "state", "last_seq", "last_sample_ms"));
 }
 
+/* The base of the newest closed minute is told with the slot that it is for, and is not there before the engine has one. */
+static void status_tells_the_base_of_the_slot(void **state)
+{
+    struct rest_fixture *r = *state;
+    r->snapshot.engine.has_base = true;
+    r->snapshot.engine.slot = 29400009;
+    r->snapshot.engine.base = (struct lg_block_info){.height = 7, .slot = 29400007, .time = 1764000485000};
+    memset(r->snapshot.engine.base.hash.b, 0xab, SG_HASH_BYTES);
+    json_t *j = rest_json(r, "/v1/status",
+        KEYS("base", "chain", "name", "engine", "node", "height", "tip", "slot", "time", "pool", "peers",
+            "relays", "version"));
+    const json_t *base = vec_get(j, "base");
+    assert_keys(base, KEYS("hash", "height", "slot", "slot_for", "time"));
+    assert_string_equal(
+        vec_text(base, "hash"), "abababababababababababababababababababababababababababababababab");
+    assert_int_equal(number(base, "height"), 7);
+    assert_int_equal(number(base, "slot"), 29400007);
+    assert_int_equal(number(base, "slot_for"), 29400009);
+    assert_int_equal(number(base, "time"), 1764000485000);
+}
+
 /* An empty chain has the genesis as tip, height 0, and empty lists everywhere. */
 static void empty_chain_is_answered(void **state)
 {
@@ -373,6 +394,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(status_of_a_chain_is_complete, setup, teardown),
+        cmocka_unit_test_setup_teardown(status_tells_the_base_of_the_slot, setup, teardown),
         cmocka_unit_test_setup_teardown(pooled_statement_behind_the_branch_is_overtaken, setup, teardown),
         cmocka_unit_test_setup_teardown(empty_chain_is_answered, setup_empty, teardown),
         cmocka_unit_test_setup_teardown(genesis_is_canonical, setup, teardown),
