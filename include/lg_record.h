@@ -276,7 +276,8 @@ struct lg_block {
     unsigned nstatements, nbodies;
     struct lg_statement *const *statements;
     struct lg_body *const *bodies;
-    unsigned passed; /* enum lg_passed: 0 after decoding, set by lg_block_precheck alone */
+    unsigned
+        passed; /* enum lg_passed: 0 after decoding, set by lg_block_precheck, and where a header was checked before its block */
 };
 
 /* Rules that need no branch, and that a block has been found to keep, under one genesis. */

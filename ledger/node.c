@@ -84,11 +84,11 @@ static int peer_statements(void *ctx, uint8_t *doc, size_t len, int peer, uint64
                  .kind = LG_MSG_STATEMENTS, .doc = doc, .len = len, .peer = peer, .ticket = ticket});
 }
 
-static int peer_block(void *ctx, uint8_t *doc, size_t len, int peer, uint64_t ticket)
+static int peer_block(void *ctx, uint8_t *doc, size_t len, bool sealed, int peer, uint64_t ticket)
 {
     struct lg_node *n = ctx;
     struct lg_chain_msg m = {.kind = LG_MSG_BLOCK, .doc = doc, .len = len, .peer = peer, .ticket = ticket};
-    int err = lg_precheck_add(n->precheck, &m.job, doc, len);
+    int err = lg_precheck_add(n->precheck, &m.job, doc, len, sealed);
 
     if (err == SG_OK && (err = enqueue(n, &m)) != SG_OK)
         lg_precheck_drop(m.job);

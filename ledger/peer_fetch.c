@@ -3,7 +3,8 @@
  * One peer at a time has the turn to give blocks, for one run of headers; then the one that has waited longest. So a first sync
  * asks for each block once, and a peer that gives a long branch of no worth takes one turn in as many as there are peers. Who has the turn and
  * gives nothing for LG_STALL_MS, or takes longer than LG_TURN_MS, holds up nobody.
- * The next page is asked for while one is judged, so that line and judgement work at once; never more than two pages wait.
+ * The next page, and the next headers, are asked for while one is judged, so that line and judgement work at once; never more than two
+ * pages wait.
  * Refuses: a block whose header is not the one that was checked. By height it may be another one because the peer has reorganised: the round
  * ends. A page that calls a block by another hash than its own is a lie. */
 #include "ledger/peers_priv.h"
@@ -48,10 +49,11 @@ void lg_peer_try_turn(struct lg_peer *peer, sg_ms now_mono_ms)
     p->turn = peer;
     p->turn_ms = p->turn_began_ms = now_mono_ms;
     peer->phase = LG_PEER_FETCH;
-    peer->ticket = p->next_ticket++;
-    peer->waiting = 0;
-    peer->judged = SG_OK;
     peer->broke = peer->calling = false;
+    if (peer->waiting == 0) { /* else blocks of its run before are being judged */
+        peer->ticket = p->next_ticket++;
+        peer->judged = SG_OK;
+    }
     fetch_step(peer);
 }
 
@@ -122,20 +124,20 @@ static void fetch_step(struct lg_peer *peer)
         skip_known(peer);
     if (!stop && peer->next < peer->run.n && peer->waiting <= LG_PAGE_BLOCKS)
         ask_blocks(peer);
-    else if (peer->waiting > 0)
+    else if (!stop && peer->next == peer->run.n && peer->more_headers && peer->waiting <= LG_PAGE_BLOCKS) {
+        lg_peer_leave_turn(peer);
+        lg_peer_more_headers(peer);
+    } else if (peer->waiting > 0)
         return;
     else if (stop)
         round_broken(peer);
-    else if (peer->more_headers) {
-        lg_peer_leave_turn(peer);
-        lg_peer_more_headers(peer);
-    } else
+    else
         round_done(peer);
 }
 
 /* ---- answers ---- */
 
-static void offer_block(struct lg_peer *peer, struct lg_slice block)
+static void offer_block(struct lg_peer *peer, struct lg_slice block, bool sealed)
 {
     const struct lg_peers_host *host = &peer->owner->config.host;
     uint8_t *doc = malloc(block.len);
@@ -143,7 +145,7 @@ static void offer_block(struct lg_peer *peer, struct lg_slice block)
 
     if (doc) {
         memcpy(doc, block.p, block.len);
-        err = host->offer_block(host->ctx, doc, block.len, peer->number, peer->ticket);
+        err = host->offer_block(host->ctx, doc, block.len, sealed, peer->number, peer->ticket);
     }
     if (err == SG_OK) {
         peer->waiting++;
@@ -154,8 +156,8 @@ static void offer_block(struct lg_peer *peer, struct lg_slice block)
         peer->judged = SG_EFULL;
 }
 
-/* The hash of the header that stands in a block; false when none does. */
-static bool hash_inside(struct lg_hash *out, struct lg_slice block)
+/* The hash of the header that stands in a block, and the block's signature; false when it is none. */
+static bool header_inside(struct lg_hash *out, uint8_t sig[static SG_SIGNATURE_BYTES], struct lg_slice block)
 {
     struct lg_c0 c;
 
@@ -165,6 +167,10 @@ static bool hash_inside(struct lg_hash *out, struct lg_slice block)
     (void)lg_c0_value(&c);
     lg_c0_key(&c, "header");
     struct lg_slice header = lg_c0_value(&c);
+    lg_c0_key(&c, "operations");
+    (void)lg_c0_value(&c);
+    lg_c0_key(&c, "sig");
+    lg_c0_base64(&c, sig, SG_SIGNATURE_BYTES);
     if (!c.bad)
         lg_header_hash(out, header.p, header.len);
     return !c.bad;
@@ -186,6 +192,7 @@ static int read_page(struct lg_peer *peer, const struct sg_buf *body)
     lg_c0_array(&c);
     while (lg_c0_more(&c) && peer->next < peer->run.n && count < LG_PAGE_BLOCKS) {
         struct lg_hash hash, inside;
+        uint8_t sig[SG_SIGNATURE_BYTES];
         lg_c0_object(&c);
         lg_c0_key(&c, "block");
         struct lg_slice block = lg_c0_value(&c);
@@ -194,10 +201,10 @@ static int read_page(struct lg_peer *peer, const struct sg_buf *body)
         lg_c0_object_end(&c);
         if (c.bad || !lg_hash_eq(&hash, &peer->run.hashes[peer->next]))
             return SG_OK;
-        if (!hash_inside(&inside, block) || !lg_hash_eq(&inside, &hash))
+        if (!header_inside(&inside, sig, block) || !lg_hash_eq(&inside, &hash))
             return SG_EMALFORMED;
         if (peer->judged == SG_OK)
-            offer_block(peer, block);
+            offer_block(peer, block, memcmp(sig, peer->run.sigs[peer->next], sizeof(sig)) == 0);
         peer->next++;
         count++;
     }
@@ -225,10 +232,12 @@ static void blocks_done(void *ctx, struct sg_http_answer *answer)
 
 void lg_peer_block_judged(struct lg_peer *peer)
 {
-    peer->next_ms = lg_peer_mono(peer) + LG_JUDGE_MS;
     if (peer->judged == SG_OK)
         peer->took++;
     if (peer->judged == SG_OK && peer->owner->turn == peer)
         peer->owner->turn_ms = lg_peer_mono(peer);
+    if (peer->phase != LG_PEER_FETCH)
+        return; /* more headers are being checked meanwhile */
+    peer->next_ms = lg_peer_mono(peer) + LG_JUDGE_MS;
     fetch_step(peer);
 }

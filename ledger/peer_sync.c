@@ -255,9 +255,9 @@ void lg_peer_judged(struct lg_peer *peer, uint64_t ticket, int err)
     if (err != SG_OK && peer->judged == SG_OK)
         peer->judged = err;
     peer->waiting--;
-    if (peer->phase == LG_PEER_FETCH)
+    if (peer->phase != LG_PEER_POOL)
         lg_peer_block_judged(peer);
-    else if (peer->phase == LG_PEER_POOL && peer->waiting == 0)
+    else if (peer->waiting == 0)
         lg_peer_pool_judged(peer);
 }
 

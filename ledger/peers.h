@@ -22,7 +22,8 @@ struct lg_peers;
  * through lg_peers_result with the same peer and ticket. SG_EFULL: not now. */
 struct lg_peers_host {
     void *ctx;
-    int (*offer_block)(void *ctx, uint8_t *doc, size_t len, int peer, uint64_t ticket);
+    /* sealed: the block's header and signature are ones that lg_header_check has taken. */
+    int (*offer_block)(void *ctx, uint8_t *doc, size_t len, bool sealed, int peer, uint64_t ticket);
     int (*offer_statements)(void *ctx, uint8_t *doc, size_t len, int peer, uint64_t ticket);
 };
 

@@ -22,6 +22,7 @@ struct lg_precheck_job {
     enum state state;
     const uint8_t *doc;
     size_t len;
+    bool sealed;
     struct lg_block *block; /* DONE, err 0 */
     int err;
 };
@@ -64,8 +65,11 @@ static void begin(struct lg_precheck *p, struct lg_precheck_job *j)
 static void check(const struct lg_precheck *p, struct lg_precheck_job *j)
 {
     j->err = lg_block_decode(&j->block, j->doc, j->len);
-    if (j->err == SG_OK)
-        lg_block_precheck(&p->rules, j->block);
+    if (j->err != SG_OK)
+        return;
+    if (j->sealed)
+        j->block->passed |= LG_PASSED_SEAL;
+    lg_block_precheck(&p->rules, j->block);
 }
 
 static void *run(void *arg)
@@ -94,7 +98,8 @@ static void *run(void *arg)
 
 /* ---- jobs ---- */
 
-int lg_precheck_add(struct lg_precheck *p, struct lg_precheck_job **out, const uint8_t *doc, size_t len)
+int lg_precheck_add(
+    struct lg_precheck *p, struct lg_precheck_job **out, const uint8_t *doc, size_t len, bool sealed)
 {
     struct lg_precheck_job *j = calloc(1, sizeof(*j));
 
@@ -103,6 +108,7 @@ int lg_precheck_add(struct lg_precheck *p, struct lg_precheck_job **out, const u
     j->owner = p;
     j->doc = doc;
     j->len = len;
+    j->sealed = sealed;
     pthread_mutex_lock(&p->lock);
     append(p, j);
     pthread_cond_signal(&p->work);

@@ -24,9 +24,10 @@ SG_MUST_USE int lg_precheck_start(struct lg_precheck **out, const struct lg_gene
 /* Every job must have been taken or dropped. Joins the threads. NULL is legal. */
 void lg_precheck_stop(struct lg_precheck *p);
 
-/* A block's bytes, borrowed until the job is taken or dropped. Thread: any. SG_ENOMEM. */
+/* A block's bytes, borrowed until the job is taken or dropped. sealed: its header and signature are ones that lg_header_check has taken, and
+ * are not verified again. Thread: any. SG_ENOMEM. */
 SG_MUST_USE int lg_precheck_add(
-    struct lg_precheck *p, struct lg_precheck_job **out, const uint8_t *doc, size_t len);
+    struct lg_precheck *p, struct lg_precheck_job **out, const uint8_t *doc, size_t len, bool sealed);
 /* The decoded block, the caller's, with what it keeps in b->passed; or SG_ECANONICAL, SG_ESHAPE, SG_ENOMEM. Waits while a thread is at it.
  * Frees the job. Thread: any. */
 SG_MUST_USE int lg_precheck_take(struct lg_block **out, struct lg_precheck_job *job);

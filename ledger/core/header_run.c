@@ -5,6 +5,8 @@
  * Refuses: a claimed hash that is not the header's, whatever lg_header_check refuses, more than LG_HEADER_RUN_MAX. */
 #include "ledger/core/header_run.h"
 
+#include <string.h>
+
 void lg_header_run_init(struct lg_header_run *run, const struct lg_block_info *parent)
 {
     run->last = *parent;
@@ -61,8 +63,10 @@ bool lg_header_page_more(struct lg_c0 *c)
 }
 
 /* The next header's parent. Its weight is left out on purpose: it is a claim. */
-static void follow(struct lg_header_run *run, const struct lg_header *h, const struct lg_hash *hash)
+static void follow(struct lg_header_run *run, const struct lg_header *h, const struct lg_hash *hash,
+    const uint8_t sig[static SG_SIGNATURE_BYTES])
 {
+    memcpy(run->sigs[run->n], sig, SG_SIGNATURE_BYTES);
     run->hashes[run->n++] = *hash;
     run->last = (struct lg_block_info){.hash = *hash,
         .prev = h->prev,
@@ -91,6 +95,6 @@ int lg_header_run_take(struct lg_header_run *run, bool *early, const struct lg_r
         err = 0;
     }
     if (err == 0)
-        follow(run, &h, &hash);
+        follow(run, &h, &hash, item->sig);
     return err;
 }

@@ -2,7 +2,7 @@
  *
  * A run begins on a block that is known here and takes one header after the other: each must follow the one before it and keep every
  * rule that a header decides (lg_header_check: chain, height, prev, bits, slot, time, miner, work, signature). What is kept of a
- * checked header is its hash, nothing more: its weight is a claim of which nothing follows, and what a peer sends does not grow
+ * checked header is its hash and signature, nothing more: its weight is a claim of which nothing follows, and what a peer sends does not grow
  * this node's memory. Pure; one owner thread. */
 #ifndef LG_HEADER_RUN_H
 #define LG_HEADER_RUN_H
@@ -17,6 +17,8 @@ struct lg_header_run {
     int64_t first;             /* height of hashes[0] */
     unsigned n;
     struct lg_hash hashes[LG_HEADER_RUN_MAX];
+    uint8_t sigs[LG_HEADER_RUN_MAX]
+                [SG_SIGNATURE_BYTES]; /* that were verified: a copy of a block may have another */
 };
 
 /* parent: a valid block of this node, or the genesis. */

@@ -252,7 +252,8 @@ static bool bodies_hold(const struct lg_rules *r, const struct lg_block *b)
 /* Cheap ones first: a block without a seal or an order costs nobody its signatures. */
 void lg_block_precheck(const struct lg_rules *r, struct lg_block *b)
 {
-    if (lg_header_check_seal(r, &b->header, &b->hash, b->header_doc, b->sig) != 0)
+    if (!(b->passed & LG_PASSED_SEAL) &&
+        lg_header_check_seal(r, &b->header, &b->hash, b->header_doc, b->sig) != 0)
         return;
     b->passed |= LG_PASSED_SEAL;
     if (check_order(b) != 0)

@@ -35,14 +35,15 @@ static int take_offer(struct peers_world *w, uint8_t *doc, uint64_t ticket)
     return err;
 }
 
-static int offer_block(void *ctx, uint8_t *doc, size_t len, int peer, uint64_t ticket)
+static int offer_block(void *ctx, uint8_t *doc, size_t len, bool sealed, int peer, uint64_t ticket)
 {
     struct peers_world *w = ctx;
     struct lg_block *b = NULL;
     const long long height = lg_block_decode(&b, doc, len) == 0 ? (long long)b->header.height : -1;
     const int err = take_offer(w, doc, ticket);
     lg_block_free(b);
-    log_put(&w->log, "%d offers block %lld%s", peer, height, err ? " in vain" : "");
+    log_put(
+        &w->log, "%d offers %sblock %lld%s", peer, sealed ? "" : "unsealed ", height, err ? " in vain" : "");
     return err;
 }
 

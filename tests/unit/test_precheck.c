@@ -74,7 +74,7 @@ static void run(unsigned threads, bool backwards)
     init(&f);
     assert_code(lg_precheck_start(&p, long_chain_genesis(f.chain), &sg_crypto_openssl, threads), 0);
     for (unsigned i = 0; i < BLOCKS; i++)
-        assert_code(lg_precheck_add(p, &f.jobs[i], f.docs[i], f.lens[i]), 0);
+        assert_code(lg_precheck_add(p, &f.jobs[i], f.docs[i], f.lens[i], false), 0);
     for (unsigned i = 0; i < BLOCKS; i++)
         take(&f, backwards ? BLOCKS - 1 - i : i);
     lg_precheck_stop(p);
@@ -106,7 +106,7 @@ static void precheck_dropped_leaves_nothing(void **state)
     init(&f);
     assert_code(lg_precheck_start(&p, long_chain_genesis(f.chain), &sg_crypto_openssl, 2), 0);
     for (unsigned i = 0; i < BLOCKS; i++)
-        assert_code(lg_precheck_add(p, &f.jobs[i], f.docs[i], f.lens[i]), 0);
+        assert_code(lg_precheck_add(p, &f.jobs[i], f.docs[i], f.lens[i], false), 0);
     take(&f, 0);
     for (unsigned i = 1; i < BLOCKS; i++)
         lg_precheck_drop(f.jobs[i]);
@@ -130,7 +130,7 @@ static void precheck_beyond_its_bound_goes_on(void **state)
     init(&f);
     assert_code(lg_precheck_start(&p, long_chain_genesis(f.chain), &sg_crypto_openssl, 2), 0);
     for (unsigned i = 0; i < LARGE; i++)
-        assert_code(lg_precheck_add(p, &jobs[i], doc, len), 0);
+        assert_code(lg_precheck_add(p, &jobs[i], doc, len, false), 0);
     for (unsigned i = 0; i < LARGE; i++) {
         struct lg_block *b = NULL;
         assert_code(lg_precheck_take(&b, jobs[i]), SG_ECANONICAL);
