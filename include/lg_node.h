@@ -21,6 +21,7 @@ struct lg_node_config {
     const char *const *peers;         /* base URLs, copied */
     unsigned npeers;
     const struct sg_clock *clock; /* borrowed until stop */
+    bool quiet_progress;          /* the owner shows lg_node_progress itself: no lines of log about it */
     void (*failed)(void *ctx, int err,
         const char *why); /* the node cannot go on (disk, clock): stop it and exit 1. Any thread. */
     void *failed_ctx;
@@ -32,6 +33,15 @@ SG_MUST_USE int lg_node_start(
 /* Stops threads in order, closes the store. Acknowledged documents are on disk whether or not this is ever called. */
 void lg_node_stop(struct lg_node *n);
 uint16_t lg_node_port(const struct lg_node *n);
+
+/* A node that is far behind its peers, and how far it has come. */
+struct lg_node_progress {
+    bool running;
+    int64_t height, of;  /* of: a claim of a peer */
+    int64_t per_s_milli; /* blocks in 1000 s of late; -1: not measured yet */
+    int64_t eta_s;       /* at that rate; -1: unknown */
+};
+void lg_node_progress(struct lg_node *n, struct lg_node_progress *out);
 
 /* What this process's acquisition part sees of a relay, for GET /v1/relays…: unsigned, in memory only. */
 struct lg_node_relay_state {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct settings {
     struct sg_config *config;
@@ -83,12 +84,40 @@ static void node_failed(void *ctx, int err, const char *why)
     atomic_store(&failed_err, err);
 }
 
-/* Until a signal, or the node gives up. */
-static int wait_for_end(void)
+/* One line on the terminal that is written over; it ends when the node has caught up. */
+static void show_progress(struct lg_node *node, bool *shown)
 {
-    while (atomic_load(&failed_err) == 0)
+    struct lg_node_progress p;
+    char bar[31], eta[32] = "?";
+
+    lg_node_progress(node, &p);
+    if (!p.running) {
+        fprintf(stderr, *shown ? "\n" : "");
+        *shown = false;
+        return;
+    }
+    int64_t marks = p.of > 0 ? (int64_t)(30.0 * (double)p.height / (double)p.of) : 0;
+    memset(bar, '.', 30);
+    memset(bar, '#', (size_t)(marks < 30 ? marks : 30));
+    bar[30] = '\0';
+    if (p.eta_s >= 0)
+        snprintf(eta, sizeof(eta), "%lld s", (long long)p.eta_s);
+    fprintf(stderr, "\r[%s] height %lld of %lld  %lld blocks/s  eta %s   ", bar, (long long)p.height,
+        (long long)p.of, (long long)(p.per_s_milli > 0 ? p.per_s_milli / 1000 : 0), eta);
+    *shown = true;
+}
+
+/* Until a signal, or the node gives up. */
+static int wait_for_end(struct lg_node *node, bool bar)
+{
+    bool shown = false;
+
+    while (atomic_load(&failed_err) == 0) {
         if (sg_cli_wait_signal(200))
             return SG_EXIT_GOOD;
+        if (bar)
+            show_progress(node, &shown);
+    }
     return SG_EXIT_FAILED;
 }
 
@@ -107,6 +136,7 @@ static int run_node(const struct lg_cmd *self, const struct settings *s, const s
         .peers = s->peers,
         .npeers = s->npeers,
         .clock = clock,
+        .quiet_progress = isatty(STDERR_FILENO) != 0,
         .failed = node_failed,
     };
 
@@ -119,7 +149,7 @@ static int run_node(const struct lg_cmd *self, const struct settings *s, const s
     printf(strchr(s->bind, ':') ? "listening on [%s]:%u\n" : "listening on %s:%u\n", s->bind,
         lg_node_port(node));
     fflush(stdout);
-    int result = wait_for_end();
+    int result = wait_for_end(node, config.quiet_progress);
     lg_node_stop(node);
     return result;
 }

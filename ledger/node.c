@@ -159,6 +159,9 @@ static void snapshot(void *ctx, struct lg_rest_snapshot *out)
         snprintf(out->peers[i].url, sizeof(out->peers[i].url), "%.*s", LG_REST_MAX_URL, peers.peers[i].url);
         snprintf(out->peers[i].state, sizeof(out->peers[i].state), "%s", peers.peers[i].state);
         out->peers[i].height = peers.peers[i].height;
+        out->peers[i].bans = peers.peers[i].bans;
+        out->peers[i].reason = peers.peers[i].reason;
+        out->peers[i].until_ms = peers.peers[i].until_ms;
     }
     const char *why = not_ready(n, failed, full, &out->engine, &peers);
     out->ready = !why;
@@ -333,6 +336,13 @@ int lg_node_start(struct lg_node **out, const struct lg_node_config *config, str
     }
     *out = n;
     return SG_OK;
+}
+
+void lg_node_progress(struct lg_node *n, struct lg_node_progress *out)
+{
+    pthread_mutex_lock(&n->lock);
+    *out = n->progress;
+    pthread_mutex_unlock(&n->lock);
 }
 
 uint16_t lg_node_port(const struct lg_node *n)

@@ -13,6 +13,7 @@
 #define PART "chain"
 /* Longest sleep, real ms: a wall clock that is stepped is noticed this soon. */
 #define MAX_SLEEP_MS 1000
+#define PROGRESS_MS  10000 /* between two lines of log about a first sync, real */
 
 /* ---- what the engine asks of its node ---- */
 
@@ -61,8 +62,8 @@ static void host_event(void *ctx, const struct lg_event_msg *e)
     }
     switch (e->kind) {
     case LG_EVENT_BLOCK:
-        sg_log(SG_LOG_INFO, PART, "block %lld %s… slot %lld weight %lld", (long long)e->tip.height, hex,
-            (long long)e->tip.slot, (long long)e->tip.weight);
+        sg_log(n->meter.running ? SG_LOG_DEBUG : SG_LOG_INFO, PART, "block %lld %s… slot %lld weight %lld",
+            (long long)e->tip.height, hex, (long long)e->tip.slot, (long long)e->tip.weight);
         lg_node_tell_tip(n, e);
         break;
     case LG_EVENT_REORG:
@@ -276,13 +277,43 @@ static bool mine_or_not(struct lg_node *n)
 {
     bool far = lg_peers_far_behind(n->peers);
 
-    if (far == n->far_behind)
+    if (far == n->far_behind || !n->config.key)
         return false;
     n->far_behind = far;
     n->ops->allow_mining(n->engine, !far);
     sg_log(SG_LOG_INFO, PART, "%s",
         far ? "far behind most answering peers: not mining" : "no longer far behind: mining again");
     return true;
+}
+
+static void say_progress(const struct lg_node *n, enum lg_meter_says says, sg_ms now_mono_ms)
+{
+    const struct lg_meter *m = &n->meter;
+    sg_ms took_ms = now_mono_ms - m->begun_ms;
+
+    if (says == LG_METER_DONE)
+        sg_log(SG_LOG_INFO, PART, "fetched %lld blocks in %lld s: height %lld",
+            (long long)(m->height - m->begun_height), (long long)took_ms / 1000, (long long)m->height);
+    else if (says == LG_METER_PROGRESS)
+        sg_log(SG_LOG_INFO, PART, "fetching: height %lld of %lld, %lld.%lld blocks/s, eta %lld s",
+            (long long)m->height, (long long)m->of, (long long)m->rate_milli / 1000,
+            (long long)m->rate_milli % 1000 / 100, (long long)lg_meter_eta_s(m));
+}
+
+/* How far a first sync has come: a line of log each PROGRESS_MS, and a copy for who shows it otherwise. */
+static void measure(struct lg_node *n)
+{
+    struct lg_meter *m = &n->meter;
+    sg_ms now = n->config.clock->mono_ms(n->config.clock);
+    enum lg_meter_says says =
+        lg_meter_step(m, n->state.tip.height, lg_peers_height(n->peers), now, PROGRESS_MS);
+
+    if (!n->config.quiet_progress)
+        say_progress(n, says, now);
+    pthread_mutex_lock(&n->lock);
+    n->progress = (struct lg_node_progress){
+        m->running, m->height, m->of, m->running ? m->rate_milli : -1, lg_meter_eta_s(m)};
+    pthread_mutex_unlock(&n->lock);
 }
 
 static sg_ms sleep_ms(const struct lg_node *n)
@@ -336,6 +367,7 @@ void *lg_node_chain_run(void *arg)
     (void)pthread_setname_np(pthread_self(), "chain");
     while ((err = step(n)) == SG_OK) {
         publish(n, 0);
+        measure(n);
         lg_node_quiet_alarms(n);
     }
     if (err == SG_ECLOSED)

@@ -3,6 +3,7 @@
 #define LG_NODE_PRIV_H
 
 #include "ledger/core/engine.h"
+#include "ledger/core/meter.h"
 #include "ledger/miner.h"
 #include "ledger/peers.h"
 #include "ledger/precheck.h"
@@ -58,7 +59,8 @@ struct lg_node {
     struct lg_sqlite *sqlite;
     struct lg_engine *engine;
     sg_ms tick_after_ms; /* mono: no tick before; one has failed */
-    bool far_behind;     /* mining is forbidden: most answering peers have shown much that is not here */
+    struct lg_meter meter;
+    bool far_behind; /* mining is forbidden: most answering peers have shown much that is not here */
 
     struct sg_queue *queue;
     pthread_t chain;
@@ -70,6 +72,7 @@ struct lg_node {
 
     pthread_mutex_t lock; /* of all below */
     struct lg_engine_state state;
+    struct lg_node_progress progress;
     bool full;  /* the last write found the disk full */
     int failed; /* the error that stopped the chain thread */
     struct lg_alarms alarms;

@@ -146,6 +146,7 @@ static void say_ban(const struct lg_peers *p, struct lg_peer_state *out, const s
 void lg_peers_publish(struct lg_peers *p)
 {
     struct lg_peers_summary s = {.n = p->n, .all_tried = true};
+    int64_t named = 0;
 
     for (unsigned i = 0; i < p->n; i++) {
         const struct lg_peer *peer = &p->peers[i];
@@ -157,13 +158,14 @@ void lg_peers_publish(struct lg_peers *p)
         s.peers[i].bans = peer->bans;
         if (strcmp(peer->state, "bad") == 0)
             say_ban(p, &s.peers[i], peer);
-        if (answering && peer->height > s.height)
-            s.height = peer->height;
+        if (answering && peer->height > named)
+            named = peer->height;
         s.answering += answering;
         s.unknown_tip += answering && !peer->tip_known;
         s.clock_off += answering && peer->clock_off;
         s.all_tried = s.all_tried && peer->tried;
     }
+    atomic_store(&p->named, named);
     atomic_store(&p->far_behind, far_behind(p, s.answering));
     pthread_mutex_lock(&p->lock);
     p->summary = s;
@@ -362,6 +364,11 @@ void lg_peers_stop(struct lg_peers *p)
     sg_http_client_wakeup(p->http);
     pthread_join(p->thread, NULL);
     release(p);
+}
+
+int64_t lg_peers_height(struct lg_peers *p)
+{
+    return atomic_load(&p->named);
 }
 
 bool lg_peers_far_behind(struct lg_peers *p)

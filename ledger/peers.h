@@ -64,11 +64,12 @@ struct lg_peers_summary {
     unsigned n;
     unsigned answering;   /* "ok" or "syncing" */
     unsigned unknown_tip; /* answering, and its tip is not known here, nor held because it is early */
-    int64_t height;       /* the greatest that an answering one names: a claim, for people */
     unsigned clock_off;   /* answering, and its clock differs from ours by more than max_future_ms */
     bool all_tried;       /* every peer has answered or failed at least once */
     struct lg_peer_state peers[LG_NODE_MAX_PEERS];
 };
+/* The greatest height that an answering peer names: a claim, for people. Thread: any. */
+int64_t lg_peers_height(struct lg_peers *p);
 /* Most answering peers have shown checked headers of LG_FAR_BEHIND blocks and more above this node's tip. Thread: any. */
 bool lg_peers_far_behind(struct lg_peers *p);
 /* A copy. Thread: any. */

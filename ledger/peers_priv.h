@@ -150,6 +150,7 @@ struct lg_peers {
     sg_ms flush_ms;                                     /* mono: when they go on */
 
     atomic_bool far_behind;
+    atomic_llong named;   /* the greatest height that an answering peer names */
     pthread_mutex_t lock; /* of summary */
     struct lg_peers_summary summary;
 };

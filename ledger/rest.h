@@ -19,8 +19,11 @@
 
 struct lg_rest_peer {
     char url[LG_REST_MAX_URL + 1];
-    char state[16]; /* "ok", or a code of sg_err.h ("timeout", "chain", ...); "new" before the first answer */
-    int64_t height; /* that it named last; 0 before */
+    char state[16];     /* as struct lg_peer_state */
+    int64_t height;     /* that it named last; 0 before */
+    uint64_t bans;      /* since the start */
+    const char *reason; /* while it is banned: static; else NULL */
+    sg_ms until_ms;     /* while it is banned */
 };
 
 /* What the node is at this moment: a copy. */

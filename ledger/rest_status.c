@@ -20,8 +20,14 @@ static void put_peers(struct sg_buf *b, const struct lg_rest_snapshot *s)
     sg_buf_puts(b, ",\"peers\":[");
     for (unsigned i = 0; i < s->npeers; i++) {
         lg_rest_put_int(b, i == 0 ? "{\"height\":" : ",{\"height\":", s->peers[i].height);
+        if (s->peers[i].reason) {
+            sg_buf_puts(b, ",\"reason\":");
+            lg_rest_put_string(b, s->peers[i].reason);
+        }
         sg_buf_puts(b, ",\"state\":");
         lg_rest_put_string(b, s->peers[i].state);
+        if (s->peers[i].reason)
+            lg_rest_put_int(b, ",\"until_ms\":", s->peers[i].until_ms);
         sg_buf_puts(b, ",\"url\":");
         lg_rest_put_string(b, s->peers[i].url);
         sg_buf_puts(b, "}");
@@ -173,6 +179,27 @@ static void engine_metrics(
     metric(b, "start_time_ms", "gauge", "Time of the start, ms since 1970.", s->start_ms);
 }
 
+static void ban_metrics(struct sg_buf *b, const struct lg_rest_snapshot *s)
+{
+    sg_buf_puts(b, "# HELP gridwitness_peer_bans_total Bans of a peer since the start.\n"
+                   "# TYPE gridwitness_peer_bans_total counter\n");
+    for (unsigned i = 0; i < s->npeers; i++) {
+        sg_buf_puts(b, "gridwitness_peer_bans_total{url=\"");
+        put_label(b, s->peers[i].url);
+        sg_buf_printf(b, "\"} %llu\n", (unsigned long long)s->peers[i].bans);
+    }
+    sg_buf_puts(b,
+        "# HELP gridwitness_peer_banned_until_ms End of the ban of a peer, ms since 1970, and its reason.\n"
+        "# TYPE gridwitness_peer_banned_until_ms gauge\n");
+    for (unsigned i = 0; i < s->npeers; i++) {
+        if (!s->peers[i].reason)
+            continue;
+        sg_buf_puts(b, "gridwitness_peer_banned_until_ms{url=\"");
+        put_label(b, s->peers[i].url);
+        sg_buf_printf(b, "\",reason=\"%s\"} %lld\n", s->peers[i].reason, (long long)s->peers[i].until_ms);
+    }
+}
+
 static void peer_metrics(struct sg_buf *b, const struct lg_rest_snapshot *s)
 {
     sg_buf_puts(b, "# HELP gridwitness_peer_up 1 while the peer answers and fits.\n"
@@ -183,6 +210,7 @@ static void peer_metrics(struct sg_buf *b, const struct lg_rest_snapshot *s)
         const bool up = strcmp(s->peers[i].state, "ok") == 0 || strcmp(s->peers[i].state, "syncing") == 0;
         sg_buf_puts(b, up ? "\"} 1\n" : "\"} 0\n");
     }
+    ban_metrics(b, s);
     sg_buf_puts(b, "# HELP gridwitness_alarms_total Alarms since the start.\n"
                    "# TYPE gridwitness_alarms_total counter\n");
     for (unsigned i = 0; i < s->alarms.n; i++) {

@@ -51,8 +51,13 @@ static const json_t *vector_block(struct rest_fixture *r, size_t height)
 static void status_of_a_chain_is_complete(void **state)
 {
     struct rest_fixture *r = *state;
-    r->snapshot.npeers = 1;
-    r->snapshot.peers[0] = (struct lg_rest_peer){"http://127.0.0.1:5005", "ok", 8};
+    r->snapshot.npeers = 2;
+    r->snapshot.peers[0] = (struct lg_rest_peer){.url = "http://127.0.0.1:5005", .state = "ok", .height = 8};
+    r->snapshot.peers[1] = (struct lg_rest_peer){.url = "http://127.0.0.1:5006",
+        .state = "bad",
+        .bans = 1,
+        .reason = "work",
+        .until_ms = 1764000000000};
     r->snapshot.engine.pool_statements = 3;
     strcpy(r->relay.id, "relay-1");
     strcpy(r->relay.state, "ok");
@@ -73,6 +78,10 @@ static void status_of_a_chain_is_complete(void **state)
     const json_t *peer = json_array_get(vec_get(j, "peers"), 0);
     assert_keys(peer, KEYS("url", "state", "height"));
     assert_string_equal(vec_text(peer, "url"), "http://127.0.0.1:5005");
+    peer = json_array_get(vec_get(j, "peers"), 1);
+    assert_keys(peer, KEYS("url", "state", "height", "reason", "until_ms"));
+    assert_string_equal(vec_text(peer, "reason"), "work");
+    assert_int_equal(number(peer, "until_ms"), 1764000000000);
     assert_int_equal(json_array_size(vec_get(j, "relays")), 1);
     assert_keys(json_array_get(vec_get(j, "relays"), 0), KEYS("id", "state", "last_seq", "last_sample_ms"));
 }

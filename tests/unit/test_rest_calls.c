@@ -285,12 +285,18 @@ static void metrics_are_prometheus_text(void **state)
     r->snapshot.npeers = 1;
     strcpy(r->snapshot.peers[0].url, "http://a\"b\\c");
     strcpy(r->snapshot.peers[0].state, "syncing");
+    r->snapshot.peers[0].bans = 2;
+    r->snapshot.peers[0].reason = "withheld";
+    r->snapshot.peers[0].until_ms = 1764000000000;
     assert_int_equal(rest_get(r, "/metrics"), 200);
     char *text = rest_text(r);
     assert_non_null(strstr(text, "\ngridwitness_height 8\n"));
     assert_non_null(strstr(text, "\n# TYPE gridwitness_reorgs_total counter\n"));
     assert_non_null(strstr(text, "\ngridwitness_alarms_total{kind=\"uncommitted\"} 4\n"));
     assert_non_null(strstr(text, "\ngridwitness_peer_up{url=\"http://a\\\"b\\\\c\"} 1\n"));
+    assert_non_null(strstr(text, "\ngridwitness_peer_bans_total{url=\"http://a\\\"b\\\\c\"} 2\n"));
+    assert_non_null(strstr(text, "\ngridwitness_peer_banned_until_ms{url=\"http://"
+                                 "a\\\"b\\\\c\",reason=\"withheld\"} 1764000000000\n"));
     assert_int_equal(text[strlen(text) - 1], '\n');
     free(text);
     assert_int_equal(rest_get(r, "/"), 200);
