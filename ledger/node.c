@@ -258,6 +258,7 @@ static int start_peers(struct lg_node *n, struct sg_fault *fault)
         .data_dir = c->data_dir,
         .genesis = c->genesis,
         .crypto = &sg_crypto_openssl,
+        .precheck = n->precheck,
         .clock = c->clock,
         .host = {.ctx = n, .offer_block = peer_block, .offer_statements = peer_statements},
     };

@@ -11,6 +11,7 @@
 #include "ledger/peers_priv.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void headers_done(void *ctx, struct sg_http_answer *answer);
@@ -114,6 +115,22 @@ static int take_header(struct lg_peer *peer, const struct lg_header_item *item, 
     return lg_header_run_take(&peer->run, &peer->early, &peer->owner->rules, item, clock->wall_ms(clock));
 }
 
+/* Signatures of a long page are verified by all processors before its headers are taken one by one. */
+static void verify_ahead(struct lg_peer *peer, const struct sg_buf *body)
+{
+    struct lg_precheck *precheck = peer->owner->config.precheck;
+    struct lg_header_item *items = precheck ? calloc(LG_HEADER_RUN_MAX, sizeof(*items)) : NULL;
+    struct lg_c0 c;
+    unsigned n = 0;
+
+    if (items && lg_header_page_open(&c, body->p, body->len) == SG_OK)
+        while (n < LG_HEADER_RUN_MAX && lg_header_page_next(&c, &items[n]))
+            n++;
+    if (n > LG_LOCATE_NEWEST)
+        lg_precheck_seals(precheck, items, n);
+    free(items);
+}
+
 /* Take the headers of a page. Returns 0 at its end, SG_ESHAPE when it is none, else as take_header. *n: how many were looked at. */
 static int read_page(struct lg_peer *peer, int64_t *n, const struct sg_buf *body)
 {
@@ -121,6 +138,7 @@ static int read_page(struct lg_peer *peer, int64_t *n, const struct sg_buf *body
     struct lg_c0 c;
     int err = lg_header_page_open(&c, body->p, body->len);
 
+    verify_ahead(peer, body);
     *n = 0;
     peer->more_headers = false;
     if (err != SG_OK)

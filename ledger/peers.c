@@ -327,6 +327,8 @@ int lg_peers_start(struct lg_peers **out, const struct lg_peers_config *config, 
     p->n = config->n;
     p->next_ticket = 1;
     p->rules = (struct lg_rules){.genesis = config->genesis, .crypto = config->crypto};
+    if (config->precheck)
+        p->rules.seals = lg_precheck_known(config->precheck);
     sg_buf_init(&p->gathered_bodies, LG_PUSH_MAX_BYTES / 2);
     sg_buf_init(&p->gathered_statements, LG_PUSH_MAX_BYTES / 2);
     pthread_mutex_init(&p->lock, NULL);

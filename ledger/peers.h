@@ -13,6 +13,7 @@
 #define LG_PEERS_H
 
 #include "ledger/core/engine.h"
+#include "ledger/precheck.h"
 #include "lg_node.h"
 #include "sg_clock.h"
 
@@ -33,6 +34,7 @@ struct lg_peers_config {
     const char *data_dir;
     const struct lg_genesis *genesis; /* borrowed */
     const struct sg_crypto *crypto;
+    struct lg_precheck *precheck; /* borrowed; NULL: seals are verified on the peers' thread */
     const struct sg_clock *clock; /* borrowed */
     struct lg_peers_host host;
 };

@@ -4,11 +4,14 @@
  * has begun it does itself, so that nothing waits for a thread that has not come to it and one processor loses nothing. A result says only which
  * rules a block keeps (lg_block_precheck); which it breaks, and with which code, is found by the one who judges.
  *
+ * Headers come before their blocks in a sync. Seals that have been verified are remembered, the newest LG_SEEN_SLOTS of them at the
+ * most, so that a block's is not verified a second time.
+ *
  * Bounded: threads rest while results of LG_PRECHECK_MAX_BYTES of documents wait to be taken. */
 #ifndef LG_PRECHECK_H
 #define LG_PRECHECK_H
 
-#include "lg_record.h"
+#include "ledger/core/header_run.h"
 
 /* Documents whose results wait; decoded they take two to three times as much. */
 #define LG_PRECHECK_MAX_BYTES   (UINT64_C(8) << 20)
@@ -31,6 +34,11 @@ SG_MUST_USE int lg_precheck_add(
 /* The decoded block, the caller's, with what it keeps in b->passed; or SG_ECANONICAL, SG_ESHAPE, SG_ENOMEM. Waits while a thread is at it.
  * Frees the job. Thread: any. */
 SG_MUST_USE int lg_precheck_take(struct lg_block **out, struct lg_precheck_job *job);
+/* Verify the seals of headers by all threads and the caller's; those that hold are remembered. No verdict: who judges a header asks
+ * lg_precheck_known. Returns when all are done. Thread: any. */
+void lg_precheck_seals(struct lg_precheck *p, const struct lg_header_item *items, unsigned n);
+/* The memory of seals, for struct lg_rules; valid until stop. Thread: any. */
+struct lg_verified lg_precheck_known(struct lg_precheck *p);
 /* Without its result. NULL is legal. */
 void lg_precheck_drop(struct lg_precheck_job *job);
 

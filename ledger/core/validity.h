@@ -48,7 +48,8 @@ struct lg_view {
     int (*ancestor)(void *ctx, const struct lg_hash *hash);
 };
 
-/* Signatures that have been verified already; both may be NULL. */
+/* Signatures that have been verified already; both may be NULL. leaf: of the statement; of a seal, SHA-256 of the block's hash and the
+ * signature, for copies of a header may differ in their signatures. */
 struct lg_verified {
     void *ctx;
     bool (*has)(void *ctx, const struct lg_hash *leaf);
@@ -58,7 +59,8 @@ struct lg_verified {
 struct lg_rules {
     const struct lg_genesis *genesis;
     const struct sg_crypto *crypto;
-    struct lg_verified verified;
+    struct lg_verified verified; /* statements */
+    struct lg_verified seals;    /* headers */
 };
 
 /* The genesis as a parent: height 0, hash = chain id, slot = genesis minute - 1, time = genesis time. */

@@ -1,6 +1,7 @@
 /* The rules of a header on its parent, and which of two branches is better. */
 #include "ledger/core/validity.h"
 #include "ledger/core/validity_parts.h"
+#include "sg_hash.h"
 
 void lg_block_info_genesis(struct lg_block_info *out, const struct lg_genesis *g)
 {
@@ -39,23 +40,50 @@ int lg_header_check_place(
     return 0;
 }
 
-int lg_header_check_seal(const struct lg_rules *r, const struct lg_header *h, const struct lg_hash *hash,
-    struct lg_slice header_doc, const uint8_t *sig)
+static void seal_key(struct lg_hash *key, const struct lg_hash *hash, const uint8_t *sig)
 {
-    const struct lg_gateway *gw = h->miner_is_kid ? lg_genesis_gateway(r->genesis, h->miner_kid) : NULL;
+    struct sg_sha256 h;
+
+    sg_sha256_init(&h);
+    sg_sha256_update(&h, hash->b, sizeof hash->b);
+    sg_sha256_update(&h, sig, SG_SIGNATURE_BYTES);
+    sg_sha256_final(&h, key->b);
+}
+
+static int verify_seal(
+    const struct lg_rules *r, const struct lg_gateway *gw, struct lg_slice header_doc, const uint8_t *sig)
+{
     struct sg_buf text;
     int err;
 
-    if (!gw || !gw->mine)
-        return SG_EMINER;
-    if (!lg_work_meets(hash, r->genesis->bits))
-        return SG_EWORK;
     sg_buf_init(&text, SIZE_MAX / 4);
     lg_header_signed_bytes(&text, header_doc.p, header_doc.len);
     err = sg_buf_err(&text);
     if (err == 0)
         err = r->crypto->verify(gw->key, sig, text.p, text.len) ? SG_ESIGNATURE : 0;
     sg_buf_fini(&text);
+    return err;
+}
+
+int lg_header_check_seal(const struct lg_rules *r, const struct lg_header *h, const struct lg_hash *hash,
+    struct lg_slice header_doc, const uint8_t *sig)
+{
+    const struct lg_gateway *gw = h->miner_is_kid ? lg_genesis_gateway(r->genesis, h->miner_kid) : NULL;
+    struct lg_hash key;
+    int err;
+
+    if (!gw || !gw->mine)
+        return SG_EMINER;
+    if (!lg_work_meets(hash, r->genesis->bits))
+        return SG_EWORK;
+    if (!r->seals.has)
+        return verify_seal(r, gw, header_doc, sig);
+    seal_key(&key, hash, sig);
+    if (r->seals.has(r->seals.ctx, &key))
+        return 0;
+    err = verify_seal(r, gw, header_doc, sig);
+    if (err == 0)
+        r->seals.add(r->seals.ctx, &key);
     return err;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "ledger/core/validity_parts.h"
 #include "ledger/precheck.h"
 #include "tests/lib/long_chain.h"
 #include "tests/lib/vectors.h"
@@ -140,6 +141,55 @@ static void precheck_beyond_its_bound_goes_on(void **state)
     fini(&f);
 }
 
+static _Atomic int verifications;
+
+static int counting_verify(const uint8_t *pub, const uint8_t *sig, const void *msg, size_t len)
+{
+    verifications++;
+    return sg_verify(pub, sig, msg, len);
+}
+
+/* The seals of a page of headers are verified once: neither the judge of the headers nor the check of their blocks does it again, and
+ * one that does not hold, or another signature of the same header, is not taken for verified. */
+static void precheck_seals_are_verified_once(void **state)
+{
+    (void)state;
+    const struct sg_crypto crypto = {.verify = counting_verify, .public_key_check = sg_public_key_check};
+    struct fixture f;
+    struct lg_precheck *p = NULL;
+    struct lg_block *blocks[BLOCKS];
+    struct lg_header_item items[BLOCKS];
+    init(&f);
+    assert_code(lg_precheck_start(&p, long_chain_genesis(f.chain), &crypto, 2), 0);
+    const struct lg_rules rules = {
+        .genesis = long_chain_genesis(f.chain), .crypto = &crypto, .seals = lg_precheck_known(p)};
+    for (unsigned i = 0; i < WRONG; i++) {
+        assert_code(lg_block_decode(&blocks[i], f.docs[i], f.lens[i]), 0);
+        items[i] = (struct lg_header_item){.hash = blocks[i]->hash, .header = blocks[i]->header_doc};
+        memcpy(items[i].sig, blocks[i]->sig, SG_SIGNATURE_BYTES);
+    }
+    items[5].sig[3] ^= 1;
+    verifications = 0;
+    lg_precheck_seals(p, items, WRONG);
+    assert_int_equal(verifications, WRONG);
+    for (unsigned i = 0; i < WRONG; i++) {
+        int expected = i == 5 ? SG_ESIGNATURE : 0;
+        assert_code(
+            lg_header_check_seal(&rules, &blocks[i]->header, &items[i].hash, items[i].header, items[i].sig),
+            expected);
+    }
+    assert_int_equal(verifications, WRONG + 1);
+    lg_block_precheck(&rules, blocks[5]); /* with the signature that holds */
+    assert_int_equal(blocks[5]->passed, ALL);
+    assert_int_equal(verifications, WRONG + 2 + blocks[5]->nstatements);
+    lg_block_precheck(&rules, blocks[6]);
+    assert_int_equal(verifications, WRONG + 2 + blocks[5]->nstatements + blocks[6]->nstatements);
+    for (unsigned i = 0; i < WRONG; i++)
+        lg_block_free(blocks[i]);
+    lg_precheck_stop(p);
+    fini(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +197,7 @@ int main(void)
         cmocka_unit_test(precheck_taken_backwards_gives_the_same),
         cmocka_unit_test(precheck_dropped_leaves_nothing),
         cmocka_unit_test(precheck_beyond_its_bound_goes_on),
+        cmocka_unit_test(precheck_seals_are_verified_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
