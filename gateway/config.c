@@ -89,6 +89,7 @@ static void read_node(struct gw_config *c, const struct sg_node *root)
     c->bind = sg_config_str(c->file, node, "bind", false, "127.0.0.1", 1, 63);
     c->port = (uint16_t)sg_config_int(c->file, node, "port", true, 0, 1, UINT16_MAX);
     read_urls(c, node, "peers", c->peers, &c->npeers);
+    c->scrub_ms = 1000 * sg_config_int(c->file, node, "scrub_s", false, 86400, 1, 31536000);
     sg_config_no_more(c->file, node);
 }
 

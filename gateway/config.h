@@ -3,7 +3,7 @@
  *   genesis  path of the genesis document            key   path of the private key
  *   data     folder of the ledger node and the outbox (made when missing)
  *   name     shown by the embedded node; default: the gateway's name in the genesis
- *   node     { bind = "127.0.0.1", port 1..65535, peers = [] of URLs }: the embedded ledger node; absent: a thin gateway
+ *   node     { bind = "127.0.0.1", port 1..65535, peers = [] of URLs, scrub_s = 86400 }: the embedded ledger node; absent: a thin gateway
  *   ledgers  [] of URLs of ledger nodes to which statements are offered besides the embedded one; default: the peers
  *   relays   [ { id, host, port, unit = 1, timeout_ms = 1000 } ], 1..GW_MAX_RELAYS of them
  *   log      "error", "warn", "info" (default) or "debug"
@@ -35,6 +35,7 @@ struct gw_config {
     uint16_t port;
     const char *peers[LG_NODE_MAX_PEERS];
     unsigned npeers;
+    sg_ms scrub_ms;
     const char *ledgers[LG_NODE_MAX_PEERS]; /* without the embedded one */
     unsigned nledgers;
     struct gw_relay_config relays[GW_MAX_RELAYS];

@@ -151,6 +151,7 @@ static int start_ledger(struct gw_node *n, struct sg_fault *fault)
         .key = c->key,
         .peers = c->peers,
         .npeers = c->npeers,
+        .scrub_ms = c->scrub_ms,
         .clock = n->clock,
         .failed = on_failed,
         .failed_ctx = n};

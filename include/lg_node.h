@@ -20,6 +20,7 @@ struct lg_node_config {
     const struct sg_key *key;         /* borrowed; NULL: an observer that mines nothing */
     const char *const *peers;         /* base URLs, copied */
     unsigned npeers;
+    sg_ms scrub_ms;               /* the whole store is read again in so long, real time; 0: a day */
     const struct sg_clock *clock; /* borrowed until stop */
     bool quiet_progress;          /* the owner shows lg_node_progress itself: no lines of log about it */
     void (*failed)(void *ctx, int err,

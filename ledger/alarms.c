@@ -26,6 +26,9 @@ static const struct known {
     {"overflow", false, "a minute found no room and is read again from the relay"},
     {"own_block_invalid", false, "this node mined a block that it would refuse itself"},
     {"second_process", true, "the same key signs somewhere else: this process has stopped signing"},
+    {"store_beyond_repair", true, "pages of chain.db are damaged: move it aside and start again"},
+    {"store_damaged", true,
+        "something stored is not what was written: it is not served until it is put back"},
     {"uncommitted", true, "own minutes are not on the chain after three slots"},
 };
 

@@ -17,6 +17,7 @@ struct settings {
     uint16_t port;
     const char *peers[LG_NODE_MAX_PEERS];
     unsigned npeers;
+    sg_ms scrub_ms;
     enum sg_log_level log;
 };
 
@@ -67,6 +68,7 @@ static int read_settings(struct settings *s, const char *path, struct sg_fault *
     s->bind = sg_config_str(s->config, root, "bind", false, "127.0.0.1", 1, 64);
     s->name = sg_config_str(s->config, root, "name", false, NULL, 1, 64);
     s->port = (uint16_t)sg_config_int(s->config, root, "port", true, 0, 0, 65535);
+    s->scrub_ms = 1000 * sg_config_int(s->config, root, "scrub_s", false, 86400, 1, 31536000);
     const char *level = sg_config_str(s->config, root, "log", false, "info", 4, 5);
     if (level && sg_log_level_parse(&s->log, level) != SG_OK)
         sg_config_fail(s->config, root, "log is none of error, warn, info, debug");
@@ -135,6 +137,7 @@ static int run_node(const struct lg_cmd *self, const struct settings *s, const s
         .key = key,
         .peers = s->peers,
         .npeers = s->npeers,
+        .scrub_ms = s->scrub_ms,
         .clock = clock,
         .quiet_progress = isatty(STDERR_FILENO) != 0,
         .failed = node_failed,

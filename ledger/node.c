@@ -1,7 +1,7 @@
 /* A node's parts put together: store, engine, miner, peers, REST; start and stop in order; what others see of it.
  *
- * Order of stopping: the queue closes (offers are refused), the chain thread answers what it holds and ends, then miner, REST
- * and peers end, then the threads that check ahead, then engine and store close. Whatever was acknowledged is on disk before any of this. */
+ * Order of stopping: the queue closes (offers are refused), the chain thread answers what it holds and ends, then miner, REST,
+ * scrub and peers end, then the threads that check ahead, then engine and store close. Whatever was acknowledged is on disk before any of this. */
 #include "ledger/node_priv.h"
 #include "sg_log.h"
 
@@ -146,6 +146,7 @@ static void snapshot(void *ctx, struct lg_rest_snapshot *out)
 
     memset(out, 0, sizeof(*out));
     lg_peers_summary(n->peers, &peers);
+    lg_scrubber_summary(n->scrubber, &out->scrub);
     pthread_mutex_lock(&n->lock);
     out->engine = n->state;
     failed = n->failed;
@@ -166,6 +167,12 @@ static void snapshot(void *ctx, struct lg_rest_snapshot *out)
     const char *why = not_ready(n, failed, full, &out->engine, &peers);
     out->ready = !why;
     snprintf(out->not_ready, sizeof(out->not_ready), "%s", why ? why : "");
+}
+
+static void damaged(void *ctx, const struct lg_damage *d)
+{
+    struct lg_node *n = ctx;
+    lg_scrubber_report(n->scrubber, d);
 }
 
 static bool relay_state(void *ctx, struct lg_node_relay_state *out, unsigned index)
@@ -195,6 +202,7 @@ void lg_node_stop(struct lg_node *n)
     lg_miner_stop(n->miner);
     if (n->rest)
         lg_rest_stop(n->rest);
+    lg_scrubber_stop(n->scrubber);
     lg_events_free(n->events);
     lg_peers_stop(n->peers);
     lg_precheck_stop(n->precheck);
@@ -288,7 +296,8 @@ static int start_rest(struct lg_node *n, struct sg_fault *fault)
         .offer_statements = rest_statements,
         .offer_block = rest_block,
         .snapshot = snapshot,
-        .relay = relay_state};
+        .relay = relay_state,
+        .damaged = damaged};
     return lg_rest_start(&n->rest, &rc, fault);
 }
 
@@ -300,7 +309,8 @@ static int start_parts(struct lg_node *n, struct sg_fault *fault)
         (err = sg_queue_new(&n->queue, LG_CHAIN_QUEUE)) != SG_OK ||
         (err = lg_miner_start(&n->miner, miner_found, n)) != SG_OK ||
         (err = lg_precheck_start(&n->precheck, n->config.genesis, &sg_crypto_openssl, 0)) != SG_OK ||
-        (err = start_peers(n, fault)) != SG_OK || (err = start_rest(n, fault)) != SG_OK)
+        (err = start_peers(n, fault)) != SG_OK || (err = lg_node_scrub_start(n, fault)) != SG_OK ||
+        (err = start_rest(n, fault)) != SG_OK)
         return err;
     /* before the chain thread: the state is its from then on */
     sg_log(SG_LOG_INFO, PART, "%s: REST on %s:%u, chain %lld blocks high", n->name, n->config.bind,

@@ -246,6 +246,9 @@ static int take(struct lg_node *n, struct lg_chain_msg **after, struct lg_chain_
     case LG_MSG_SOLVED:
         err = n->ops->solved(n->engine, m->job_id, m->nonce, now);
         break;
+    case LG_MSG_REPAIR:
+        err = lg_node_take_repair(n, m);
+        break;
     }
     free(m->doc);
     free(m);
@@ -338,7 +341,7 @@ static int step(struct lg_node *n)
         return err;
     bool changed = mine_or_not(n);
     for (struct lg_chain_msg *after = NULL; m; m = after) {
-        err = take(n, &after, m, clock->wall_ms(clock));
+        err = lg_node_stumbled(n, take(n, &after, m, clock->wall_ms(clock)));
         if (err == SG_ENOSPC)
             disk_is_full(n, true);
         if (is_final(err)) {
@@ -350,7 +353,7 @@ static int step(struct lg_node *n)
     sg_ms now = clock->wall_ms(clock);
     if ((now < n->ops->wake_at(n->engine) && !changed) || clock->mono_ms(clock) < n->tick_after_ms)
         return SG_OK;
-    err = n->ops->tick(n->engine, now);
+    err = lg_node_stumbled(n, n->ops->tick(n->engine, now));
     if (err != SG_OK) /* its time stays in the past: again after a rest, not at once for ever */
         n->tick_after_ms = clock->mono_ms(clock) + MAX_SLEEP_MS;
     if (err == SG_ENOSPC)

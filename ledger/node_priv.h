@@ -8,6 +8,7 @@
 #include "ledger/peers.h"
 #include "ledger/precheck.h"
 #include "ledger/rest.h"
+#include "ledger/scrubber.h"
 #include "ledger/store.h"
 #include "lg_node.h"
 #include "sg_queue.h"
@@ -29,7 +30,7 @@ struct lg_recent_offer {
     unsigned nstatements;  /* 0: empty */
 };
 
-enum lg_chain_msg_kind { LG_MSG_STATEMENTS, LG_MSG_BLOCK, LG_MSG_SOLVED };
+enum lg_chain_msg_kind { LG_MSG_STATEMENTS, LG_MSG_BLOCK, LG_MSG_SOLVED, LG_MSG_REPAIR };
 
 /* One message to the chain thread, on the heap, owned by whoever holds it. */
 struct lg_chain_msg {
@@ -42,7 +43,8 @@ struct lg_chain_msg {
     uint64_t ticket;
     uint64_t job_id; /* SOLVED */
     int64_t nonce;
-    struct lg_hash digest; /* STATEMENTS from REST: of the body */
+    struct lg_hash digest;   /* STATEMENTS from REST: of the body */
+    struct lg_damage damage; /* REPAIR: doc is what is put back, or NULL */
 };
 
 struct lg_node {
@@ -68,6 +70,7 @@ struct lg_node {
     struct lg_miner *miner;
     struct lg_precheck *precheck;
     struct lg_peers *peers;
+    struct lg_scrubber *scrubber;
     struct lg_rest *rest;
 
     pthread_mutex_t lock; /* of all below */
@@ -100,5 +103,13 @@ void lg_node_host_init(struct lg_node *n);
 void *lg_node_chain_run(void *arg);
 /* Answer and free a message that will not be processed. */
 void lg_chain_msg_refuse(struct lg_chain_msg *m, int err);
+
+/* node_scrub.c */
+SG_MUST_USE int lg_node_scrub_start(struct lg_node *n, struct sg_fault *fault);
+/* Chain thread: put something back, and tell the scrub thread. SG_EIO is final. */
+SG_MUST_USE int lg_node_take_repair(struct lg_node *n, const struct lg_chain_msg *m);
+/* Chain thread, after each operation of the engine: reports the damaged document that it met. SG_ECORRUPT for that reason alone becomes
+ * SG_EAGAIN; other results stay. */
+int lg_node_stumbled(struct lg_node *n, int err);
 
 #endif

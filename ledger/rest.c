@@ -61,6 +61,17 @@ static void give(struct lg_rest_call *c)
     sg_http_answer(c->req, c->status, c->type, c->out.p, c->out.len, c->extra);
 }
 
+/* What the call has met that is not what was stored: it is fetched again, and whoever asked may come again. */
+static void report_damage(struct lg_rest *r, struct lg_rest_call *c)
+{
+    struct lg_damage d;
+    if (!lg_reader_damage(r->reader, &d))
+        return;
+    if (r->config.node->damaged != NULL)
+        r->config.node->damaged(r->config.node->ctx, &d);
+    c->is_damaged = true;
+}
+
 static void run(struct lg_rest *r, struct sg_http_request *req, lg_rest_fn *fn)
 {
     struct lg_rest_call c = {.rest = r,
@@ -74,11 +85,15 @@ static void run(struct lg_rest *r, struct sg_http_request *req, lg_rest_fn *fn)
     if (err == 0) {
         err = fn(&c);
         lg_reader_end(r->reader);
+        report_damage(r, &c);
     }
     if (err == 0)
         err = sg_buf_err(&c.out);
     if (err == 0)
         give(&c);
+    else if (err == SG_ECORRUPT && c.is_damaged)
+        lg_rest_fail(
+            r, req, SG_ENOT_READY, "damaged in this node's store; it is being fetched again from its peers");
     else
         lg_rest_fail(r, req, err, c.why);
     sg_buf_fini(&c.out);

@@ -11,6 +11,7 @@
 #include "ledger/alarms.h"
 #include "ledger/core/engine.h"
 #include "ledger/events.h"
+#include "ledger/scrubber.h"
 #include "lg_node.h"
 #include "sg_clock.h"
 #include "sg_http.h"
@@ -36,6 +37,7 @@ struct lg_rest_snapshot {
     unsigned npeers;
     struct lg_rest_peer peers[LG_NODE_MAX_PEERS];
     struct lg_alarms alarms;
+    struct lg_scrubber_summary scrub;
 };
 
 /* The node, as REST sees it. Called on the HTTP thread; none may block on the chain thread's work. */
@@ -49,6 +51,8 @@ struct lg_rest_node {
     void (*snapshot)(void *ctx, struct lg_rest_snapshot *out);
     /* Copy of what this process's acquisition part told of genesis->relays[index]; false: nothing yet. */
     bool (*relay)(void *ctx, struct lg_node_relay_state *out, unsigned index);
+    /* A read has met damage; NULL: nobody wants to know. */
+    void (*damaged)(void *ctx, const struct lg_damage *d);
 };
 
 struct lg_rest_config {

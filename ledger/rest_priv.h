@@ -35,6 +35,7 @@ struct lg_rest_call {
     const char *type; /* application/json unless changed; static */
     char extra[96];   /* "" or more header lines */
     char why[160];    /* detail of a problem */
+    bool is_damaged;  /* SG_ECORRUPT has a name, and is being looked after */
 };
 
 typedef int lg_rest_fn(struct lg_rest_call *c);

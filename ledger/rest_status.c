@@ -134,7 +134,10 @@ int lg_rest_get_readyz(struct lg_rest_call *c)
         c->why[sizeof c->why - 1] = '\0';
         return SG_ENOT_READY;
     }
-    sg_buf_puts(&c->out, "{\"status\":\"ready\"}");
+    sg_buf_puts(&c->out, "{");
+    if (s->scrub.damaged > 0)
+        lg_rest_put_int(&c->out, "\"damaged\":", s->scrub.damaged);
+    sg_buf_puts(&c->out, s->scrub.damaged > 0 ? ",\"status\":\"ready\"}" : "\"status\":\"ready\"}");
     return 0;
 }
 
@@ -198,6 +201,19 @@ static void ban_metrics(struct sg_buf *b, const struct lg_rest_snapshot *s)
         put_label(b, s->peers[i].url);
         sg_buf_printf(b, "\",reason=\"%s\"} %lld\n", s->peers[i].reason, (long long)s->peers[i].until_ms);
     }
+}
+
+static void scrub_metrics(struct sg_buf *b, const struct lg_scrubber_summary *s)
+{
+    metric(b, "scrub_documents_total", "counter",
+        "Stored documents read again and compared with their hashes.", (int64_t)s->documents);
+    metric(b, "scrub_passes_total", "counter", "Walks through the whole store.", (int64_t)s->passes);
+    metric(
+        b, "damage_found_total", "counter", "Damaged parts of the store that were found.", (int64_t)s->found);
+    metric(b, "damage_repaired_total", "counter", "Of them, put back.", (int64_t)s->repaired);
+    metric(b, "damaged", "gauge", "Damaged parts of the store now.", s->damaged);
+    metric(b, "damage_beyond_repair", "gauge", "1 when one of them cannot be put back in place.",
+        s->beyond_repair);
 }
 
 static void peer_metrics(struct sg_buf *b, const struct lg_rest_snapshot *s)
@@ -274,6 +290,7 @@ int lg_rest_get_metrics(struct lg_rest_call *c)
     metric(&c->out, "http_refused_total", "counter", "HTTP requests refused before a handler ran.",
         (int64_t)refused);
     stream_metrics(c);
+    scrub_metrics(&c->out, &s->scrub);
     peer_metrics(&c->out, s);
     relay_metrics(c);
     return 0;

@@ -269,6 +269,11 @@ const struct lg_store *lg_sqlite_store(struct lg_sqlite *s)
     return &s->vtable;
 }
 
+int lg_sqlite_failed(const struct lg_sqlite *s)
+{
+    return s->failed;
+}
+
 bool lg_sqlite_damage(struct lg_sqlite *s, struct lg_damage *out)
 {
     return lg_db_take_damage(&s->db, out);

@@ -40,6 +40,8 @@ const struct lg_store *lg_sqlite_store(struct lg_sqlite *s);
 /* What calls of the vtable have stumbled on since the last call of this: false, nothing. Such a call returned SG_ECORRUPT, or left the
  * document out (pool_each). Thread: chain. */
 bool lg_sqlite_damage(struct lg_sqlite *s, struct lg_damage *out);
+/* 0, or the final error that was seen: nothing is written any more. Thread: chain. */
+int lg_sqlite_failed(const struct lg_sqlite *s);
 
 /* ---- reading side: one per reading thread ---- */
 

@@ -435,9 +435,9 @@ static int look(struct lg_scrub *s, struct lg_damage *out, const struct lg_damag
     return DAMAGED;
 }
 
-bool lg_scrub_is_damaged(struct lg_scrub *s, const struct lg_damage *d)
+bool lg_scrub_is_damaged(struct lg_scrub *s, const struct lg_damage *d, lg_scrub_fn *found, void *arg)
 {
-    struct lg_damage out, noted;
+    struct lg_damage out = *d, noted;
     (void)sqlite3_db_release_memory(s->db.h);
     int result = lg_db_run(&s->db, NULL, LG_SQL_SNAPSHOT, NULL, 0);
     if (result == 0)
@@ -445,5 +445,8 @@ bool lg_scrub_is_damaged(struct lg_scrub *s, const struct lg_damage *d)
     (void)lg_db_take_damage(&s->db, &noted);
     if (!sqlite3_get_autocommit(s->db.h) && lg_db_run(&s->db, NULL, LG_SQL_ROLLBACK, NULL, 0) != 0)
         return true;
-    return result != GOOD;
+    const bool same = out.kind == d->kind && lg_hash_eq(&out.hash, &d->hash);
+    if (result == DAMAGED && !same)
+        found(arg, &out);
+    return result == DAMAGED ? same : result != GOOD;
 }

@@ -35,8 +35,9 @@ SG_MUST_USE int lg_scrub_step(
     struct lg_scrub *s, unsigned *documents, bool *pass_over, lg_scrub_fn *found, void *arg);
 /* Documents that a pass reads, about; at least 1. */
 int64_t lg_scrub_size(struct lg_scrub *s);
-/* Is it (still) damaged? For what others have stumbled on, and after a repair. True when that cannot be said. */
-bool lg_scrub_is_damaged(struct lg_scrub *s, const struct lg_damage *d);
+/* Is it (still) damaged? For what others have stumbled on, and after a repair. True when that cannot be said. found is told of something
+ * else that the look has met instead. */
+bool lg_scrub_is_damaged(struct lg_scrub *s, const struct lg_damage *d, lg_scrub_fn *found, void *arg);
 
 /* Put it back: doc is the document, the answer of GET /v1/blocks/{hash} without its frame for a BLOCK, NULL for kinds that need none.
  * Checked against the hash before anything is written.

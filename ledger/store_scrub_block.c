@@ -212,13 +212,13 @@ static int check_bodies(struct lg_db *db, struct lg_damage *out, const struct lg
 
 /* ---- the paper's view ---- */
 
-static int check_paper(struct lg_db *db, struct lg_damage *out, const struct lg_block *b)
+static int paper_fits(struct lg_db *db, bool *good, const struct lg_block *b)
 {
     struct lg_paper_state prev, state;
     struct lg_hash hash;
     struct sg_buf text;
     sqlite3_stmt *st;
-    bool good = false;
+    *good = false;
     sg_buf_init(&text, LG_PAPER_MAX_BYTES);
     int err = lg_db_paper_state(db, &prev, b->header.height);
     if (err == 0)
@@ -228,17 +228,32 @@ static int check_paper(struct lg_db *db, struct lg_damage *out, const struct lg_
     if (err == 0)
         err = one_row(db, &st, LG_SQL_PAPER, LG_ARGS(lg_arg_int(b->header.height + 1)));
     if (err == 0) {
-        good = is_int(st, 0, state.proof) && lg_db_column_hash(&hash, st, 1) == 0 &&
-               lg_hash_eq(&hash, &state.hash) && sqlite3_column_bytes(st, 2) == (int)text.len &&
-               memcmp(sqlite3_column_blob(st, 2), text.p, text.len) == 0;
+        *good = is_int(st, 0, state.proof) && lg_db_column_hash(&hash, st, 1) == 0 &&
+                lg_hash_eq(&hash, &state.hash) && sqlite3_column_bytes(st, 2) == (int)text.len &&
+                memcmp(sqlite3_column_blob(st, 2), text.p, text.len) == 0;
         lg_db_done(st);
     }
     sg_buf_fini(&text);
-    if (err == SG_ECORRUPT)
+    return err == SG_ENOT_FOUND ? 0 : err;
+}
+
+/* A view block follows from the one before it: when the two do not fit, that one is looked at first, for it may be the damaged one. */
+static int check_paper(struct lg_db *db, struct lg_damage *out, const struct lg_block *b)
+{
+    struct lg_block *before = NULL;
+    bool good;
+    int err = paper_fits(db, &good, b);
+    if (err != 0)
         return judged(db, out, err, &b->hash);
-    if (err != 0 && err != SG_ENOT_FOUND)
-        return err;
-    return good ? GOOD : damaged(out, LG_DAMAGE_ROWS, &b->hash);
+    if (good || b->header.height == 1)
+        return good ? GOOD : damaged(out, LG_DAMAGE_ROWS, &b->hash);
+    err = lg_scrub_load(db, &before, out, &b->header.prev);
+    if (err == 0)
+        err = paper_fits(db, &good, before);
+    lg_block_free(before);
+    if (err != 0)
+        return err == DAMAGED ? err : judged(db, out, err, &b->hash);
+    return damaged(out, LG_DAMAGE_ROWS, good ? &b->hash : &b->header.prev);
 }
 
 /* ---- the block ---- */

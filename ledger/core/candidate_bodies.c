@@ -56,6 +56,9 @@ static int load_body(struct lg_site_bodies *sb, const struct lg_body **out, cons
         err = err == SG_ECANONICAL || err == SG_ESHAPE ? SG_ECORRUPT : err;
     }
     sg_buf_fini(&doc);
+    if (err ==
+        SG_ECORRUPT) /* damaged, which the store notes: what reads it waits until it has been put back */
+        err = SG_ENOT_FOUND;
     if (err == 0) {
         *out = sb->loaded[sb->nloaded++];
         err = lg_map_put(&sb->extra, digest, sb->loaded[sb->nloaded - 1]);

@@ -128,6 +128,7 @@ void nodes_start(struct nodes *w, unsigned i, const unsigned *peers, const char 
         .key = w->maker.keys[i],
         .peers = urls,
         .npeers = n,
+        .scrub_ms = w->scrub_ms,
         .clock = &w->clock,
         .failed = on_failed,
         .failed_ctx = &failed_ctx[i]};

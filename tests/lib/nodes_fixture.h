@@ -23,6 +23,7 @@ struct nodes {
     char urls[NODES][64];
     struct lg_node *node[NODES]; /* NULL: stopped */
     _Atomic int failed[NODES];   /* what config.failed was told */
+    sg_ms scrub_ms;              /* of nodes that are started from now on; 0: a day */
     struct sg_http_client *http;
     /* what was said so far */
     const struct lg_statement *said[NODES_DOCS];

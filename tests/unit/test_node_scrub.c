@@ -1,0 +1,196 @@
+/* Damage in the store of a running node: told, never served, fetched again from the peers; what no peer has stays marked (D4).
+ *
+ * run-tests: no valgrind (nodes of eight threads each, and waits for real answers) */
+#include "tests/lib/nodes_fixture.h"
+
+#include <setjmp.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define BLOCKS 2
+
+/* Behind the node's back, as another process would. */
+static void raw_sql(const struct nodes *w, unsigned i, const char *sql)
+{
+    char path[96], *what = NULL;
+    sqlite3 *db;
+    snprintf(path, sizeof path, "%s/%u/chain.db", w->dir, i);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    sqlite3_busy_timeout(db, 5000);
+    if (sqlite3_exec(db, sql, NULL, NULL, &what) != SQLITE_OK)
+        fail_msg("%s: %s", sql, what);
+    sqlite3_close(db);
+}
+
+/* Two blocks on nodes 0 and 1, which know each other, and a statement of each gateway that is pooled. */
+static void two_blocks(struct nodes *w)
+{
+    nodes_start(w, 0, (const unsigned[]){1, NODES_NONE}, NULL);
+    nodes_start(w, 1, (const unsigned[]){0, NODES_NONE}, NULL);
+    nodes_wait_ready(w, 0, "");
+    nodes_wait_ready(w, 1, "");
+    for (int64_t h = 1; h <= BLOCKS; h++) {
+        const sg_minute slot = MAKER_MINUTE + h - 1;
+        nodes_set(w, (slot + 1) * SG_MINUTE_MS + 200);
+        for (unsigned gw = 0; gw < 2; gw++)
+            nodes_say(w, 0, gw, slot);
+        nodes_mine(w, 0, slot, h);
+        nodes_wait_one_tip(w, h);
+    }
+}
+
+static int64_t damaged(struct nodes *w, unsigned i)
+{
+    json_t *json = NULL;
+    const int status = nodes_get(w, i, "/readyz", &json);
+    const int64_t n = json_integer_value(json_object_get(json, "damaged"));
+    json_decref(json);
+    return status == 200 ? n : -1;
+}
+
+static bool has_damage(struct nodes *w, int64_t i, int64_t n)
+{
+    return damaged(w, (unsigned)i) == n;
+}
+
+static const char *wanted;
+
+static bool is_served(struct nodes *w, int64_t i, int64_t none)
+{
+    (void)none;
+    return nodes_get(w, (unsigned)i, wanted, NULL) == 200;
+}
+
+/* Path of the digest of a body on the branch, as node i lists it. */
+static void path_of_body(struct nodes *w, unsigned i, char path[static 96])
+{
+    json_t *json = NULL;
+    assert_int_equal(nodes_get(w, i, "/v1/minutes?relay=relay-1", &json), 200);
+    const json_t *one = json_array_get(json_object_get(json, "minutes"), 0);
+    snprintf(path, 96, "/v1/bodies/%s", json_string_value(json_object_get(one, "digest")));
+    json_decref(json);
+}
+
+/* A reader that meets damage gets a problem and no bytes; a moment later the node has fetched the body again. */
+static void node_body_damaged_is_refused_then_fetched_again(void **state)
+{
+    struct nodes *w = *state;
+    json_t *before = NULL, *after = NULL, *problem = NULL;
+    char path[96];
+    two_blocks(w);
+    path_of_body(w, 1, path);
+    assert_int_equal(nodes_get(w, 0, path, &before), 200);
+    raw_sql(w, 0, "UPDATE body SET doc = replace(doc, '1', '2')");
+    assert_int_equal(nodes_get(w, 0, path, &problem), 503);
+    assert_string_equal(json_string_value(json_object_get(problem, "code")), "not_ready");
+    assert_non_null(strstr(json_string_value(json_object_get(problem, "detail")), "damaged"));
+    wanted = path;
+    nodes_wait(w, is_served, 0, 0, "the body is served again");
+    assert_int_equal(nodes_get(w, 0, path, &after), 200);
+    assert_true(json_equal(before, after));
+    json_decref(before);
+    json_decref(after);
+    json_decref(problem);
+}
+
+static bool all_repaired(struct nodes *w, int64_t i, int64_t n)
+{
+    struct sg_http_answer answer = {0};
+    char url[96];
+    snprintf(url, sizeof url, "%s/metrics", w->urls[i]);
+    const struct sg_http_call c = {.url = url, .accept = "text/plain", .max_answer = 1u << 20};
+    assert_int_equal(sg_http_client_call(w->http, &c, &answer), 0);
+    sg_buf_put_u8(&answer.body, 0);
+    const char *at = strstr((const char *)answer.body.p, "\ngridwitness_damage_repaired_total ");
+    const bool good = at != NULL && atoll(strchr(at + 1, ' ')) >= n &&
+                      strstr((const char *)answer.body.p, "\ngridwitness_damaged 0\n") != NULL;
+    sg_buf_fini(&answer.body);
+    return good;
+}
+
+/* Damage that nobody asks for is found by the walk: documents, a block's signature, rows and counters; all is as it was then. */
+static void node_scrub_finds_and_puts_back(void **state)
+{
+    struct nodes *w = *state;
+    json_t *before = NULL, *after = NULL;
+    char text[96];
+    w->scrub_ms = 1000;
+    two_blocks(w);
+    assert_int_equal(nodes_get(w, 0, "/v1/blocks?from=1", &before), 200);
+    raw_sql(w, 0,
+        "BEGIN IMMEDIATE;"
+        "UPDATE statement SET doc = replace(doc, '\"v\":1', '\"v\":3') WHERE id = 1;"
+        "UPDATE block SET sig = zeroblob(64) WHERE height = 2;"
+        "UPDATE paper SET proof = proof + 1 WHERE idx = 2;"
+        "UPDATE gateway SET gap_minutes = 77;"
+        "COMMIT");
+    nodes_wait(w, all_repaired, 0, 5, "all five have been put back");
+    assert_int_equal(nodes_get(w, 0, "/v1/blocks?from=1", &after), 200);
+    assert_true(json_equal(before, after));
+    json_decref(after);
+    json_decref(before);
+    snprintf(text, sizeof text, "/get_chain");
+    assert_int_equal(nodes_get(w, 0, text, &before), 200);
+    assert_int_equal(nodes_get(w, 1, text, &after), 200);
+    assert_true(json_equal(before, after));
+    json_decref(after);
+    json_decref(before);
+}
+
+/* With no peer to ask the damage stays told and the document is never served; the node goes on with all else. */
+static void node_damage_that_no_peer_can_heal_stays_marked(void **state)
+{
+    struct nodes *w = *state;
+    char path[96];
+    two_blocks(w);
+    path_of_body(w, 0, path);
+    nodes_stop(w, 1);
+    raw_sql(w, 0, "UPDATE body SET doc = substr(doc, 1, 60) WHERE height = 1");
+    assert_int_equal(nodes_get(w, 0, path, NULL), 503);
+    nodes_wait(w, has_damage, 0, 1, "one damage is shown");
+    assert_int_equal(nodes_get(w, 0, path, NULL), 503);
+    assert_int_equal(nodes_get(w, 0, "/v1/blocks/1", NULL), 503);
+    assert_int_equal(nodes_get(w, 0, "/v1/blocks/2", NULL), 200);
+    assert_int_equal(w->failed[0], 0);
+}
+
+static bool is_pooled(struct nodes *w, int64_t i, int64_t none)
+{
+    char place[16];
+    (void)none;
+    return strcmp(nodes_place(w, (unsigned)i, w->said[w->nsaid - 1], place), "pooled") == 0;
+}
+
+/* A pooled statement that is damaged while the node is down does not keep it from starting, and comes back from a peer. */
+static void node_starts_with_damage_in_its_pool(void **state)
+{
+    struct nodes *w = *state;
+    two_blocks(w);
+    nodes_set(w, (MAKER_MINUTE + BLOCKS + 1) * SG_MINUTE_MS - 30000);
+    nodes_set(w, (MAKER_MINUTE + BLOCKS + 1) * SG_MINUTE_MS + 200);
+    const struct lg_statement *s = nodes_say(w, 0, 0, MAKER_MINUTE + BLOCKS);
+    nodes_wait(w, is_pooled, 1, 0, "pooled at both");
+    nodes_stop(w, 0);
+    raw_sql(w, 0, "UPDATE statement SET doc = x'7b7d' WHERE height IS NULL");
+    nodes_start(w, 0, (const unsigned[]){1, NODES_NONE}, NULL);
+    nodes_wait(w, is_pooled, 0, 0, "pooled again");
+    assert_true(lg_hash_eq(&s->leaf, &w->said[w->nsaid - 1]->leaf));
+    assert_int_equal(w->failed[0], 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            node_body_damaged_is_refused_then_fetched_again, nodes_setup, nodes_teardown),
+        cmocka_unit_test_setup_teardown(node_scrub_finds_and_puts_back, nodes_setup, nodes_teardown),
+        cmocka_unit_test_setup_teardown(
+            node_damage_that_no_peer_can_heal_stays_marked, nodes_setup, nodes_teardown),
+        cmocka_unit_test_setup_teardown(node_starts_with_damage_in_its_pool, nodes_setup, nodes_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
