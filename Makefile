@@ -19,8 +19,13 @@ CFLAGS    ?= -O2 -g
 WERROR    ?= $(if $(CI),1,0)
 SPEED     ?= 1
 FUZZ_SECONDS ?= 30
-SIM_SEEDS      ?= 1000
-SIM_LONG_SEEDS ?= 10000
+SIM_SEEDS        ?= 1000
+SIM_DAYS         ?= 200
+SIM_HALVES       ?= 2000
+SIM_LONG_FROM    ?= 100001
+SIM_LONG_SEEDS   ?= 10000
+SIM_LONG_SECONDS ?= 0
+SIM_JOBS         ?= $(shell nproc)
 
 comma     := ,
 FLAVOUR   ?= $(if $(SANITIZE),san-$(subst $(comma),-,$(SANITIZE)),default)
@@ -79,8 +84,9 @@ help:
 	@echo "make long-chain   write a data directory with BLOCKS (100000) blocks, KIND minimal or usual, to OUT (build/long-chain)"
 	@echo "make soak         kill a whole system CYCLES (1000) times by SIGKILL: nothing shown as held may be missing; half an hour"
 	@echo "make kills        kill a process that writes a store or an outbox KILLS (100000) times by SIGKILL; some ten minutes"
-	@echo "make sim          simulate a network with faults, SIM_SEEDS (1000) seeds; a failing seed says how to repeat it"
-	@echo "make sim-long     the same for SIM_LONG_SEEDS (10000) other seeds, and long runs"
+	@echo "make sim          simulate networks with faults: SIM_SEEDS (1000) short runs, SIM_DAYS (200) days of 4 nodes, a tenth of that of 16"
+	@echo "make sim-links    every set of cut links between 4 nodes, and SIM_HALVES (2000) partitions of 16, then healing"
+	@echo "make sim-long     SIM_LONG_SEEDS (10000) weeks of 4 nodes; goes on where it was ended; SIM_LONG_SECONDS, SIM_LONG_FROM, SIM_JOBS"
 	@echo "make sim-selftest seeded faults: each must be found within 200 seeds"
 	@echo "make fuzz         fuzz each decoder for FUZZ_SECONDS (30)"
 	@echo "make deps         install what the build, the demonstration and the tests need (Debian, Ubuntu)"
@@ -140,8 +146,8 @@ $(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $(B)/libtest.a $(LIBS)
 	$(call link,-lcmocka)
 # what the nodes of a simulation share: tests/sim/sim_wrap.h
 SIMWRAP   := sg_sha256_init sg_sha256_update sg_sha256_final sg_sha256 lg_block_decode lg_statement_decode lg_body_decode \
-             lg_block_free lg_statement_free lg_body_free lg_body_check lg_offer_split lg_offer_parts_fini lg_rank_position \
-             $(if $(SANITIZE),,malloc calloc realloc free)
+             lg_block_free lg_statement_free lg_body_free lg_body_check lg_offer_split lg_offer_parts_fini lg_rank_position lg_relay_has_reader \
+             malloc calloc realloc free
 $(B)/tests/sim/test_%: $(B)/tests/sim/test_%.o $(call objs,$(SIMLIB)) $(B)/libtest.a $(LIBS)
 	$(call link,-lcmocka $(addprefix -Wl$(comma)--wrap=,$(SIMWRAP)))
 $(B)/tests/model/model: $(call objs,$(MODEL)) $(B)/libledger.a $(B)/libcommon.a
@@ -215,16 +221,24 @@ kills:
 	$(SUBMAKE) $(B)/tests/unit/test_store_kill
 	@GRIDWITNESS_KILLS_STORE=$(shell expr \( $(KILLS) + 2 \) / 3) '$(B)'/tests/unit/test_store_kill
 
-SIMULATE   = +$(Q)$(MAKE) --no-print-directory '$(B)/tests/sim/test_sim' && '$(B)/tests/sim/test_sim' --jobs $(shell nproc)
-.PHONY: sim sim-long sim-selftest
+SIMULATE   = +$(Q)$(MAKE) --no-print-directory '$(B)/tests/sim/test_sim' && '$(B)/tests/sim/test_sim' --jobs $(SIM_JOBS)
+SIM_DAY    = --minutes 1425
+.PHONY: sim sim-links sim-long sim-selftest
 sim:
 	@.ci/deps test
 	$(SIMULATE) --seeds $(SIM_SEEDS)
+	$(SIMULATE) --seeds $(SIM_DAYS) --nodes 4 $(SIM_DAY)
+	$(SIMULATE) --seeds $(shell expr $(SIM_DAYS) / 10 + 1) --nodes 16 $(SIM_DAY)
 
+sim-links:
+	@.ci/deps test
+	$(SIMULATE) --links
+	$(SIMULATE) --halves --seeds $(SIM_HALVES)
+
+# a week each; build/sim-long.N is how far process N has come, and the same call goes on from there
 sim-long:
 	@.ci/deps test
-	$(SIMULATE) --from 100001 --seeds $(SIM_LONG_SEEDS)
-	$(SIMULATE) --from 200001 --seeds $(shell expr $(SIM_LONG_SEEDS) / 200 + 1) --minutes 1300
+	$(SIMULATE) --from $(SIM_LONG_FROM) --seeds $(SIM_LONG_SEEDS) --nodes 4 --minutes 10065 --seconds $(SIM_LONG_SECONDS) --state build/sim-long
 
 sim-selftest:
 	@.ci/deps test

@@ -305,6 +305,7 @@ uint64_t mem_store_commits(const struct mem_store *s)
 void mem_store_crash(struct mem_store *s)
 {
     mem_undo_to(s, 0);
+    s->lazy = s->lazy && !s->retries;
 }
 
 unsigned mem_store_evidence(const struct mem_store *s, lg_kid gw)

@@ -27,11 +27,14 @@ void mem_store_crash(struct mem_store *s);
 void mem_store_full(struct mem_store *s, bool full);
 /* A commit that fails on demand with SG_EIO has been done all the same: the crash came between the disk and the answer. */
 void mem_store_keeps(struct mem_store *s, bool keeps);
-/* Seeded faults of a store. Lazy: a commit is on disk only after mem_store_sync; a crash before undoes it. Forgetful: what a
- * reorganisation takes off does not return to the pool. Lose: what is pooled is pooled no more. */
+/* Seeded faults of a store. Lazy: a commit is on disk only after mem_store_sync; a crash before undoes it. Retries: a commit that fails on
+ * demand is tried again and reported as done, but nothing reaches the disk from then on until the next start. Forgetful: what a
+ * reorganisation takes off does not return to the pool when it had this many confirmations; 0: never. Lose: what is pooled is pooled no
+ * more. */
 void mem_store_lazy(struct mem_store *s, bool lazy);
 void mem_store_sync(struct mem_store *s);
-void mem_store_forgetful(struct mem_store *s, bool forgetful);
+void mem_store_retries(struct mem_store *s, bool retries);
+void mem_store_forgetful(struct mem_store *s, int64_t confirmations);
 void mem_store_lose_pool(struct mem_store *s);
 
 /* ---- what is in it ---- */
@@ -39,6 +42,8 @@ void mem_store_lose_pool(struct mem_store *s);
 /* While it is set, calls neither count nor fail: for whoever checks, not for whoever is checked. */
 void mem_store_peek(struct mem_store *s, bool peek);
 
+/* Is everything that was committed on disk? */
+bool mem_store_is_synced(const struct mem_store *s);
 /* Pooled statements and bodies. */
 size_t mem_store_pooled(const struct mem_store *s);
 /* Greatest incarnation and slot of a gateway on the best branch and in the pool; 0 and -1: none. */

@@ -36,9 +36,19 @@ void mem_store_sync(struct mem_store *s)
     s->mark = 0;
 }
 
-void mem_store_forgetful(struct mem_store *s, bool forgetful)
+void mem_store_retries(struct mem_store *s, bool retries)
 {
-    s->forgetful = forgetful;
+    s->retries = retries;
+}
+
+void mem_store_forgetful(struct mem_store *s, int64_t confirmations)
+{
+    s->forgets = confirmations;
+}
+
+bool mem_store_is_synced(const struct mem_store *s)
+{
+    return s->nundo == 0;
 }
 
 void mem_store_lose_pool(struct mem_store *s)

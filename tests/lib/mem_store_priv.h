@@ -61,7 +61,9 @@ struct mem_store {
     uint64_t calls, failures, commits, fail_at;
     int fail_err;
     bool fail_forever;
-    bool full, lazy, forgetful, keeps, peeking; /* mem_store_fault.c */
+    bool full, lazy, retries, keeps, peeking; /* mem_store_fault.c */
+    int64_t forgets;                          /* after so many confirmations; 0: never */
+    size_t tall;                              /* nbest when the transaction began */
 };
 
 /* Counts the call; the failure that was asked for. */

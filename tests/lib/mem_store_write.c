@@ -12,6 +12,7 @@ static int begin(void *ctx)
     ENTER(s);
     assert(!s->writing);
     s->writing = true;
+    s->tall = s->nbest;
     return 0;
 }
 
@@ -20,6 +21,11 @@ static int commit(void *ctx)
     struct mem_store *s = ctx;
     assert(s->writing);
     int err = mem_enter_write(s);
+    if (err == SG_EIO && s->retries) {
+        s->fail_at = 0;
+        s->lazy = true;
+        err = 0;
+    }
     if (err != 0 && !(err == SG_EIO && s->keeps)) {
         mem_undo_to(s, s->mark);
         return err;
@@ -93,7 +99,8 @@ static int connect(void *ctx, const struct lg_block *b, const struct lg_block_in
 static void take_off(struct mem_store *s, struct mem_doc *d, int64_t height)
 {
     assert(d->height == height);
-    enum lg_doc_state back = s->forgetful ? LG_DOC_SIDE : LG_DOC_POOLED;
+    bool forgotten = s->forgets > 0 && (int64_t)s->tall - height + 1 >= s->forgets;
+    enum lg_doc_state back = forgotten ? LG_DOC_SIDE : LG_DOC_POOLED;
     mem_set_state(s, d, d->mark == LG_DOC_OVERTAKEN ? LG_DOC_OVERTAKEN : back, 0);
 }
 

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const sim_bug_names[SIM_BUGS] = {
-    "none", "forget", "unsynced", "pool", "arrival", "claim", "unchecked", "backup"};
+const char *const sim_bug_names[SIM_BUGS] = {"none", "forget", "forget6", "unsynced", "retry", "pool",
+    "arrival", "claim", "adopt", "unchecked", "readers", "backup"};
 const char *const sim_fault_names[SIM_FAULTS] = {"loss", "duplicate", "delay", "cut", "partition", "crash",
     "disk_full", "disk_eio", "clock_step", "drift", "freeze", "backup", "relay", "slow_work", "hostile"};
 
@@ -160,6 +160,8 @@ static void close_minute(struct sim *s, const struct sim_event *e)
     for (unsigned m = 0; m < s->ngws; m++) {
         struct sim_machine *x = &s->machines[m];
         for (unsigned r = 0; r < s->g->nrelays && x->up && m != s->hostile; r++) {
+            if (!sim_reads(s, m, r))
+                continue;
             sg_ms after = sim_between(&s->rng, 20, 400);
             if (!s->healed && sim_chance(&s->rng, s->relay_late))
                 after += sim_between(&s->rng, 1000, 20 * SG_MINUTE_MS);
@@ -220,6 +222,9 @@ static void world_event(struct sim *s, const struct sim_event *e)
         break;
     case EV_MINUTE:
         close_minute(s, e);
+        break;
+    case EV_SEVER:
+        sim_faults_sever(s);
         break;
     case EV_HEAL:
         sim_faults_heal(s);

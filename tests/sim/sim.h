@@ -18,8 +18,8 @@
 #include "tests/sim/sim_outbox.h"
 #include "tests/sim/sim_share.h"
 
-#define SIM_MAX_NODES   8
-#define SIM_MAX_GWS     10
+#define SIM_MAX_NODES   16
+#define SIM_MAX_GWS     18
 #define SIM_MAX_RELAYS  4
 #define SIM_MAX_LEDGERS 4
 #define SIM_START       INT64_C(1764000000000)
@@ -28,12 +28,16 @@
 /* Seeded faults: each must be found (make sim-selftest). */
 enum sim_bug {
     SIM_BUG_NONE,
-    SIM_BUG_FORGET,    /* a reorganisation does not bring back what it takes off */
-    SIM_BUG_UNSYNCED,  /* acknowledged before it is on disk */
-    SIM_BUG_POOL,      /* a restart loses the pool */
-    SIM_BUG_ARRIVAL,   /* of two equal branches the one that came first stays */
-    SIM_BUG_CLAIM,     /* the weight that a header claims is believed */
+    SIM_BUG_FORGET,   /* a statement is forgotten when it is mined: a reorganisation does not bring it back */
+    SIM_BUG_FORGET_6, /* the same, but when it has six confirmations */
+    SIM_BUG_UNSYNCED, /* acknowledged before it is on disk: no fsync */
+    SIM_BUG_RETRY,    /* a commit that failed is tried again, as if the data were still to be written */
+    SIM_BUG_POOL,     /* a restart loses the pool */
+    SIM_BUG_ARRIVAL,  /* of two equal branches the one that came first stays */
+    SIM_BUG_CLAIM,    /* the weight that a header claims is believed */
+    SIM_BUG_ADOPT,    /* a block on the tip is adopted before it is validated */
     SIM_BUG_UNCHECKED, /* signatures of statements are not verified */
+    SIM_BUG_READERS,   /* who may read a relay is not checked */
     SIM_BUG_BACKUP,    /* a restored backup goes on with its last incarnation */
     SIM_BUGS
 };
@@ -64,9 +68,14 @@ struct sim_options {
     unsigned minutes; /* with faults; 0: drawn */
     unsigned nodes;   /* 0: drawn */
     uint32_t faults;  /* bits of enum sim_fault that may be drawn */
+    uint32_t
+        cut; /* links to cut, of four nodes: bit 3 * from + (to < from ? to : to - 1); needs a number of minutes */
+    bool halves; /* the nodes are parted in two, at random; needs a number of minutes */
     enum sim_bug bug;
     bool verbose;
 };
+#define SIM_CUTS     4096 /* of four nodes */
+#define SIM_CUT_FROM 2    /* minutes */
 
 /* ---- machines ---- */
 
@@ -275,6 +284,8 @@ void sim_world_fini(struct sim *s);
 const struct sim_doc *sim_truth_body(struct sim *s, unsigned relay, sg_minute min, struct lg_hash *digest);
 int sim_sign(struct sim *s, unsigned m, uint8_t sig[static SG_SIGNATURE_BYTES], const void *msg, size_t len);
 unsigned sim_gw_index(const struct sim *s, lg_kid gw);
+/* May gateway m read the relay? */
+bool sim_reads(const struct sim *s, unsigned m, unsigned relay);
 
 /* ---- sim_net.c ---- */
 /* Takes the message. */
@@ -322,9 +333,13 @@ void sim_faults_draw(struct sim *s);
 void sim_faults_begin(struct sim *s, enum sim_fault f);
 void sim_faults_end(struct sim *s, const struct sim_event *e);
 void sim_faults_heal(struct sim *s);
+/* What the options say, until everything heals. */
+void sim_faults_sever(struct sim *s);
 /* An older copy of the disk, or an empty one, takes its place; the machine is down. */
 void sim_restore_backup(struct sim *s, unsigned m, bool lost);
 void sim_take_backup(struct sim *s, unsigned m);
+/* A store as the seeded fault of the run has it. */
+void sim_spoil_store(const struct sim *s, struct mem_store *store);
 
 /* ---- sim_hostile.c, sim_forge.c ---- */
 enum sim_hostile_way {

@@ -1,10 +1,11 @@
 /* Memory for simulations on the command line: lists of free pieces by size, in one large reservation, in the place of malloc for all that is
- * linked into test_sim (--wrap, see the Makefile; not with a sanitizer, which wants to see every call).
+ * linked into test_sim (--wrap, see the Makefile). Never with a sanitizer, which wants to see every call.
  *
  * Invariant: a page holds pieces of one class, so a piece needs no header and its address tells its size. Whatever was not handed out
  * here (before sim_alloc_start, by a library, too large for a page) goes to the C library. One thread. */
 #include "tests/sim/sim_alloc.h"
 
+#include <malloc.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,13 +34,29 @@ static uint8_t *base, *fresh; /* fresh: pages from here on have never been used 
 static struct piece *spare[CLASSES];
 static uint8_t class_of_page[RESERVED >> PAGE_SHIFT];
 
+#if defined __has_feature
+#define FEATURE(x) __has_feature(x)
+#else
+#define FEATURE(x) 0
+#endif
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__ || FEATURE(address_sanitizer) ||             \
+    FEATURE(thread_sanitizer)
+#define SANITIZED true
+#else
+#define SANITIZED false
+#endif
+
 bool sim_alloc_start(void)
 {
+    if (SANITIZED)
+        return false;
     void *p =
         mmap(NULL, RESERVED, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED)
         return false;
     base = fresh = p;
+    (void)mallopt(M_MMAP_THRESHOLD, 1 << 30); /* large pieces are used again, not given back */
+    (void)mallopt(M_TRIM_THRESHOLD, 1 << 30);
     return true;
 }
 

@@ -13,12 +13,27 @@ bool sim_bug_drops(struct sim *s, unsigned m, struct sim_doc *d)
            x->info.weight_sum == n->tip.weight_sum && !lg_hash_eq(&x->info.hash, &n->tip.hash);
 }
 
-/* "claim": the weight in a header is taken for its weight, and the block with it. */
+void sim_spoil_store(const struct sim *s, struct mem_store *store)
+{
+    mem_store_lazy(store, s->opt.bug == SIM_BUG_UNSYNCED);
+    mem_store_retries(store, s->opt.bug == SIM_BUG_RETRY);
+    mem_store_forgetful(store, s->opt.bug == SIM_BUG_FORGET ? 1 : s->opt.bug == SIM_BUG_FORGET_6 ? 6 : 0);
+}
+
+/* "claim": the weight in a header is taken for its weight, and the block with it. "adopt": whatever is wrong with it will be found out
+ * later. */
+static bool believes(const struct sim *s, int err)
+{
+    if (s->opt.bug == SIM_BUG_ADOPT)
+        return err == SG_EROOT || err == SG_ESIGNATURE || err == SG_ETIME || err == SG_ESTATEMENT_SIGNATURE;
+    return s->opt.bug == SIM_BUG_CLAIM && err == SG_EWEIGHT;
+}
+
 void sim_bug_adopts(struct sim *s, unsigned m, struct sim_doc *d, int err)
 {
     struct sim_node *n = &s->machines[m].node;
     const struct lg_store *store = mem_store_vtable(n->store);
-    struct sim_block *x = s->opt.bug == SIM_BUG_CLAIM && err == SG_EWEIGHT ? sim_judge_block(s, d) : NULL;
+    struct sim_block *x = believes(s, err) ? sim_judge_block(s, d) : NULL;
     if (x == NULL || m == s->hostile || !x->decodes || x->parent == NULL ||
         !lg_hash_eq(&x->info.prev, &n->tip.hash))
         return;

@@ -145,6 +145,8 @@ void sim_check_acked(struct sim *s, unsigned m, const struct lg_hash *leaf)
     if (store->statement_state(store->ctx, &state, NULL, leaf) != 0 || state == LG_DOC_NONE ||
         state == LG_DOC_SIDE)
         sim_violate(s, "node %u acknowledges a statement that it does not hold", m);
+    if (!mem_store_is_synced(n->store))
+        sim_violate(s, "node %u acknowledges a statement that is not on its disk", m);
     mem_store_peek(n->store, false);
     if (n->nacked == n->cap_acked) {
         n->cap_acked = n->cap_acked == 0 ? 64 : n->cap_acked * 2;

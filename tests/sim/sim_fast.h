@@ -12,7 +12,7 @@
 #define K2 UINT64_C(0xC2B2AE3D27D4EB4F)
 #define K3 UINT64_C(0x165667B19E3779F9)
 
-struct fast {
+struct __attribute__((packed, aligned(4))) fast { /* as far aligned as struct sg_sha256 */
     uint64_t lane[4], total;
     uint8_t rest[32];
 };
@@ -20,7 +20,7 @@ static_assert(sizeof(struct fast) <= sizeof(struct sg_sha256), "a state fits int
 
 static inline uint64_t rotate(uint64_t x, unsigned n)
 {
-    return x << n | x >> (64 - n);
+    return x << n | x >> (-n & 63);
 }
 
 static inline void block(struct fast *f, const uint8_t *p)
@@ -64,13 +64,14 @@ static inline uint64_t avalanche(uint64_t x)
 
 static inline void fast_final(struct fast *f, uint8_t out[static SG_HASH_BYTES])
 {
-    uint64_t *l = f->lane, sum;
+    uint64_t sum;
     size_t have = f->total % 32;
     memset(f->rest + have, 0, 32 - have);
     block(f, f->rest);
-    sum = f->total * K1 + rotate(l[0], 1) + rotate(l[1], 7) + rotate(l[2], 12) + rotate(l[3], 18);
+    sum = f->total * K1 + rotate(f->lane[0], 1) + rotate(f->lane[1], 7) + rotate(f->lane[2], 12) +
+          rotate(f->lane[3], 18);
     for (unsigned i = 0; i < 4; i++) {
-        uint64_t word = avalanche(avalanche(l[i]) + rotate(sum, i * 13));
+        uint64_t word = avalanche(avalanche(f->lane[i]) + rotate(sum, i * 13));
         memcpy(out + 8 * i, &word, 8);
     }
 }

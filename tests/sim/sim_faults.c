@@ -75,6 +75,23 @@ void sim_faults_draw(struct sim *s)
         s->faults &= ~(UINT32_C(1) << SIM_HOSTILE);
     }
     sim_at(s, s->heal, EV_HEAL, 0, 0, 0);
+    if (s->opt.cut != 0 || s->opt.halves)
+        sim_at(
+            s, SIM_START + SIM_CUT_FROM * SG_MINUTE_MS + sim_between(&s->rng, 0, 59999), EV_SEVER, 0, 0, 0);
+}
+
+void sim_faults_sever(struct sim *s)
+{
+    struct sim_net *n = &s->net;
+    for (unsigned from = 0; from < 4; from++)
+        for (unsigned to = 0; to < 4; to++)
+            if (to != from && (s->opt.cut >> (3 * from + (to < from ? to : to - 1)) & 1) != 0)
+                n->cut[from][to] = true;
+    if (!s->opt.halves)
+        return;
+    unsigned other = (unsigned)sim_below(&s->rng, s->ngws - 1) + 1; /* neither half is empty */
+    for (unsigned m = 0; m < s->ngws; m++)
+        n->group[m] = m == other || (m != 0 && sim_chance(&s->rng, 500));
 }
 
 /* ---- disks ---- */
@@ -168,8 +185,7 @@ void sim_restore_backup(struct sim *s, unsigned m, bool lost)
         struct mem_store *old = x->node.store;
         x->node.store = lost ? mem_store_new(s->g) : store_up_to(s, old, x->gw.backup_height);
         mem_store_free(old);
-        mem_store_lazy(x->node.store, s->opt.bug == SIM_BUG_UNSYNCED);
-        mem_store_forgetful(x->node.store, s->opt.bug == SIM_BUG_FORGET);
+        sim_spoil_store(s, x->node.store);
         x->node.nacked = 0;
         x->node.tip = (struct lg_block_info){.height = 0};
         x->node.seen_reorgs = 0;

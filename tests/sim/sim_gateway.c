@@ -60,7 +60,7 @@ static void catch_up(struct sim *s, unsigned m)
     for (unsigned r = 0; r < s->g->nrelays; r++) {
         gateway(s, m)->reported[r] = -1;
         for (sg_minute min = closed - CATCH_UP_MINUTES; min <= closed; min++) {
-            if (min < SIM_MINUTE)
+            if (min < SIM_MINUTE || !sim_reads(s, m, r))
                 continue;
             const struct sim_item *it = sim_outbox_item(&gateway(s, m)->box, r, min);
             if (it == NULL || (!it->is_read && it->carried == 0))
@@ -258,7 +258,7 @@ static bool due(const struct sim *s, unsigned m, sg_ms wall)
     if (wall >= (g->slot + 1) * SG_MINUTE_MS + s->g->policy.collect_ms / 2)
         return settled(g) || home;
     for (unsigned r = 0; r < s->g->nrelays; r++)
-        if (g->reported[r] < g->slot)
+        if (g->reported[r] < g->slot && sim_reads(s, m, r))
             return false;
     return settled(g);
 }

@@ -181,14 +181,16 @@ static void lie(struct sim *s, sg_minute slot)
     const struct sim_block *tip = own_tip(s);
     struct lg_sample x = {.qual = 1 << 15, .have = 1};
     struct lg_body *body = NULL;
+    const struct lg_relay *relay =
+        &s->g->relays[sim_below(&s->rng, s->g->nrelays)]; /* maybe none of its own */
     struct sg_buf doc;
     x.x[0] = (int64_t)sim_below(&s->rng, 1000000);
     sg_buf_init(&doc, SIZE_MAX);
-    if (lg_body_encode(&doc, &s->g->relays[0], slot, 0, &x, 1, NULL, 0) != 0 ||
+    if (lg_body_encode(&doc, relay, slot, 0, &x, 1, NULL, 0) != 0 ||
         lg_body_decode(&body, doc.p, doc.len) != 0)
         abort();
     sg_buf_fini(&doc);
-    const char *id = s->g->relays[0].id;
+    const char *id = relay->id;
     struct lg_read read = {.relay = {id, strlen(id)}, .min = slot, .digest = body->digest};
     struct lg_statement *own = sim_forge_statement(s,
         &(struct sim_forged_statement){

@@ -166,9 +166,14 @@ static void note_valid(struct sim *s, struct sim_block *x)
         keep_brief(s, &x->briefs[x->nbriefs++], x->b->statements[i]);
     if (x->parent != NULL)
         memcpy(x->last, x->parent->last, sizeof x->last);
-    for (unsigned i = 0; i < x->b->nstatements; i++)
-        lg_statement_ref_of(
-            &x->last[sim_gw_index(s, x->b->statements[i]->gw)], x->b->statements[i], x->info.height);
+    for (unsigned i = 0; i < x->b->nstatements; i++) {
+        const struct lg_statement *st = x->b->statements[i];
+        struct lg_statement_ref *last = &x->last[x->briefs[i].gw];
+        if (st->inc < last->inc || (st->inc == last->inc && st->seq <= last->seq))
+            sim_violate(s, "the rules let a branch carry number %lld of gateway %u after number %lld",
+                (long long)st->seq, x->briefs[i].gw, (long long)last->seq);
+        lg_statement_ref_of(last, st, x->info.height);
+    }
     for (unsigned i = 0; i < x->b->nbodies; i++) {
         const struct lg_hash *digest = &x->b->bodies[i]->digest;
         struct places *p = make(sizeof *p);

@@ -29,6 +29,7 @@ enum sim_event_kind {
     EV_HOSTILE,   /* a = slot */
     EV_RELEASE,   /* the hostile member lets go of what it withheld */
     EV_MINUTE,    /* the relays close a minute */
+    EV_SEVER,     /* the links of the options are cut */
     EV_HEAL,
     EV_PROBE, /* look at everything */
     EV_KINDS

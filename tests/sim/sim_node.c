@@ -193,10 +193,12 @@ int sim_node_block(struct sim *s, unsigned m, struct sim_doc *d, int from)
     struct sim_node *n = &s->machines[m].node;
     enum lg_block_verdict verdict = LG_BLOCK_KNOWN;
     int err = 0;
+    sim_known_blind(s->opt.bug == SIM_BUG_READERS && m != s->hostile);
     sim_known_begin(&d->known, d->b, d->len);
     if (!sim_bug_drops(s, m, d))
         err = lg_engine_pow.offer_block(n->engine, &verdict, d->b, d->len, sim_wall(s, m), from);
     sim_known_end();
+    sim_known_blind(false);
     s->stats.refused += err != 0;
     if (s->opt.verbose && (err != 0 || verdict == LG_BLOCK_ORPHAN))
         sim_say(s, "node %u: block %02x%02x from %d: %s", m, d->block == NULL ? 0 : d->block->hash.b[0],
@@ -233,9 +235,11 @@ int sim_node_statements(struct sim *s, unsigned m, struct sim_doc *d, int from, 
         offer->known = 1;
         return 0;
     }
+    sim_known_blind(s->opt.bug == SIM_BUG_READERS && m != s->hostile);
     sim_known_begin(&d->known, d->b, d->len);
     int err = lg_engine_pow.offer_statements(n->engine, offer, d->b, d->len, sim_wall(s, m), from);
     sim_known_end();
+    sim_known_blind(false);
     s->stats.statements += offer->accepted;
     if (err == 0 && from < 0 && offer->nrejected == 0 && offer->nstatements > 0)
         remember(n, d);

@@ -74,8 +74,23 @@ static void check_three_slots(struct sim *s)
     }
 }
 
+#define MAX_EVENTS  4096 /* a machine; most are messages under way */
+#define MAX_BACKLOG 1500 /* statements of one gateway that are on no chain: a day's and an hour's */
+
+static void check_queues(struct sim *s)
+{
+    if (s->heap.n > (size_t)MAX_EVENTS * s->ngws)
+        sim_violate(s, "%zu events wait, most of them messages", s->heap.n);
+    for (unsigned m = 0; m < s->ngws; m++) {
+        const struct sim_outbox *box = &s->machines[m].gw.box;
+        if (box->nsaid - box->first_live > MAX_BACKLOG && s->now >= s->calm_from)
+            sim_violate(s, "gateway %u follows %u statements", m, box->nsaid - box->first_live);
+    }
+}
+
 void sim_check_probe(struct sim *s)
 {
+    check_queues(s);
     for (unsigned m = 0; m < s->nnodes; m++)
         for (unsigned gw = 0; gw < s->ngws && !s->opt.bug; gw++)
             if (gw != s->hostile && mem_store_evidence(s->machines[m].node.store, s->g->gateways[gw].id) > 0)

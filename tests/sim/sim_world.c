@@ -51,6 +51,18 @@ static void draw_policy(struct sim *s, struct lg_policy *p)
         .confirm_depth = sim_between(&s->rng, 2, 6)};
 }
 
+/* Most relays are read by all; the others by at least two. */
+static void draw_readers(struct sim *s, struct lg_relay *r, lg_kid *readers)
+{
+    unsigned first = (unsigned)sim_below(&s->rng, s->ngws);
+    if (!sim_chance(&s->rng, 400))
+        return;
+    r->readers = readers;
+    for (unsigned m = 0; m < s->ngws; m++)
+        if (m == first || m == (first + 1) % s->ngws || sim_chance(&s->rng, 500))
+            readers[r->nreaders++] = lg_kid_of_public(s->keys[m]);
+}
+
 static void make_genesis(struct sim *s)
 {
     static const struct lg_profile profile = {
@@ -58,6 +70,7 @@ static void make_genesis(struct sim *s)
     unsigned nrelays = (unsigned)sim_between(&s->rng, 1, 2);
     struct lg_gateway gateways[SIM_MAX_GWS] = {0};
     struct lg_relay relays[SIM_MAX_RELAYS] = {0};
+    lg_kid readers[SIM_MAX_RELAYS][SIM_MAX_GWS];
     struct sg_buf doc;
     draw_gateways(s, gateways);
     for (unsigned i = 0; i < nrelays; i++) {
@@ -67,6 +80,7 @@ static void make_genesis(struct sim *s)
         snprintf(relays[i].substation, sizeof relays[i].substation, "S");
         relays[i].period_s = 60;
         relays[i].profile = &profile;
+        draw_readers(s, &relays[i], readers[i]);
     }
     struct lg_genesis g = {.name = "sim",
         .demo = true,
@@ -92,6 +106,11 @@ int sim_sign(struct sim *s, unsigned m, uint8_t sig[static SG_SIGNATURE_BYTES], 
 {
     fake_sign(sig, s->keys[m], msg, len);
     return 0;
+}
+
+bool sim_reads(const struct sim *s, unsigned m, unsigned relay)
+{
+    return lg_relay_has_reader(&s->g->relays[relay], s->g->gateways[m].id);
 }
 
 unsigned sim_gw_index(const struct sim *s, lg_kid gw)
@@ -156,8 +175,7 @@ static void make_machine(struct sim *s, unsigned m)
         x->node.store = mem_store_new(s->g);
         x->node.sim = s;
         x->node.m = m;
-        mem_store_lazy(x->node.store, s->opt.bug == SIM_BUG_UNSYNCED);
-        mem_store_forgetful(x->node.store, s->opt.bug == SIM_BUG_FORGET);
+        sim_spoil_store(s, x->node.store);
     }
     /* the home node first, then some others; a thin gateway has others only */
     x->gw.nledgers = (unsigned)sim_between(&s->rng, 1, 3);

@@ -21,6 +21,7 @@ SIM_WRAP(int, lg_body_check, (const struct lg_body *b, const struct lg_relay *re
 SIM_WRAP(int, lg_offer_split, (struct lg_offer_parts *p, const uint8_t *doc, size_t len))
 SIM_WRAP(void, lg_offer_parts_fini, (struct lg_offer_parts *p))
 SIM_WRAP(int, lg_rank_position, (const struct lg_genesis *g, const struct lg_hash *prev, sg_minute slot, lg_kid kid))
+SIM_WRAP(bool, lg_relay_has_reader, (const struct lg_relay *r, lg_kid gw))
 // clang-format on
 
 #endif
