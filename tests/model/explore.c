@@ -63,7 +63,7 @@ static void next_slot(struct world *w)
     w->phase = SIGN;
     w->batches = 0;
     w->gw_signed = 0;
-    w->vote = NO_VOTE;
+    w->vote = w->heard = NO_VOTE;
 }
 
 /* The adversary falls silent: is all on the chain after a few slots? */
@@ -139,6 +139,7 @@ static void say(struct search *s, const struct world *w)
         struct world next = *w;
         next.phase = TURN;
         next.vote = tips[i];
+        next.heard = next.heard == NO_VOTE ? next.vote : next.heard;
         visit(s, &next);
     }
 }

@@ -9,6 +9,36 @@ static bool is_here(const struct world *w, unsigned s, unsigned gw, unsigned j)
     return w->stmt_tip[gw][j] == TIP_SILENT || w->since[s][gw][j] < FORGOTTEN;
 }
 
+/* ---- what is extended ---- */
+
+/* The weight of a branch with the votes of this slot that are at hand and count for it. */
+static unsigned sum_with_votes(const struct world *w, unsigned s, unsigned end)
+{
+    unsigned sum = w->b[end].wsum, j = w->slot - 1u;
+    for (unsigned g = 0; g < w->honest; g++) {
+        bool said = ((w->gw_signed >> g) & 1) && w->stmt_tip[g][j] != TIP_SILENT && is_here(w, s, g, j);
+        sum += said && world_is_ancestor(w, w->stmt_tip[g][j], end);
+    }
+    return sum + (w->heard != NO_VOTE && world_is_ancestor(w, w->heard, end));
+}
+
+unsigned honest_base(const struct world *w, const struct rules *r, unsigned s)
+{
+    unsigned best = world_best(w, r, s, w->slot), most = sum_with_votes(w, s, best);
+    for (unsigned i = 0; i < w->nblocks && !(r->weakened & (LITERAL | NO_WEIGHT)); i++) {
+        if (i == best || !((w->b[i].sides >> s) & 1) || w->b[i].slot >= w->slot ||
+            world_has_child(w, s, i, w->slot)) {
+            continue;
+        }
+        unsigned sum = sum_with_votes(w, s, i);
+        if (sum > most || (sum == most && world_cmp(w, r, i, best) < 0)) {
+            most = sum;
+            best = i;
+        }
+    }
+    return best;
+}
+
 /* ---- signing ---- */
 
 /* Does something on the best branch, or mineable there, carry this pair of gateway 0? */
@@ -25,8 +55,10 @@ static bool is_carried(const struct world *w, const struct content *tip, unsigne
 void honest_sign(struct world *w, const struct rules *r, unsigned s, unsigned gw, bool late)
 {
     unsigned j = w->slot - 1u;
-    w->frozen = (uint8_t)world_best(w, r, s, w->slot);
-    w->stmt_tip[gw][j] = r->weakened & VOTE_BELOW ? w->frozen : w->tip[s];
+    unsigned names = r->weakened & LITERAL       ? w->tip[s]
+                     : r->weakened & VOTES_CROSS ? world_best(w, r, s, w->slot)
+                                                 : honest_base(w, r, s);
+    w->stmt_tip[gw][j] = (uint8_t)names;
     w->since[s][gw][j] = late ? NOT_HERE : w->slot;
     w->gw_signed |= (uint8_t)(1u << gw);
     if (gw != 0) {
@@ -127,11 +159,10 @@ static bool is_rival(const struct world *w, unsigned s, unsigned i, unsigned bas
     return w->b[i].parent == base && w->b[i].slot >= w->slot && ((w->b[i].sides >> s) & 1);
 }
 
-/* One more block of an honest miner on the best parent, if there is need. */
+/* One more block of an honest miner on the parent that all extend, if there is need. */
 static bool mine_one(struct world *w, const struct rules *r, unsigned s)
 {
-    unsigned base = r->weakened & BASE_FROZEN ? w->frozen : world_best(w, r, s, w->slot), mined = 0,
-             miners = w->honest / w->sides;
+    unsigned base = honest_base(w, r, s), mined = 0, miners = w->honest / w->sides;
     bool vote = w->vote != NO_VOTE && world_is_ancestor(w, w->vote, base);
     struct content c;
     unsigned taken = candidate(w, s, base, &c);

@@ -1,7 +1,8 @@
 /* What the hostile gateway can show: any branch of new blocks on any block, with any honest statements that it has seen, in their order, left
  * out or copied, with or without its own vote.
  *
- * Only branches that become the best one are of use: others change nothing that honest nodes do, and can as well be shown later.
+ * Only branches that become the best one, or what honest miners extend, are of use: others change nothing that honest nodes do, and can as
+ * well be shown later.
  * The blocks of one release are dated as late as they can be, so that they may carry as much as possible; the last one is of the newest slot or of
  * the one before, for the miners of the newest slot extend only the latter. A vote is left out of the last block only: what
  * counts is the sum. */
@@ -25,7 +26,7 @@ static void put_block(
         unsigned n = world_add(&next, parent, slot, RANK_HOSTILE, vote, c, 1);
         if (!last) {
             grow(e, &next, n, slot + 1);
-        } else if (world_best(&next, &e->b->rules, 0, 255) == n) {
+        } else if (world_best(&next, &e->b->rules, 0, 255) == n || honest_base(&next, &e->b->rules, 0) == n) {
             e->fn(e->arg, &next);
         }
     }

@@ -58,7 +58,6 @@ void reduce(struct world *w, unsigned reach)
         b->wsum = (uint8_t)(b->wsum - old.b[l.root].wsum);
     }
     w->tip[0] = l.number[old.tip[0]];
-    w->frozen = 0; /* of the slot that is over */
     for (unsigned g = 0; g < w->honest; g++) {
         for (unsigned j = 0; j < w->slot; j++) {
             w->stmt_tip[g][j] = new_tip(&l, &old, old.stmt_tip[g][j]);

@@ -35,6 +35,7 @@ unsigned script_leaves_out(const struct rules *r, unsigned slots, bool only_one)
     for (unsigned k = 0; k < slots; k++) {
         w.slot++;
         w.gw_signed = 0;
+        w.heard = NO_VOTE;
         for (unsigned g = 0; g < w.honest; g++) {
             honest_sign(&w, r, 0, g, false);
         }

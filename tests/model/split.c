@@ -44,6 +44,7 @@ static void begin_slot(struct world *w)
 {
     w->slot++;
     w->gw_signed = 0;
+    w->heard = NO_VOTE;
 }
 
 static bool is_complete(const struct world *w)

@@ -63,7 +63,7 @@ static uint64_t column(const struct world *w, unsigned gw)
 static uint64_t fingerprint(const struct world *w, bool sort_all)
 {
     uint64_t col[MODEL_GATEWAYS],
-        h = mix(w->slot, (uint64_t)w->phase << 32 | (uint64_t)w->frozen << 40 | (uint64_t)w->releases << 24 |
+        h = mix(w->slot, (uint64_t)w->phase << 32 | (uint64_t)w->heard << 40 | (uint64_t)w->releases << 24 |
                              (uint64_t)w->batches << 16 | w->vote);
     for (unsigned i = 0; i < w->honest; i++) {
         col[i] = column(w, i);

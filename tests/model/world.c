@@ -10,7 +10,7 @@ void world_init(struct world *w, unsigned honest, unsigned sides)
     w->honest = (uint8_t)honest;
     w->sides = (uint8_t)sides;
     w->restart = NOT_HERE;
-    w->vote = NO_VOTE;
+    w->vote = w->heard = NO_VOTE;
     w->nblocks = 1;
     w->b[0].sides = (uint8_t)((1u << sides) - 1);
     memset(w->since, NOT_HERE, sizeof w->since);
@@ -91,6 +91,16 @@ unsigned world_best(const struct world *w, const struct rules *r, unsigned s, un
     return best;
 }
 
+bool world_has_child(const struct world *w, unsigned s, unsigned parent, unsigned below)
+{
+    for (unsigned i = parent + 1; i < w->nblocks; i++) {
+        if (w->b[i].parent == parent && ((w->b[i].sides >> s) & 1) && w->b[i].slot < below) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool world_included(const struct world *w, const struct content *c, unsigned gw, unsigned j)
 {
     if (j >= c->cnt[gw] || w->stmt_tip[gw][j] == TIP_SILENT) {
@@ -132,6 +142,9 @@ unsigned world_add(struct world *w, unsigned parent, unsigned slot, unsigned ran
         .vote = vote,
         .sides = (uint8_t)sides};
     b->has = *c;
+    if (vote && rank == RANK_HOSTILE && slot == w->slot && w->heard == NO_VOTE) {
+        w->heard = (uint8_t)parent;
+    }
     b->weight = (uint8_t)world_weigh(w, parent, c, vote);
     b->wsum = (uint8_t)(p->wsum + b->weight);
     return n;
@@ -149,7 +162,7 @@ static void pool_follows(struct world *w, const struct rules *r, unsigned s, uns
             }
             if (was && !is && (r->weakened & POOL_FORGETS)) {
                 *since = FORGOTTEN;
-            } else if (was && !is && !(r->weakened & SINCE_KEPT)) {
+            } else if (was && !is) {
                 *since = w->slot;
             }
         }

@@ -29,17 +29,16 @@
 #define RANK_HOSTILE 0
 
 enum rule_weakened {
-    RULES_AS_WRITTEN = 0,
+    RULES_IN_FORCE = 0,
     NO_WEIGHT = 1,     /* the branch with most work wins */
     NO_OVERRULING = 2, /* any block on the parent suffices */
     POOL_FORGETS = 4,  /* what was mined once is gone when its block is taken off */
     NO_RESTATING = 8,  /* a gateway says each pair once */
-    /* Not weaker but other rules, to see what they would bring: */
-    SINCE_KEPT = 16, /* "held since" survives being mined and taken off */
-    VOTE_BELOW =
-        32, /* a statement names the best block of a slot before its own, the one that miners extend */
-    BASE_FROZEN =
-        64, /* and miners extend what was best when their gateway signed, whatever is shown later in that slot */
+    /* Statements name the tip, whatever its slot, and miners extend the best block of a smaller slot without a look at the votes: the text of
+     * the contract, word by word. */
+    LITERAL = 16,
+    /* The gateways of a slot sign at one moment: none has seen another's statement of the slot when it chooses what to name. */
+    VOTES_CROSS = 32,
 };
 
 /* What a branch holds of the honest gateways: the first cnt statements, but for a hole of gateway 0, of whose first incarnation it
@@ -62,9 +61,10 @@ struct world {
     uint8_t honest, sides;                       /* numbers of them */
     uint8_t slot;                                /* the newest closed minute */
     uint8_t phase, batches, releases, gw_signed; /* of the exploration */
-    uint8_t frozen;  /* what was the best block of a smaller slot when the last gateway signed */
     uint8_t restart; /* index of gateway 0's first statement of its second incarnation; NOT_HERE: none */
     uint8_t vote;    /* block that the hostile gateway's public statement of this slot names; NO_VOTE: none */
+    uint8_t
+        heard; /* block that the first statement of it for this slot, in public or in a block, names; NO_VOTE: none */
     uint8_t nblocks, next_id;
     uint8_t tip[MODEL_SIDES];
     uint8_t stmt_tip[MODEL_GATEWAYS][MODEL_SLOTS];
@@ -92,6 +92,8 @@ unsigned world_fork(const struct world *w, unsigned a, unsigned b);
 int world_cmp(const struct world *w, const struct rules *r, unsigned a, unsigned b);
 /* The best block of side s with a slot below `below`. */
 unsigned world_best(const struct world *w, const struct rules *r, unsigned s, unsigned below);
+/* Does side s know a child of it with a slot below `below`? */
+bool world_has_child(const struct world *w, unsigned s, unsigned parent, unsigned below);
 bool world_included(const struct world *w, const struct content *c, unsigned gw, unsigned j);
 /* Weight of a block on that parent with this content. */
 unsigned world_weigh(const struct world *w, unsigned parent, const struct content *c, bool vote);
@@ -105,6 +107,8 @@ struct moved world_adopt(struct world *w, const struct rules *r, unsigned s);
 unsigned world_signed_by(const struct world *w, unsigned gw);
 
 /* ---- honest.c: what honest gateways do ---- */
+/* What a miner of side s extends: ledger/core/base.h. */
+unsigned honest_base(const struct world *w, const struct rules *r, unsigned s);
 /* Gateway gw of side s signs its statement of this slot. late: it arrives after the turns. */
 void honest_sign(struct world *w, const struct rules *r, unsigned s, unsigned gw, bool late);
 void honest_silent(struct world *w, unsigned gw);
