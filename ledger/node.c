@@ -77,6 +77,12 @@ static int rest_block(void *ctx, struct sg_http_request *req)
     return enqueue(ctx, &(struct lg_chain_msg){.kind = LG_MSG_BLOCK, .req = req, .peer = -1});
 }
 
+static int rest_built(void *ctx, struct sg_http_request *req, uint8_t *doc, size_t len)
+{
+    return enqueue(
+        ctx, &(struct lg_chain_msg){.kind = LG_MSG_BLOCK, .req = req, .doc = doc, .len = len, .peer = -1});
+}
+
 static int peer_statements(void *ctx, uint8_t *doc, size_t len, int peer, uint64_t ticket)
 {
     return enqueue(
@@ -295,6 +301,7 @@ static int start_rest(struct lg_node *n, struct sg_fault *fault)
     n->rest_node = (struct lg_rest_node){.ctx = n,
         .offer_statements = rest_statements,
         .offer_block = rest_block,
+        .offer_built = rest_built,
         .snapshot = snapshot,
         .relay = relay_state,
         .damaged = damaged};

@@ -233,7 +233,7 @@ static int take(struct lg_node *n, struct lg_chain_msg **after, struct lg_chain_
     if (is_of_page(m))
         return take_blocks(n, after, m, now);
     size_t len = m->len;
-    const uint8_t *doc = m->req ? sg_http_body(m->req, &len) : m->doc;
+    const uint8_t *doc = m->doc ? m->doc : m->req ? sg_http_body(m->req, &len) : NULL;
     int err = SG_OK;
 
     switch (m->kind) {

@@ -3,6 +3,7 @@
  * Every reading call runs between lg_reader_begin and lg_reader_end: one commit is what an answer shows, however many
  * queries it takes. Refuses what the parameters or the store refuse; an error of the store is 503 not_ready, with no detail of the
  * machine in it. */
+#include "ledger/core/sketch.h"
 #include "ledger/rest_priv.h"
 
 #include <stdio.h>
@@ -106,6 +107,8 @@ static void run(struct lg_rest *r, struct sg_http_request *req, lg_rest_fn *fn)
     X("/v1/genesis", lg_rest_get_genesis)                                                                    \
     X("/v1/headers", lg_rest_get_headers)                                                                    \
     X("/v1/blocks", lg_rest_get_blocks)                                                                      \
+    X("/v1/sketches", lg_rest_get_sketches)                                                                  \
+    X("/v1/blocks/{}/documents", lg_rest_get_block_documents)                                                \
     X("/v1/blocks/{}", lg_rest_get_block)                                                                    \
     X("/v1/pool", lg_rest_get_pool)                                                                          \
     X("/v1/bodies/{}", lg_rest_get_body)                                                                     \
@@ -139,6 +142,7 @@ static const struct sg_http_route table[] = {
     {SG_HTTP_GET, "/chain", 0, lg_rest_get_chain},
     {SG_HTTP_GET, "/v1/stream", 0, lg_rest_get_stream},
     {SG_HTTP_POST, "/v1/blocks", 0, lg_rest_post_block},
+    {SG_HTTP_POST, "/v1/sketches", LG_SKETCH_MAX_BYTES, lg_rest_post_sketch},
     {SG_HTTP_POST, "/v1/statements", 0, lg_rest_post_statements},
 };
 

@@ -47,6 +47,8 @@ struct lg_rest_node {
      * lg_rest_answer_*; SG_EFULL or SG_ECLOSED: it stays with the caller (answered with overloaded, not_ready). */
     int (*offer_statements)(void *ctx, struct sg_http_request *req);
     int (*offer_block)(void *ctx, struct sg_http_request *req);
+    /* The same for a block that was built of a sketch; takes its memory on success. */
+    int (*offer_built)(void *ctx, struct sg_http_request *req, uint8_t *doc, size_t len);
     /* Copy of the node's state. */
     void (*snapshot)(void *ctx, struct lg_rest_snapshot *out);
     /* Copy of what this process's acquisition part told of genesis->relays[index]; false: nothing yet. */

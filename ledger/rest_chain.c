@@ -64,6 +64,16 @@ static int list(struct lg_rest_call *c, const char *open, put_fn *put)
     return err == SG_ENOT_FOUND || err == SG_EFULL ? 0 : err;
 }
 
+static int put_sketch_of_list(struct lg_rest_call *c, const struct lg_block_info *info)
+{
+    return lg_rest_put_sketch(c, &info->hash);
+}
+
+int lg_rest_get_sketches(struct lg_rest_call *c)
+{
+    return list(c, "{\"sketches\":[", put_sketch_of_list);
+}
+
 int lg_rest_get_headers(struct lg_rest_call *c)
 {
     return list(c, "{\"headers\":[", put_header_of_list);

@@ -64,7 +64,9 @@ SG_MUST_USE int lg_rest_hash(struct lg_rest_call *c, struct lg_hash *out, const 
 /* Largest bodies of the two POST calls. */
 size_t lg_rest_max_block(const struct lg_genesis *g);
 size_t lg_rest_max_statements(const struct lg_genesis *g);
-sg_http_handler_fn lg_rest_post_block, lg_rest_post_statements;
+sg_http_handler_fn lg_rest_post_block, lg_rest_post_statements, lg_rest_post_sketch;
+/* Answers an offer that was refused: a rule's code goes out as it is, all else is this node's trouble. */
+void lg_rest_problem(struct sg_http_request *req, int err);
 
 /* ---- pieces of answers ---- */
 
@@ -77,6 +79,8 @@ void lg_rest_put_slice(struct sg_buf *b, struct lg_slice s);
 void lg_rest_put_int(struct sg_buf *b, const char *before, int64_t v);
 /* {"hash":…,"header":…,"sig":…} of a stored block. */
 SG_MUST_USE int lg_rest_put_header(struct lg_rest_call *c, const struct lg_hash *hash);
+/* {"hash":…,"sketch":…} of one. */
+SG_MUST_USE int lg_rest_put_sketch(struct lg_rest_call *c, const struct lg_hash *hash);
 /* The tip, or the genesis while there is no block. */
 SG_MUST_USE int lg_rest_tip(struct lg_rest_call *c, struct lg_block_info *tip);
 /* Appends `before` and puts the buffer's content after it. */
@@ -108,6 +112,7 @@ lg_rest_fn lg_rest_get_status, lg_rest_get_healthz, lg_rest_get_readyz, lg_rest_
 lg_rest_fn lg_rest_get_genesis, lg_rest_get_relays, lg_rest_get_latest, lg_rest_get_gateways,
     lg_rest_get_gateway;
 lg_rest_fn lg_rest_get_headers, lg_rest_get_blocks, lg_rest_get_block;
+lg_rest_fn lg_rest_get_sketches, lg_rest_get_block_documents;
 lg_rest_fn lg_rest_get_pool, lg_rest_get_body, lg_rest_get_statement, lg_rest_get_evidence;
 lg_rest_fn lg_rest_get_minutes, lg_rest_get_minute, lg_rest_get_proof;
 lg_rest_fn lg_rest_get_is_valid, lg_rest_get_mine_block, lg_rest_get_replace_chain, lg_rest_get_connect_node;

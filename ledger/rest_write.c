@@ -57,7 +57,7 @@ void lg_rest_post_statements(void *ctx, struct sg_http_request *req)
 }
 
 /* A rule's code goes out as it is; all else is refuse()'s. */
-static void problem(struct sg_http_request *req, int err)
+void lg_rest_problem(struct sg_http_request *req, int err)
 {
     if (err <= SG_ECANONICAL && err != SG_EOVERLOADED)
         sg_http_answer_problem(req, err, sg_err_text(err));
@@ -68,7 +68,7 @@ static void problem(struct sg_http_request *req, int err)
 void lg_rest_answer_offer(struct sg_http_request *req, const struct lg_offer *offer, int err)
 {
     if (err != 0) {
-        problem(req, err);
+        lg_rest_problem(req, err);
         return;
     }
     struct sg_buf b;
@@ -93,7 +93,7 @@ void lg_rest_answer_block(struct sg_http_request *req, enum lg_block_verdict ver
         [LG_BLOCK_KNOWN] = "{\"result\":\"known\"}",
         [LG_BLOCK_ORPHAN] = "{\"result\":\"orphan\"}"};
     if (err != 0) {
-        problem(req, err);
+        lg_rest_problem(req, err);
         return;
     }
     struct sg_buf b;

@@ -74,6 +74,9 @@ SG_MUST_USE int lg_reader_header(struct lg_reader *r, struct sg_buf *header,
     uint8_t sig[static SG_SIGNATURE_BYTES], const struct lg_hash *hash);
 SG_MUST_USE int lg_reader_leaves(
     struct lg_reader *r, struct lg_hash **leaves, size_t *n, const struct lg_hash *block); /* caller frees */
+/* The same, and how many of them are statements. */
+SG_MUST_USE int lg_reader_leaf_lists(struct lg_reader *r, struct lg_hash **leaves, size_t *n,
+    unsigned *nstatements, const struct lg_hash *block);
 
 struct lg_doc_place {
     enum lg_doc_state state;
@@ -81,6 +84,7 @@ struct lg_doc_place {
     struct lg_hash block; /* when mined */
     unsigned index;       /* leaf index in it */
 };
+/* doc may be NULL: the place alone. */
 SG_MUST_USE int lg_reader_statement(
     struct lg_reader *r, struct sg_buf *doc, struct lg_doc_place *place, const struct lg_hash *leaf);
 SG_MUST_USE int lg_reader_body(

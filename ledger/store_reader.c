@@ -125,6 +125,12 @@ int lg_reader_leaves(struct lg_reader *r, struct lg_hash **leaves, size_t *n, co
     return lg_db_leaves(&r->db, leaves, n, &nstatements, block);
 }
 
+int lg_reader_leaf_lists(struct lg_reader *r, struct lg_hash **leaves, size_t *n, unsigned *nstatements,
+    const struct lg_hash *block)
+{
+    return lg_db_leaves(&r->db, leaves, n, nstatements, block);
+}
+
 static int document(struct lg_reader *r, struct sg_buf *doc, struct lg_doc_place *place, bool is_body,
     const struct lg_hash *leaf)
 {
