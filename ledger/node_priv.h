@@ -36,7 +36,7 @@ enum lg_chain_msg_kind { LG_MSG_STATEMENTS, LG_MSG_BLOCK, LG_MSG_SOLVED, LG_MSG_
 struct lg_chain_msg {
     enum lg_chain_msg_kind kind;
     struct sg_http_request *req; /* from REST: its body is the document; answered by the chain thread */
-    uint8_t *doc;                /* from a peer, or built of a sketch: owned; else the request's body counts */
+    uint8_t *doc; /* from a peer, or built of a sketch: owned; else the request's body counts */
     size_t len;
     struct lg_precheck_job *job; /* BLOCK from a peer: owned, borrows doc */
     int peer;                    /* -1: REST */

@@ -35,8 +35,6 @@ static bool waits_longest(const struct lg_peer *peer)
     return true;
 }
 
-static void fetch_step(struct lg_peer *peer);
-
 void lg_peer_try_turn(struct lg_peer *peer, sg_ms now_mono_ms)
 {
     struct lg_peers *p = peer->owner;
@@ -49,12 +47,12 @@ void lg_peer_try_turn(struct lg_peer *peer, sg_ms now_mono_ms)
     p->turn = peer;
     p->turn_ms = p->turn_began_ms = now_mono_ms;
     peer->phase = LG_PEER_FETCH;
-    peer->broke = peer->calling = false;
+    peer->broke = peer->calling = peer->whole = false;
     if (peer->waiting == 0) { /* else blocks of its run before are being judged */
         peer->ticket = p->next_ticket++;
         peer->judged = SG_OK;
     }
-    fetch_step(peer);
+    lg_peer_fetch_step(peer);
 }
 
 void lg_peer_fetch(struct lg_peer *peer)
@@ -114,7 +112,7 @@ static void round_broken(struct lg_peer *peer)
         lg_peer_no_progress(peer);
 }
 
-static void fetch_step(struct lg_peer *peer)
+void lg_peer_fetch_step(struct lg_peer *peer)
 {
     bool stop = peer->broke || peer->judged != SG_OK;
 
@@ -122,7 +120,9 @@ static void fetch_step(struct lg_peer *peer)
         return;
     if (!stop && peer->waiting == 0)
         skip_known(peer);
-    if (!stop && peer->next < peer->run.n && peer->waiting <= LG_PAGE_BLOCKS)
+    if (!stop && lg_peer_wants_sketch(peer))
+        lg_peer_ask_sketch(peer);
+    else if (!stop && peer->next < peer->run.n && peer->waiting <= LG_PAGE_BLOCKS)
         ask_blocks(peer);
     else if (!stop && peer->next == peer->run.n && peer->more_headers && peer->waiting <= LG_PAGE_BLOCKS) {
         lg_peer_leave_turn(peer);
@@ -137,7 +137,7 @@ static void fetch_step(struct lg_peer *peer)
 
 /* ---- answers ---- */
 
-static void offer_block(struct lg_peer *peer, struct lg_slice block, bool sealed)
+void lg_peer_offer_block(struct lg_peer *peer, struct lg_slice block, bool sealed)
 {
     const struct lg_peers_host *host = &peer->owner->config.host;
     uint8_t *doc = malloc(block.len);
@@ -204,7 +204,7 @@ static int read_page(struct lg_peer *peer, const struct sg_buf *body)
         if (!header_inside(&inside, sig, block) || !lg_hash_eq(&inside, &hash))
             return SG_EMALFORMED;
         if (peer->judged == SG_OK)
-            offer_block(peer, block, memcmp(sig, peer->run.sigs[peer->next], sizeof(sig)) == 0);
+            lg_peer_offer_block(peer, block, memcmp(sig, peer->run.sigs[peer->next], sizeof(sig)) == 0);
         peer->next++;
         count++;
     }
@@ -212,22 +212,30 @@ static int read_page(struct lg_peer *peer, const struct sg_buf *body)
     return SG_OK;
 }
 
+bool lg_peer_fetched(struct lg_peer *peer, const struct sg_http_answer *answer)
+{
+    peer->calling = false;
+    if (!lg_peer_answered(peer, answer))
+        return false;
+    peer->next_ms = lg_peer_mono(peer) + LG_JUDGE_MS;
+    return true;
+}
+
 static void blocks_done(void *ctx, struct sg_http_answer *answer)
 {
     struct lg_peer *peer = ctx;
 
-    peer->calling = false;
-    if (!lg_peer_answered(peer, answer))
+    if (!lg_peer_fetched(peer, answer))
         return;
     unsigned before = peer->waiting;
-    peer->next_ms = lg_peer_mono(peer) + LG_JUDGE_MS;
+    peer->whole = false;
     if (read_page(peer, &answer->body) != SG_OK) {
         lg_peer_ban(peer, sg_err_code(SG_EMALFORMED), LG_POLL_BAD_MS);
         return;
     }
     if (peer->waiting > before && peer->owner->turn == peer)
         peer->owner->turn_ms = lg_peer_mono(peer);
-    fetch_step(peer);
+    lg_peer_fetch_step(peer);
 }
 
 void lg_peer_block_judged(struct lg_peer *peer)
@@ -239,5 +247,5 @@ void lg_peer_block_judged(struct lg_peer *peer)
     if (peer->phase != LG_PEER_FETCH)
         return; /* more headers are being checked meanwhile */
     peer->next_ms = lg_peer_mono(peer) + LG_JUDGE_MS;
-    fetch_step(peer);
+    lg_peer_fetch_step(peer);
 }

@@ -50,6 +50,7 @@ static void give_up(struct lg_peer *peer, const char *state, sg_ms wait_ms)
     peer->tried = true;
     peer->wants_pool = true;
     peer->checked = 0;
+    peer->no_sketches = false; /* it may come back as another version */
     if (!peer->pushing)
         lg_peer_push_forget(peer);
     idle(peer, wait_ms);

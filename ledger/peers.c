@@ -22,7 +22,8 @@ struct message {
     int peer; /* BLOCK, STATEMENTS: not to this one; RESULT: of this one */
     uint64_t ticket;
     int err;
-    size_t split; /* STATEMENTS: doc is bodies[0..split), then statements, each joined by commas */
+    size_t
+        split; /* BLOCK: doc is the sketch, then the block; STATEMENTS: doc is bodies[0..split), then statements, each joined by commas */
     size_t len;
     uint8_t doc[];
 };
@@ -49,13 +50,39 @@ static struct message *new_message(enum message_kind kind, int peer, size_t len)
 
 /* ---- announcements, from the chain thread ---- */
 
+/* Nothing when the block has too many leaves. */
+static void put_sketch(struct sg_buf *out, const struct lg_block *b)
+{
+    struct lg_hash *leaves = NULL;
+
+    if (b->nstatements + b->nbodies <= LG_SKETCH_MAX_LEAVES)
+        leaves = malloc((b->nstatements + b->nbodies) * sizeof(*leaves));
+    if (!leaves)
+        return;
+    lg_block_leaves(leaves, b);
+    lg_sketch_encode(out, b->header_doc, b->sig, leaves, b->nstatements, b->nbodies);
+    free(leaves);
+}
+
 void lg_peers_announce_block(struct lg_peers *p, const struct lg_block *b, int from)
 {
-    struct message *m = p->n ? new_message(MSG_BLOCK, from, b->doc_len) : NULL;
-    if (!m)
+    struct sg_buf doc;
+    struct message *m = NULL;
+
+    if (p->n == 0)
         return;
-    memcpy(m->doc, b->doc, b->doc_len);
-    send_message(p, m);
+    sg_buf_init(&doc, LG_SKETCH_MAX_BYTES + LG_PUSH_MAX_BYTES);
+    put_sketch(&doc, b);
+    size_t split = doc.len;
+    sg_buf_put(&doc, b->doc, b->doc_len);
+    if (sg_buf_err(&doc) == SG_OK)
+        m = new_message(MSG_BLOCK, from, doc.len);
+    if (m) {
+        m->split = split;
+        memcpy(m->doc, doc.p, doc.len);
+        send_message(p, m);
+    }
+    sg_buf_fini(&doc);
 }
 
 /* Documents joined by commas, as they stand inside of an array. */
@@ -181,6 +208,13 @@ static void spread(struct lg_peers *p, const char *path, const void *doc, size_t
     }
 }
 
+static void spread_block(struct lg_peers *p, const struct message *m)
+{
+    for (unsigned i = 0; i < p->n; i++)
+        if ((int)i != m->peer && lg_peer_answers(&p->peers[i]))
+            lg_peer_push_block(&p->peers[i], m->doc, m->split, m->len);
+}
+
 /* One POST for all that was gathered. */
 static void flush(struct lg_peers *p)
 {
@@ -236,7 +270,7 @@ static bool handle(struct lg_peers *p, struct message *m)
 
     switch (m->kind) {
     case MSG_BLOCK:
-        spread(p, "/v1/blocks", m->doc, m->len, m->peer);
+        spread_block(p, m);
         break;
     case MSG_STATEMENTS:
         gather(p, m);
@@ -302,6 +336,7 @@ static void release(struct lg_peers *p)
     for (unsigned i = 0; i < p->n; i++) {
         p->peers[i].pushing = false;
         lg_peer_push_forget(&p->peers[i]);
+        lg_sketch_free(p->peers[i].sketch);
     }
     if (p->inbox) {
         while (sg_queue_get(p->inbox, &m, 0) == SG_OK)

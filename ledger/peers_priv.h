@@ -5,12 +5,14 @@
  *   peer_sync.c   where a peer stands; rests and bans
  *   peer_find.c   the newest common block, and headers
  *   peer_fetch.c  blocks of checked headers
+ *   peer_sketch.c the same, by what is missing of them
  *   peer_pool.c   pools */
 #ifndef LG_PEERS_PRIV_H
 #define LG_PEERS_PRIV_H
 
 #include "ledger/core/header_run.h"
 #include "ledger/peers.h"
+#include "ledger/sketch_fill.h"
 #include "ledger/store.h"
 #include "sg_http.h"
 #include "sg_queue.h"
@@ -52,6 +54,8 @@
 #define LG_FRUITLESS_MAX 3
 /* Pages of one pool that are asked for in one go. */
 #define LG_POOL_PAGES_MAX 64
+/* A run with so few blocks to fetch is fetched by sketches. */
+#define LG_SKETCH_BLOCKS 8
 /* A node that lacks at least so many blocks whose headers it has checked is far behind: it does not mine. */
 #define LG_FAR_BEHIND 10
 
@@ -64,10 +68,11 @@ enum lg_peer_phase {
     LG_PEER_POOL,   /* GET /v1/pool under way, or with the chain thread */
 };
 
+/* What is POSTed: doc[0..len); a block that begins as its sketch goes on, if need be, with doc[len..size), the whole of it. */
 struct lg_push {
     struct lg_push *next;
     const char *path; /* static */
-    size_t len;
+    size_t at, len, size;
     uint8_t doc[];
 };
 
@@ -116,6 +121,12 @@ struct lg_peer {
     bool broke;         /* the peer's chain is not what it was when the headers came */
     unsigned took;      /* blocks of this round that were new here */
     unsigned fruitless; /* rounds in a row that brought neither the tip nor anything new */
+
+    /* sketches */
+    bool no_sketches;         /* it does not know them */
+    bool whole;               /* the next block is fetched whole */
+    struct lg_sketch *sketch; /* FETCH: of the block whose missing documents are asked for */
+    struct lg_sketch_given missing;
 
     /* POOL */
     int64_t from;        /* next place */
@@ -169,6 +180,8 @@ void lg_peers_publish(struct lg_peers *p);
 /* peer_push.c */
 /* Queue one POST; copies. Dropped when the queue is full. */
 void lg_peer_push(struct lg_peer *peer, const char *path, const void *doc, size_t len);
+/* A block: sketch[0..split), whole[split..len); split 0: no sketch. */
+void lg_peer_push_block(struct lg_peer *peer, const uint8_t *doc, size_t split, size_t len);
 void lg_peer_push_forget(struct lg_peer *peer);
 
 /* peer_sync.c */
@@ -214,6 +227,17 @@ void lg_peer_try_turn(struct lg_peer *peer, sg_ms now_mono_ms);
 /* Whatever becomes of the peer, the turn is another's. */
 void lg_peer_leave_turn(struct lg_peer *peer);
 void lg_peer_block_judged(struct lg_peer *peer);
+/* Hand one block over. */
+void lg_peer_offer_block(struct lg_peer *peer, struct lg_slice block, bool sealed);
+/* The next thing to do for the run. */
+void lg_peer_fetch_step(struct lg_peer *peer);
+/* An answer has come that ends a call of this phase. */
+bool lg_peer_fetched(struct lg_peer *peer, const struct sg_http_answer *answer);
+
+/* peer_sketch.c */
+/* The next block is near the tip and the peer knows sketches: ask for its sketch. */
+bool lg_peer_wants_sketch(const struct lg_peer *peer);
+void lg_peer_ask_sketch(struct lg_peer *peer);
 
 /* peer_pool.c */
 void lg_peer_push_pool(struct lg_peer *peer);

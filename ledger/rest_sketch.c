@@ -57,11 +57,12 @@ static int read_indices(struct lg_rest_call *c, unsigned *out, unsigned *n, cons
         if (*text == '\0')
             return 0;
     }
-    return lg_rest_bad(c, "leaves: increasing numbers of leaves of the block, separated by commas, at most 64");
+    return lg_rest_bad(
+        c, "leaves: increasing numbers of leaves of the block, separated by commas, at most 64");
 }
 
-static int put_documents(struct lg_rest_call *c, const struct lg_hash *leaves, const unsigned *index, unsigned n,
-    unsigned nstatements, bool bodies)
+static int put_documents(struct lg_rest_call *c, const struct lg_hash *leaves, const unsigned *index,
+    unsigned n, unsigned nstatements, bool bodies)
 {
     struct lg_doc_place place;
     bool first = true;

@@ -45,8 +45,8 @@ static int put_documents(struct sg_buf *out, struct lg_reader *r, const struct l
     return err;
 }
 
-int lg_sketch_fill(struct sg_buf *out, struct lg_reader *r, const struct lg_sketch *s,
-    const struct lg_sketch_given *given)
+int lg_sketch_fill(
+    struct sg_buf *out, struct lg_reader *r, const struct lg_sketch *s, const struct lg_sketch_given *given)
 {
     sg_buf_puts(out, "{\"bodies\":[");
     int err = put_documents(out, r, s, given, s->nstatements, s->nbodies);

@@ -20,7 +20,7 @@ struct lg_sketch_given {
 SG_MUST_USE int lg_sketch_missing(
     struct lg_sketch_given *missing, struct lg_reader *r, const struct lg_sketch *s);
 /* The whole block, appended to out. given: NULL or what the store lacks. SG_ENOT_FOUND: something lacks still; errors of the store. */
-SG_MUST_USE int lg_sketch_fill(struct sg_buf *out, struct lg_reader *r, const struct lg_sketch *s,
-    const struct lg_sketch_given *given);
+SG_MUST_USE int lg_sketch_fill(
+    struct sg_buf *out, struct lg_reader *r, const struct lg_sketch *s, const struct lg_sketch_given *given);
 
 #endif

@@ -85,8 +85,9 @@ static void put_hashes(struct sg_buf *out, const struct lg_hash *hashes, unsigne
     }
 }
 
-void lg_sketch_encode(struct sg_buf *out, struct lg_slice header_doc, const uint8_t sig[static SG_SIGNATURE_BYTES],
-    const struct lg_hash *leaves, unsigned nstatements, unsigned nbodies)
+void lg_sketch_encode(struct sg_buf *out, struct lg_slice header_doc,
+    const uint8_t sig[static SG_SIGNATURE_BYTES], const struct lg_hash *leaves, unsigned nstatements,
+    unsigned nbodies)
 {
     sg_buf_puts(out, "{\"bodies\":[");
     put_hashes(out, leaves + nstatements, nbodies);

@@ -26,8 +26,9 @@ struct lg_sketch {
 SG_MUST_USE int lg_sketch_decode(struct lg_sketch **out, const uint8_t *doc, size_t len);
 void lg_sketch_free(struct lg_sketch *s);
 /* leaves: statements, then bodies. */
-void lg_sketch_encode(struct sg_buf *out, struct lg_slice header_doc, const uint8_t sig[static SG_SIGNATURE_BYTES],
-    const struct lg_hash *leaves, unsigned nstatements, unsigned nbodies);
+void lg_sketch_encode(struct sg_buf *out, struct lg_slice header_doc,
+    const uint8_t sig[static SG_SIGNATURE_BYTES], const struct lg_hash *leaves, unsigned nstatements,
+    unsigned nbodies);
 /* SG_EROOT: the header does not cover these leaves. SG_ENOMEM. */
 SG_MUST_USE int lg_sketch_check_root(const struct lg_sketch *s);
 

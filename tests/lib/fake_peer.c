@@ -8,6 +8,7 @@
 #include <time.h>
 #include <cmocka.h>
 
+#include "ledger/core/sketch.h"
 #include "tests/lib/vectors.h"
 
 #define WAIT_S 10
@@ -262,6 +263,55 @@ static void get_blocks(void *ctx, struct sg_http_request *req)
     get_list(ctx, req, true);
 }
 
+static const char *knows_sketches(struct fake_peer *p)
+{
+    pthread_mutex_lock(&p->lock);
+    const char *result = p->sketches;
+    pthread_mutex_unlock(&p->lock);
+    return result;
+}
+
+static void get_sketches(void *ctx, struct sg_http_request *req)
+{
+    struct fake_peer *p = ctx;
+    const int64_t from = number(req, "from");
+    struct lg_hash leaves[64];
+    struct sg_buf b;
+    if (!knows_sketches(p)) {
+        sg_http_answer_problem(req, SG_ENOT_FOUND, "none");
+        return;
+    }
+    log_put(p->log, "%c sketches %lld", p->name, (long long)from);
+    sg_buf_init(&b, 1u << 20);
+    pthread_mutex_lock(&p->lock);
+    const struct lg_block *block = (p->bodies ? p->bodies : p->blocks)[from - 1];
+    lg_block_leaves(leaves, block);
+    sg_buf_puts(&b, "{\"sketches\":[{\"hash\":\"");
+    sg_buf_put_hex(&b, block->hash.b, SG_HASH_BYTES);
+    sg_buf_puts(&b, "\",\"sketch\":");
+    lg_sketch_encode(&b, block->header_doc, block->sig, leaves, block->nstatements, block->nbodies);
+    sg_buf_puts(&b, "}]}");
+    pthread_mutex_unlock(&p->lock);
+    give(req, &b);
+}
+
+static void post_sketch(void *ctx, struct sg_http_request *req)
+{
+    struct fake_peer *p = ctx;
+    const char *result = knows_sketches(p);
+    struct lg_sketch *s = NULL;
+    size_t len = 0;
+    const uint8_t *doc = sg_http_body(req, &len);
+    if (!result) {
+        sg_http_answer_problem(req, SG_ENOT_FOUND, "none");
+        return;
+    }
+    const int err = lg_sketch_decode(&s, doc, len);
+    log_put(p->log, "%c gets sketch %lld", p->name, err == 0 ? (long long)s->header.height : -1);
+    lg_sketch_free(s);
+    sg_http_answer(req, 200, "application/json", result, strlen(result), NULL);
+}
+
 static void get_pool(void *ctx, struct sg_http_request *req)
 {
     struct fake_peer *p = ctx;
@@ -315,6 +365,8 @@ static const struct sg_http_route routes[] = {
     {SG_HTTP_GET, "/v1/status", 0, get_status},
     {SG_HTTP_GET, "/v1/headers", 0, get_headers},
     {SG_HTTP_GET, "/v1/blocks", 0, get_blocks},
+    {SG_HTTP_GET, "/v1/sketches", 0, get_sketches},
+    {SG_HTTP_POST, "/v1/sketches", LG_SKETCH_MAX_BYTES, post_sketch},
     {SG_HTTP_GET, "/v1/pool", 0, get_pool},
     {SG_HTTP_POST, "/v1/blocks", 32u << 20, post_block},
     {SG_HTTP_POST, "/v1/statements", 32u << 20, post_statements},
@@ -356,6 +408,13 @@ void fake_serve(struct fake_peer *p, struct lg_block *const *blocks, int64_t hei
     p->claims = height;
     if (height > 0)
         p->tip = blocks[height - 1]->hash;
+    pthread_mutex_unlock(&p->lock);
+}
+
+void fake_sketches(struct fake_peer *p, const char *result)
+{
+    pthread_mutex_lock(&p->lock);
+    p->sketches = result;
     pthread_mutex_unlock(&p->lock);
 }
 

@@ -68,7 +68,9 @@ struct fake_peer {
     int64_t claims;                 /* the height in its status */
     struct lg_hash tip;             /* the tip in its status */
     int64_t page;                   /* blocks in a page at most */
-    const char *pool[4];            /* pages of its pool, in order; NULL: the empty one */
+    const char
+        *sketches; /* its answer to a sketch that it is told; it gives sketches too. NULL: it knows none */
+    const char *pool[4]; /* pages of its pool, in order; NULL: the empty one */
     struct sg_http_request *held[16];
     unsigned nheld;
 };
@@ -78,6 +80,8 @@ void fake_start(struct fake_peer *p, struct event_log *log, char name, const str
 void fake_stop(struct fake_peer *p);
 /* The first `height` of these blocks, and a status that says so. */
 void fake_serve(struct fake_peer *p, struct lg_block *const *blocks, int64_t height);
+/* It knows sketches, and answers this to one that it is told; static. */
+void fake_sketches(struct fake_peer *p, const char *result);
 /* Other blocks than those of its headers; NULL: the same. */
 void fake_serve_blocks(struct fake_peer *p, struct lg_block *const *blocks);
 void fake_claim(struct fake_peer *p, int64_t height, const struct lg_hash *tip);

@@ -85,6 +85,7 @@ static struct lg_block *seal(const struct peers_world *w, struct lg_block *b_tak
     static int64_t nonces[2][PEERS_LENGTH + 1];
     struct lg_header h = b_take->header;
     int64_t *nonce = &nonces[gw][h.height];
+    h.root = b_take->statements[0]->leaf; /* of a tree of one leaf */
     if (*nonce == 0)
         assert_code(lg_work_search(nonce, &h, 1, 1u << 24), 0);
     h.nonce = *nonce;

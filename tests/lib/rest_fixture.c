@@ -32,6 +32,17 @@ static int offer_block(void *ctx, struct sg_http_request *req)
     return enqueue(ctx, req, true);
 }
 
+static int offer_built(void *ctx, struct sg_http_request *req, uint8_t *doc, size_t len)
+{
+    struct rest_fixture *r = ctx;
+    sg_buf_reset(&r->built);
+    sg_buf_put(&r->built, doc, len);
+    const int err = enqueue(ctx, req, true);
+    if (err == 0)
+        free(doc);
+    return err;
+}
+
 static void *chain_thread(void *ctx)
 {
     struct rest_fixture *r = ctx;
@@ -65,12 +76,13 @@ void rest_init(struct rest_fixture *r, int64_t height)
 {
     struct sg_fault fault = {0};
     memset(r, 0, sizeof *r);
+    sg_buf_init(&r->built, 1u << 24);
     fixture_init(&r->f);
     fixture_connect(&r->f, 1, height);
     assert_int_equal(sg_clock_init(&r->clock, NULL, &fault), 0);
     assert_int_equal(sg_queue_new(&r->queue, 1), 0);
     assert_int_equal(pthread_create(&r->chain, NULL, chain_thread, r), 0);
-    r->node = (struct lg_rest_node){r, offer_statements, offer_block, snapshot, relay, NULL};
+    r->node = (struct lg_rest_node){r, offer_statements, offer_block, offer_built, snapshot, relay, NULL};
     r->snapshot.engine_name = "pow";
     r->snapshot.ready = true;
     const struct lg_rest_config config = {.data_dir = r->f.dir,
@@ -102,6 +114,7 @@ void rest_fini(struct rest_fixture *r)
     lg_rest_stop(r->rest);
     sg_queue_free(r->queue);
     fixture_fini(&r->f);
+    sg_buf_fini(&r->built);
 }
 
 static int call(struct rest_fixture *r, const char *path, const char *accept, const void *post, size_t len)

@@ -23,7 +23,8 @@ struct rest_fixture {
     int offer_err, block_err;
     struct lg_offer offer;
     enum lg_block_verdict verdict;
-    size_t offered_len; /* bytes of the body that was offered last */
+    size_t offered_len;  /* bytes of the body that was offered last */
+    struct sg_buf built; /* the block that was built of a sketch last; written before the answer */
     /* the answer to the last call */
     struct sg_http_answer answer;
     json_t *json; /* NULL when the answer is none */

@@ -93,6 +93,30 @@ static void sync_of_a_peer_that_goes_on_asks_once(void **state)
     peers_wait_state(w, 0, "ok");
 }
 
+/* Near the tip a block whose statement is in the pool already is fetched by its sketch alone; one of which all is missing is fetched whole. */
+static void sync_near_the_tip_fetches_only_what_is_missing(void **state)
+{
+    struct peers_world *w = *state;
+    const struct lg_store *s = w->f.s;
+    fake_sketches(&w->a, "");
+    fake_serve(&w->a, w->ours, 12);
+    peers_start_a(w);
+    settle(w);
+    assert_code(s->begin(s->ctx), 0);
+    assert_code(s->put_statement(s->ctx, w->ours[12]->statements[0]), 0);
+    assert_code(s->commit(s->ctx), 0);
+    fake_serve(&w->a, w->ours, 14);
+    peers_expect_rest(w, LG_POLL_MS);
+    EXPECT(w, "a headers 12", "a sketches 13", "0 offers block 13", "a sketches 14");
+    EXPECT(w, "a blocks 14", "0 offers block 14");
+    for (int h = 13; h <= 14; h++) {
+        peers_put(w, w->ours[h - 1], &w->our_info[h], true);
+        peers_judge(w, 0, 0);
+    }
+    log_expect(&w->log, "a status");
+    peers_wait_state(w, 0, "ok");
+}
+
 /* One peer at a time gives blocks; the other finds them here when its turn comes, and is not asked for them. */
 static void sync_from_two_peers_asks_for_each_block_once(void **state)
 {
@@ -291,6 +315,7 @@ int main(void)
         TEST(sync_of_another_branch_takes_headers_first),
         TEST(sync_finds_the_newest_common_block_by_halving),
         TEST(sync_of_a_peer_that_goes_on_asks_once),
+        TEST(sync_near_the_tip_fetches_only_what_is_missing),
         TEST(sync_from_two_peers_asks_for_each_block_once),
         TEST(sync_from_a_peer_that_stalls_passes_to_the_other),
         TEST(own_trouble_or_early_block_accuses_nobody),

@@ -121,6 +121,23 @@ static void lie_or_endless_page_bans_the_peer(void **state)
     assert_int_equal(log_count(&w->log, "0 offers"), 0);
 }
 
+/* A sketch of leaves that the checked header does not cover is a lie. */
+static void sketch_of_other_leaves_bans_the_peer(void **state)
+{
+    struct peers_world *w = *state;
+    struct lg_block wrong = *w->theirs[5], *page[PEERS_LENGTH];
+    memcpy(page, w->theirs, sizeof page);
+    wrong.statements = w->theirs[6]->statements;
+    page[5] = &wrong;
+    fake_sketches(&w->a, "");
+    fake_serve(&w->a, w->theirs, 6);
+    fake_serve_blocks(&w->a, page);
+    peers_start_a(w);
+    wait_ban(w, 1, "root");
+    assert_int_equal(log_count(&w->log, "a sketches"), 1);
+    assert_int_equal(log_count(&w->log, "0 offers"), 0);
+}
+
 /* A header that follows the parent but for one rule. */
 static struct lg_block *faulty(struct peers_world *w, const struct lg_block *good, const char *code)
 {
@@ -223,6 +240,7 @@ int main(void)
         TEST(tip_that_is_never_given_bans_the_peer),
         TEST(tip_without_headers_bans_the_peer),
         TEST(lie_or_endless_page_bans_the_peer),
+        TEST(sketch_of_other_leaves_bans_the_peer),
         TEST(header_that_breaks_a_rule_bans_the_peer),
         TEST(status_that_is_none_makes_the_peer_bad),
         TEST(peer_that_drips_or_holds_delays_no_other),

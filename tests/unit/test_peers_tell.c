@@ -44,6 +44,27 @@ static void block_goes_to_all_but_its_sender(void **state)
     assert_int_equal(log_count(&w->log, "a gets block 8"), 0);
 }
 
+/* A block is told by its sketch; a peer that lacks something of it gets the whole, one that knows no sketches nothing else any more. */
+static void block_is_told_by_its_sketch_first(void **state)
+{
+    struct peers_world *w = *state;
+    fake_sketches(&w->a, "{\"result\":\"accepted\"}");
+    fake_sketches(&w->b, "{\"result\":\"incomplete\"}");
+    both_up(w);
+    lg_peers_announce_block(w->peers, w->theirs[7], -1);
+    wait_count(w, "a gets sketch 8", 1);
+    wait_count(w, "b gets sketch 8", 1);
+    wait_count(w, "b gets block 8", 1);
+    fake_sketches(&w->b, NULL);
+    lg_peers_announce_block(w->peers, w->theirs[8], -1);
+    wait_count(w, "b gets block 9", 1);
+    fake_sketches(&w->b, "{\"result\":\"known\"}");
+    lg_peers_announce_block(w->peers, w->theirs[9], -1);
+    wait_count(w, "b gets block 10", 1);
+    assert_int_equal(log_count(&w->log, "b gets sketch"), 1);
+    assert_int_equal(log_count(&w->log, "a gets block"), 0);
+}
+
 /* Statements of one moment go on in one POST a peer, LG_GATHER_MS after the first; those of another sender do not mix with them. */
 static void statements_of_one_moment_go_on_together(void **state)
 {
@@ -303,6 +324,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(block_goes_to_all_but_its_sender, peers_setup, peers_teardown),
+        cmocka_unit_test_setup_teardown(block_is_told_by_its_sketch_first, peers_setup, peers_teardown),
         cmocka_unit_test_setup_teardown(statements_of_one_moment_go_on_together, peers_setup, peers_teardown),
         cmocka_unit_test_setup_teardown(queue_of_a_slow_peer_is_bounded, peers_setup, peers_teardown),
         cmocka_unit_test_setup_teardown(burst_beyond_the_inbox_is_survived, peers_setup, peers_teardown),
