@@ -101,6 +101,14 @@ static int peer_block(void *ctx, uint8_t *doc, size_t len, bool sealed, int peer
     return err;
 }
 
+static void peers_evidence(void *ctx, unsigned pairs)
+{
+    struct lg_node *n = ctx;
+
+    sg_log(SG_LOG_WARN, PART, "%u new pairs of conflicting statements: see /v1/evidence", pairs);
+    lg_node_alarm(n, "evidence");
+}
+
 static int miner_found(void *ctx, uint64_t job_id, int64_t nonce)
 {
     return enqueue(
@@ -274,7 +282,10 @@ static int start_peers(struct lg_node *n, struct sg_fault *fault)
         .crypto = &sg_crypto_openssl,
         .precheck = n->precheck,
         .clock = c->clock,
-        .host = {.ctx = n, .offer_block = peer_block, .offer_statements = peer_statements},
+        .host = {.ctx = n,
+            .offer_block = peer_block,
+            .offer_statements = peer_statements,
+            .evidence = peers_evidence},
     };
     return lg_peers_start(&n->peers, &pc, fault);
 }

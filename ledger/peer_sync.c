@@ -49,6 +49,8 @@ static void give_up(struct lg_peer *peer, const char *state, sg_ms wait_ms)
     peer->state = state;
     peer->tried = true;
     peer->wants_pool = true;
+    peer->wants_evidence = true;
+    peer->evidence_from = 0; /* it may come back with another store */
     peer->checked = 0;
     peer->no_sketches = false; /* it may come back as another version */
     if (!peer->pushing)
@@ -91,7 +93,7 @@ void lg_peer_call(struct lg_peer *peer, enum lg_peer_phase phase, const char *pa
 
     snprintf(url, sizeof(url), "%s%s", peer->url, path);
     struct sg_http_call c = {.url = url, .max_answer = max_answer};
-    if (phase == LG_PEER_FETCH || phase == LG_PEER_POOL)
+    if (phase == LG_PEER_FETCH || phase == LG_PEER_POOL || phase == LG_PEER_EVIDENCE)
         c.timeout_ms = LG_PAGE_MS;
     peer->phase = phase;
     if (sg_http_client_start(peer->owner->http, &c, done, peer) != SG_OK)
@@ -115,7 +117,10 @@ static void wrong_answer(struct lg_peer *peer, const struct sg_http_answer *answ
 {
     if (peer->phase == LG_PEER_STATUS)
         lg_peer_ban(peer, "answer", LG_POLL_MAX_MS);
-    else if (peer->phase == LG_PEER_POOL) {
+    else if (peer->phase == LG_PEER_EVIDENCE) {
+        peer->wants_evidence = false;
+        lg_peer_rest(peer, "ok", LG_POLL_MS);
+    } else if (peer->phase == LG_PEER_POOL) {
         peer->wants_pool = false;
         lg_peer_rest(peer, "ok", LG_POLL_MAX_MS);
     } else if (answer->err == SG_ETOO_LARGE)
@@ -186,10 +191,13 @@ void lg_peer_up_to_date(struct lg_peer *peer)
     if (strcmp(peer->state, "ok") != 0) {
         peer->state = "ok";
         lg_peer_push_pool(peer);
+        lg_peer_push_evidence(peer);
         lg_peers_publish(peer->owner);
     }
     if (peer->wants_pool || peer->polls % LG_POOL_POLLS == 0)
         lg_peer_pool(peer);
+    else if (peer->wants_evidence || peer->polls % LG_POOL_POLLS == LG_EVIDENCE_POLL)
+        lg_peer_evidence(peer);
     else
         lg_peer_rest(peer, "ok", LG_POLL_MS);
 }
@@ -256,16 +264,19 @@ void lg_peer_judged(struct lg_peer *peer, uint64_t ticket, int err)
     if (err != SG_OK && peer->judged == SG_OK)
         peer->judged = err;
     peer->waiting--;
-    if (peer->phase != LG_PEER_POOL)
+    if (peer->phase != LG_PEER_POOL && peer->phase != LG_PEER_EVIDENCE)
         lg_peer_block_judged(peer);
-    else if (peer->waiting == 0)
+    else if (peer->waiting == 0 && peer->phase == LG_PEER_POOL)
         lg_peer_pool_judged(peer);
+    else if (peer->waiting == 0)
+        lg_peer_evidence_judged(peer);
 }
 
 void lg_peer_ask(struct lg_peer *peer, sg_ms now_mono_ms)
 {
     bool judging =
-        peer->waiting > 0 && !peer->calling && (peer->phase == LG_PEER_FETCH || peer->phase == LG_PEER_POOL);
+        peer->waiting > 0 && !peer->calling &&
+        (peer->phase == LG_PEER_FETCH || peer->phase == LG_PEER_POOL || peer->phase == LG_PEER_EVIDENCE);
 
     if (peer->phase == LG_PEER_TURN)
         lg_peer_try_turn(peer, now_mono_ms);

@@ -321,6 +321,7 @@ static void *run(void *arg)
         sg_ms now = clock->mono_ms(clock);
         if (now >= p->flush_ms)
             flush(p);
+        lg_peers_watch_evidence(p, now);
         for (unsigned i = 0; i < p->n; i++)
             lg_peer_ask(&p->peers[i], now);
         sg_http_client_run(p->http, sleep_ms(p, now));
@@ -369,7 +370,8 @@ int lg_peers_start(struct lg_peers **out, const struct lg_peers_config *config, 
     pthread_mutex_init(&p->lock, NULL);
     for (unsigned i = 0; i < p->n; i++) {
         struct lg_peer *peer = &p->peers[i];
-        *peer = (struct lg_peer){.owner = p, .number = (int)i, .state = "new", .wants_pool = true};
+        *peer = (struct lg_peer){
+            .owner = p, .number = (int)i, .state = "new", .wants_pool = true, .wants_evidence = true};
         snprintf(peer->url, sizeof(peer->url), "%s", config->urls[i]);
     }
     lg_peers_publish(p);

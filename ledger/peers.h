@@ -5,7 +5,7 @@
  *   asking   GET /v1/status now and then (at once when something is wanted). A tip that is not known here starts a
  *            search for the newest common block; headers that follow it are checked, then their blocks are fetched and offered
  *            to the chain thread in order. Pools are exchanged when a peer (re)appears and at intervals, so that a
- *            node that nobody can reach works by pulling alone.
+ *            node that nobody can reach works by pulling alone. Evidence goes the same two ways.
  *
  * Nothing that a peer says is believed: every document goes through the engine, weights of headers count for nothing. A peer that gives
  * what no node that keeps the contract gives is banned for a while, with a reason. Thread: see each call. */
@@ -26,6 +26,7 @@ struct lg_peers_host {
     /* sealed: the block's header and signature are ones that lg_header_check has taken. */
     int (*offer_block)(void *ctx, uint8_t *doc, size_t len, bool sealed, int peer, uint64_t ticket);
     int (*offer_statements)(void *ctx, uint8_t *doc, size_t len, int peer, uint64_t ticket);
+    void (*evidence)(void *ctx, unsigned pairs); /* so many pairs are new in the store; NULL: nobody asks */
 };
 
 struct lg_peers_config {

@@ -6,7 +6,8 @@
  *   peer_find.c   the newest common block, and headers
  *   peer_fetch.c  blocks of checked headers
  *   peer_sketch.c the same, by what is missing of them
- *   peer_pool.c   pools */
+ *   peer_pool.c   pools
+ *   peer_evidence.c   pairs of conflicting statements */
 #ifndef LG_PEERS_PRIV_H
 #define LG_PEERS_PRIV_H
 
@@ -41,6 +42,13 @@
 #define LG_POLL_MAX_MS 15000
 #define LG_POLL_BAD_MS 60000
 #define LG_POOL_POLLS  10 /* a pool is asked for at every tenth poll */
+/* Evidence is asked for at the fifth of ten polls, all of it at the 205th of 300: every ten minutes. */
+#define LG_EVIDENCE_POLL      5
+#define LG_EVIDENCE_ALL_POLLS 300
+/* Pairs in one page or offer, bytes of one offer, pages in one go. */
+#define LG_EVIDENCE_PAIRS      64
+#define LG_PUSH_EVIDENCE_BYTES (1u << 20)
+#define LG_EVIDENCE_PAGES_MAX  16
 /* A ban lasts LG_POLL_BAD_MS, doubled with each that follows without the peer having been good in between, at most so often. */
 #define LG_BAN_DOUBLINGS 6
 /* Pages and pools may be large and the line slow; a peer that drips is ended by the client's lowest speed. */
@@ -60,12 +68,13 @@
 #define LG_FAR_BEHIND 10
 
 enum lg_peer_phase {
-    LG_PEER_IDLE,   /* waiting for next_ms */
-    LG_PEER_STATUS, /* GET /v1/status under way */
-    LG_PEER_FIND,   /* GET /v1/headers under way */
-    LG_PEER_TURN,   /* headers are checked, blocks are wanted: waiting for its turn */
-    LG_PEER_FETCH,  /* its turn: blocks are asked for, or with the chain thread */
-    LG_PEER_POOL,   /* GET /v1/pool under way, or with the chain thread */
+    LG_PEER_IDLE,     /* waiting for next_ms */
+    LG_PEER_STATUS,   /* GET /v1/status under way */
+    LG_PEER_FIND,     /* GET /v1/headers under way */
+    LG_PEER_TURN,     /* headers are checked, blocks are wanted: waiting for its turn */
+    LG_PEER_FETCH,    /* its turn: blocks are asked for, or with the chain thread */
+    LG_PEER_POOL,     /* GET /v1/pool under way, or with the chain thread */
+    LG_PEER_EVIDENCE, /* the same of GET /v1/evidence */
 };
 
 /* What is POSTed: doc[0..len); a block that begins as its sketch goes on, if need be, with doc[len..size), the whole of it. */
@@ -93,7 +102,7 @@ struct lg_peer {
     sg_ms asked_ms; /* mono: when it was asked last where it stands */
     sg_ms backoff_ms;
     unsigned polls;
-    bool wants_pool;
+    bool wants_pool, wants_evidence;
 
     /* bans */
     const char *reason; /* static; of the last one */
@@ -133,6 +142,10 @@ struct lg_peer {
     bool more;           /* the pool has another page */
     unsigned pool_pages; /* pages taken in this go */
 
+    /* EVIDENCE; more as in POOL */
+    int64_t evidence_from; /* the peer's id to ask from; 0: from the first */
+    unsigned evidence_pages;
+
     uint64_t ticket;  /* of the round of blocks, or page of the pool, that is judged */
     unsigned waiting; /* results to come */
     int judged;       /* first error among them */
@@ -159,6 +172,9 @@ struct lg_peers {
     struct sg_buf gathered_bodies, gathered_statements; /* joined by commas */
     int gathered_from;                                  /* the peer that they came from; -1 */
     sg_ms flush_ms;                                     /* mono: when they go on */
+
+    int64_t evidence_next; /* id of the next own pair to tell of; 0: not known yet */
+    sg_ms evidence_ms;     /* mono: when to look again */
 
     atomic_bool far_behind;
     atomic_llong named;   /* the greatest height that an answering peer names */
@@ -243,5 +259,14 @@ void lg_peer_ask_sketch(struct lg_peer *peer);
 void lg_peer_push_pool(struct lg_peer *peer);
 void lg_peer_pool(struct lg_peer *peer);
 void lg_peer_pool_judged(struct lg_peer *peer);
+
+/* peer_evidence.c */
+/* Tell all peers of pairs that are new here. Cheap when there is none. */
+void lg_peers_watch_evidence(struct lg_peers *p, sg_ms now_mono_ms);
+/* Hand a peer that has (re)appeared what is here. */
+void lg_peer_push_evidence(struct lg_peer *peer);
+/* Ask it for what it has. */
+void lg_peer_evidence(struct lg_peer *peer);
+void lg_peer_evidence_judged(struct lg_peer *peer);
 
 #endif

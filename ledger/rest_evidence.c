@@ -1,7 +1,8 @@
 /* What does not fit together, for everybody to see: pairs of statements that one gateway signed with one (inc, seq), and minutes
  * with more than one body on the best branch, with everyone who read which.
  *
- * Both are newest first; statements is paged by from (an id), bodies by its own next as height and index. */
+ * Pairs stand in the order in which this node found them, paged by id; the two of a pair by their leaves, so that every node shows a pair
+ * alike. Minutes are newest first, paged by their own next as height and index. */
 #include "ledger/rest_priv.h"
 
 #include <stdio.h>
@@ -13,18 +14,33 @@
 
 struct pairs {
     struct lg_rest_call *c;
-    int64_t limit, taken, last;
-    bool more;
+    int64_t limit, taken;
+    int64_t next;      /* id that begins the next page; 0: none */
+    struct sg_buf out; /* the elements: `next` stands before them */
 };
+
+/* The lesser leaf first. */
+static void order(struct lg_slice *first, struct lg_slice *second)
+{
+    struct lg_hash a, b;
+    lg_hash_leaf(&a, first->p, first->len);
+    lg_hash_leaf(&b, second->p, second->len);
+    if (memcmp(a.b, b.b, sizeof a.b) > 0) {
+        const struct lg_slice swap = *first;
+        *first = *second;
+        *second = swap;
+    }
+}
 
 static int put_pair(void *arg, int64_t id, lg_kid gw, struct lg_slice first, struct lg_slice second)
 {
     struct pairs *p = arg;
-    struct sg_buf *b = &p->c->out;
+    struct sg_buf *b = &p->out;
     if (p->taken == p->limit || (p->taken > 0 && b->len > LG_REST_PAGE_BYTES / 2)) {
-        p->more = true;
+        p->next = id;
         return SG_EFULL;
     }
+    order(&first, &second);
     sg_buf_puts(b, p->taken++ == 0 ? "{\"first\":" : ",{\"first\":");
     lg_rest_put_slice(b, first);
     sg_buf_puts(b, ",\"gw\":");
@@ -33,19 +49,23 @@ static int put_pair(void *arg, int64_t id, lg_kid gw, struct lg_slice first, str
     sg_buf_puts(b, ",\"second\":");
     lg_rest_put_slice(b, second);
     sg_buf_puts(b, "}");
-    p->last = id;
     return sg_buf_err(b);
 }
 
-/* "statements":[…] and where the next page begins. */
-static int put_pairs(struct lg_rest_call *c, int64_t *next, int64_t from, int64_t limit)
+/* ,"next":n,"statements":[…]} */
+static int put_pairs(struct lg_rest_call *c, const struct lg_rest_range *range)
 {
-    struct pairs p = {.c = c, .limit = limit};
-    const int64_t before = from >= LG_REST_MAX_HEIGHT ? LG_REST_MAX_HEIGHT : from + 1;
-    int err = lg_reader_evidence_page(c->reader, before, (unsigned)limit + 1, put_pair, &p);
-    if (err == SG_EFULL && p.more)
+    struct pairs p = {.limit = range->limit};
+    sg_buf_init(&p.out, LG_REST_MAX_ANSWER);
+    int err =
+        lg_reader_evidence_page(c->reader, range->from, range->to, (unsigned)range->limit + 1, put_pair, &p);
+    if (err == SG_EFULL && p.next > 0)
         err = 0;
-    *next = p.more ? p.last - 1 : 0;
+    if (p.next > 0)
+        lg_rest_put_int(&c->out, ",\"next\":", p.next);
+    lg_rest_put_buf(&c->out, ",\"statements\":[", &p.out);
+    sg_buf_puts(&c->out, "]}");
+    sg_buf_fini(&p.out);
     return err;
 }
 
@@ -166,24 +186,13 @@ static int parse_place(struct lg_rest_call *c, int64_t *height, int64_t *index)
 
 int lg_rest_get_evidence(struct lg_rest_call *c)
 {
-    static const char *const keys[] = {"from", "limit", "bodies_from", NULL};
-    int64_t from = LG_REST_MAX_HEIGHT, limit = LG_REST_LIMIT, height, index, next = 0;
-    int err = lg_rest_keys(c, keys);
-    if (err == 0)
-        err = lg_rest_int(c, &from, "from", 0, LG_REST_MAX_HEIGHT);
-    if (err == 0)
-        err = lg_rest_int(c, &limit, "limit", 1, LG_REST_MAX_LIMIT);
+    static const char *const keys[] = {"from", "to", "limit", "bodies_from", NULL};
+    struct lg_rest_range range;
+    int64_t height, index;
+    int err = lg_rest_range_with(c, &range, LG_REST_LIMIT, keys);
     if (err == 0)
         err = parse_place(c, &height, &index);
     if (err == 0)
-        err = put_conflicts(c, height, index, limit);
-    if (err != 0)
-        return err;
-    sg_buf_puts(&c->out, ",\"statements\":[");
-    err = put_pairs(c, &next, from, limit);
-    sg_buf_puts(&c->out, "]");
-    if (next > 0)
-        lg_rest_put_int(&c->out, ",\"next\":", next);
-    sg_buf_puts(&c->out, "}");
-    return err;
+        err = put_conflicts(c, height, index, range.limit);
+    return err != 0 ? err : put_pairs(c, &range);
 }

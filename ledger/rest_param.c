@@ -44,6 +44,12 @@ int lg_rest_int(struct lg_rest_call *c, int64_t *out, const char *key, int64_t m
 int lg_rest_range(struct lg_rest_call *c, struct lg_rest_range *out, int64_t limit)
 {
     static const char *const names[] = {"from", "to", "limit", NULL};
+    return lg_rest_range_with(c, out, limit, names);
+}
+
+int lg_rest_range_with(
+    struct lg_rest_call *c, struct lg_rest_range *out, int64_t limit, const char *const *names)
+{
     *out = (struct lg_rest_range){1, LG_REST_MAX_HEIGHT, limit};
     int err = lg_rest_keys(c, names);
     if (err == 0)

@@ -54,6 +54,9 @@ struct lg_rest_range {
     int64_t from, to, limit;
 };
 SG_MUST_USE int lg_rest_range(struct lg_rest_call *c, struct lg_rest_range *out, int64_t limit);
+/* The same for a call that takes other keys too. */
+SG_MUST_USE int lg_rest_range_with(
+    struct lg_rest_call *c, struct lg_rest_range *out, int64_t limit, const char *const *names);
 /* A minute, as a number or as RFC 3339. SG_EBAD_PARAMETER; name is for the message. */
 SG_MUST_USE int lg_rest_minute(struct lg_rest_call *c, sg_minute *out, const char *name, const char *text);
 /* 64 hex digits. SG_EBAD_PARAMETER. */

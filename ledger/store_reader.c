@@ -266,10 +266,11 @@ static int pair(struct lg_reader *r, sqlite3_stmt *st, lg_reader_pair_fn *fn, vo
 }
 
 int lg_reader_evidence_page(
-    struct lg_reader *r, int64_t before, unsigned limit, lg_reader_pair_fn *fn, void *arg)
+    struct lg_reader *r, int64_t from, int64_t to, unsigned limit, lg_reader_pair_fn *fn, void *arg)
 {
     sqlite3_stmt *st;
-    int err = lg_db_query(&r->db, &st, LG_SQL_EVIDENCE, LG_ARGS(lg_arg_int(before), lg_arg_int(limit)));
+    int err = lg_db_query(
+        &r->db, &st, LG_SQL_EVIDENCE, LG_ARGS(lg_arg_int(from), lg_arg_int(to), lg_arg_int(limit)));
     if (err != 0)
         return err;
     int row;
@@ -298,7 +299,7 @@ static int evidence_one(void *arg, int64_t id, lg_kid gw, struct lg_slice first,
 int lg_reader_evidence(struct lg_reader *r, lg_reader_evidence_fn *fn, void *arg)
 {
     struct evidence e = {fn, arg};
-    return lg_reader_evidence_page(r, INT64_MAX, INT32_MAX, evidence_one, &e);
+    return lg_reader_evidence_page(r, 1, INT64_MAX, INT32_MAX, evidence_one, &e);
 }
 
 int lg_reader_paper_state(struct lg_reader *r, struct lg_paper_state *state, int64_t index)

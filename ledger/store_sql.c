@@ -116,7 +116,8 @@ static const char *const sql[LG_SQL_COUNT] = {
 
     [LG_SQL_EVIDENCE_PUT] = "INSERT INTO evidence(gw, inc, seq, first, second) VALUES(?1, ?2, ?3, ?4, ?5)"
                             " ON CONFLICT(gw, inc, seq) DO NOTHING",
-    [LG_SQL_EVIDENCE] = "SELECT id, gw, first, second FROM evidence WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
+    [LG_SQL_EVIDENCE] =
+        "SELECT id, gw, first, second FROM evidence WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3",
     [LG_SQL_CONFLICT_PUT] = "INSERT INTO conflict(height, idx, relay, min) VALUES(?1, ?2, ?3, ?4)",
     [LG_SQL_CONFLICT_DELETE] = "DELETE FROM conflict WHERE height = ?1",
     [LG_SQL_CONFLICTS] = "SELECT height, idx, relay, min FROM conflict WHERE (height, idx) < (?1, ?2)"

@@ -137,7 +137,7 @@ static int check_alone(struct lg_intake *in, struct found *found, const struct l
     return err;
 }
 
-static int begin_writing(struct lg_intake *in)
+int lg_intake_begin_writing(struct lg_intake *in)
 {
     if (in->writing) {
         return 0;
@@ -147,7 +147,7 @@ static int begin_writing(struct lg_intake *in)
     return err;
 }
 
-/* SG_ECONFLICT when another statement has this (gw, inc, seq); the second of the pair is kept as evidence. */
+/* SG_ECONFLICT when another statement has this (gw, inc, seq). */
 static int check_conflict(struct lg_intake *in, const struct lg_statement *s)
 {
     const struct lg_store *store = in->e->store;
@@ -156,12 +156,6 @@ static int check_conflict(struct lg_intake *in, const struct lg_statement *s)
     int err = store->statement_at(store->ctx, &leaf, &variants, s->gw, s->inc, s->seq);
     if (err == SG_ENOT_FOUND || (err == 0 && lg_hash_eq(&leaf, &s->leaf))) {
         return 0;
-    }
-    if (err == 0 && variants < 2) {
-        err = begin_writing(in);
-        if (err == 0) {
-            err = store->put_evidence(store->ctx, s);
-        }
     }
     return err == 0 ? SG_ECONFLICT : err;
 }
@@ -297,7 +291,7 @@ static int take_statement(struct lg_intake *in, const struct found *found, struc
     struct lg_engine *e = in->e;
     struct lg_statement *s = is->s;
     unsigned gw = lg_pool_gateway_index(e->genesis, s->gw);
-    int err = begin_writing(in);
+    int err = lg_intake_begin_writing(in);
     for (unsigned i = 0; i < s->nreads && err == 0; i++) {
         if (found[i].at == AT_INTAKE && lg_pool_body(&e->pool, &s->reads[i].digest) == NULL) {
             err = take_body(in, found[i].ib, gw);
@@ -338,7 +332,7 @@ static int offer_one(struct lg_intake *in, struct lg_offer *offer, struct lg_int
         offer->accepted += err == 0;
     } else if (!lg_is_store_error(err)) {
         lg_intake_reject(offer, is->index, err);
-        err = 0;
+        err = lg_intake_evidence(in, is);
     }
     free(found);
     return err;

@@ -1,5 +1,5 @@
 /* One offer of documents on its way into the pool: the request in parts, and what was found out about each. Inside of
- * pool_accept.c and pool_intake.c. */
+ * pool_accept.c, pool_evidence.c and pool_intake.c. */
 #ifndef LG_POOL_INTAKE_H
 #define LG_POOL_INTAKE_H
 
@@ -45,5 +45,10 @@ void lg_intake_fini(struct lg_intake *in);
 SG_MUST_USE int lg_intake_body(
     struct lg_intake *in, struct lg_intake_body **out, const struct lg_hash *digest);
 void lg_intake_reject(struct lg_offer *offer, unsigned index, int err);
+/* pool_accept.c: open the store's transaction unless it is open. */
+SG_MUST_USE int lg_intake_begin_writing(struct lg_intake *in);
+/* pool_evidence.c: a statement that was rejected; keep it when it and another one prove that its gateway has signed one number twice.
+ * Errors of the store. */
+SG_MUST_USE int lg_intake_evidence(struct lg_intake *in, const struct lg_intake_statement *is);
 
 #endif
