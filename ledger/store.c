@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ledger/store_db.h"
+#include "ledger/store_scrub_priv.h"
 
 static int tip(void *ctx, struct lg_block_info *out)
 {
@@ -217,8 +217,15 @@ static int lock_directory(struct lg_sqlite *s, struct sg_fault *fault)
 static int open_in(struct lg_sqlite *s, const struct lg_genesis *genesis, struct sg_fault *fault)
 {
     int err = lock_directory(s, fault);
+    if (err != 0)
+        return err;
+    err = lg_db_open(&s->db, s->dir, genesis, true, fault);
+    if (err == SG_ECORRUPT) {
+        const char *what = strstr(fault->text, ": ");
+        return lg_sqlite_damaged_file(fault, s->dir, what != NULL ? what + 2 : fault->text);
+    }
     if (err == 0)
-        err = lg_db_open(&s->db, s->dir, genesis, true, fault);
+        err = lg_sqlite_check(s, fault);
     if (err != 0)
         return err;
     lg_sqlite_watch_log(s);

@@ -32,6 +32,13 @@ SG_MUST_USE int lg_scrub_count(
 /* Zeros when there is no row. */
 SG_MUST_USE int lg_scrub_counters(struct lg_db *db, struct lg_scrub_counters *out, int gw);
 
+/* ---- store_check.c ---- */
+
+/* Before the first write: SG_ECORRUPT with advice when the file is beyond repair; rows of the tip are put back. */
+SG_MUST_USE int lg_sqlite_check(struct lg_sqlite *s, struct sg_fault *fault);
+/* Fills fault: what, in dir's chain.db, and what to do about it. SG_ECORRUPT. */
+int lg_sqlite_damaged_file(struct sg_fault *fault, const char *dir, const char *what);
+
 /* ---- store_connect.c ---- */
 
 /* Write the rows that follow from a block of the best branch again, as connecting it has written them. In a transaction. */

@@ -1,9 +1,9 @@
 """Power failures of a whole system, again and again: soak_kill.py [CYCLES] (make soak calls it; not part of make test).
 
-Four gateways and their relay on the loopback, on a virtual clock. A cycle: all are started, run for a random while (some cycles
-end before anything is ready), and all five are killed at once by SIGKILL. Every statement and body that a node has shown as held
-before the kill must be there after it. One gateway, another each time, is started alone and asked before any peer could have
-given it back what it lost.
+Four gateways and their relay on the loopback, on a virtual clock. A cycle: all run for a random while, then two to five of the five, another
+choice each time, are killed at once by SIGKILL and started again; in three of ten cycles the power fails: all five are killed, and sometimes
+again while they start. Every statement and body that a node has shown as held before the kill must be there after it. After a power failure one
+gateway, another each time, is started alone and asked before any peer could have given it back what it lost.
 
 Reports the records that are missing (must be 0), and how long each gateway took from its start to `/readyz` 200 (goal: 2 s).
 Exit code 1 when a record is missing, a chain does not verify, or a gateway never gets ready. Writes nothing outside its
@@ -26,7 +26,8 @@ from network import Network, canonical, get  # noqa: E402
 
 SEED = int(os.environ.get("GRIDWITNESS_SEED", "0")) or time.time_ns() % 1000000
 GATEWAYS = 4
-LONGEST_RUN_S = 3.0  # a slot at twenty times the speed
+LONGEST_RUN_S = 1.2  # less than half a slot at twenty times the speed
+POWER_FAILURES = 0.3  # of the cycles
 GOAL_S = 2.0
 GIVE_UP_S = 30
 
@@ -101,32 +102,49 @@ class Soak:
         self.net.start_relay()
         self.net.start_all()
         self.net.wait_height(1)
-        self.kill_all()
 
-    def kill_all(self):
-        programs = [p for p in [*self.net.nodes, self.net.relay] if p]
+    def kill(self, numbers):
+        """Number GATEWAYS is the relay."""
+        programs = [p for p in (self.net.relay if i == GATEWAYS else self.net.nodes[i] for i in numbers) if p]
         for program in programs:
             program.process.kill()  # all within a millisecond; waited for below
         for program in programs:
             program.kill()
 
-    def cycle(self):
+    def power_failure(self):
         order = self.random.sample(range(GATEWAYS), GATEWAYS)
+        self.kill(range(GATEWAYS + 1))
         self.net.start_relay()
         self.return_of(order[:1])
         if self.random.random() < 0.1:  # power fails again while the others start
             for i in order[1:]:
                 self.net.start_gateway(i)
             self.pause.wait(self.random.uniform(0, 0.1))
+            self.kill(range(GATEWAYS + 1))
+            self.net.start_relay()
+            self.return_of(order)
         else:
             self.return_of(order[1:])
-            self.run_for(self.random.uniform(0, LONGEST_RUN_S))
-        self.kill_all()
+
+    def some_at_once(self):
+        victims = self.random.sample(range(GATEWAYS + 1), self.random.randint(2, GATEWAYS + 1))
+        self.kill(victims)
+        if GATEWAYS in victims:
+            self.net.start_relay()
+        self.return_of([i for i in victims if i < GATEWAYS])
+
+    def cycle(self):
+        self.run_for(self.random.uniform(0, LONGEST_RUN_S))
+        if self.random.random() < POWER_FAILURES:
+            self.power_failure()
+        else:
+            self.some_at_once()
 
     # ---- the end ----
 
     def finish(self):
         """All start once more, come to one tip, still hold everything ever shown, and every chain is valid."""
+        self.kill(range(GATEWAYS + 1))
         self.net.start_relay()
         self.return_of(range(GATEWAYS))
         height = self.net.wait_one_tip(deadline_s=60)["height"]

@@ -1,0 +1,286 @@
+/* Memory that runs out at the n-th allocation, for every n, once and for ever: SQLite's and our own, in store and outbox. The call says
+ * so and has changed nothing; nothing acknowledged is lost, nothing leaks (the sanitizers look), and when there is memory again the
+ * same process goes on.
+ * run-tests: no valgrind (thousands of databases are opened and closed; the sanitized flavours look for leaks) */
+#include "gateway/outbox.h"
+#include "tests/lib/fault_memory.h"
+#include "tests/lib/store_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define BLOCKS 2
+#define EVERY  24 /* each of the first so many places, then some of the rest */
+#define SOME   43
+#define MAX_N  100000
+#define ROUNDS 2
+#define SLOT   INT64_C(30000000)
+
+/* ---- our own: the linker leads calls of our objects here ---- */
+
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t n);
+char *__wrap_strdup(const char *s);
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+char *__real_strdup(const char *s);
+
+void *__wrap_malloc(size_t n)
+{
+    return fault_memory_ours() ? NULL : __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return fault_memory_ours() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+    return fault_memory_ours() ? NULL : __real_realloc(p, n);
+}
+
+char *__wrap_strdup(const char *s)
+{
+    return fault_memory_ours() ? NULL : __real_strdup(s);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = malloc(sizeof *f);
+    fixture_init(f);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    fixture_fini(*state);
+    free(*state);
+    return 0;
+}
+
+/* ---- the store ---- */
+
+static int put(struct fixture *f, int64_t h)
+{
+    const struct lg_store *s = f->s;
+    int err = s->begin(s->ctx);
+    if (err != 0)
+        return err;
+    err = s->put_block(s->ctx, f->blocks[h - 1], &f->info[h]);
+    if (err == 0)
+        err = s->connect(s->ctx, f->blocks[h - 1], &f->info[h]);
+    if (err == 0)
+        return s->commit(s->ctx);
+    s->rollback(s->ctx);
+    return err;
+}
+
+/* Reads a block back: what the engine does at a reorganisation. */
+static int get(struct fixture *f, int64_t h)
+{
+    struct sg_buf out;
+    sg_buf_init(&out, 1u << 20);
+    int err = f->s->block_bytes(f->s->ctx, &out, &f->info[h].hash);
+    if (err == 0) {
+        assert_int_equal(out.len, f->blocks[h - 1]->doc_len);
+        assert_memory_equal(out.p, f->blocks[h - 1]->doc, out.len);
+    }
+    sg_buf_fini(&out);
+    return err;
+}
+
+static int64_t height_of(struct fixture *f)
+{
+    struct lg_block_info tip;
+    const int err = f->s->tip(f->s->ctx, &tip);
+    if (err == SG_ENOT_FOUND)
+        return 0;
+    assert_code(err, 0);
+    return tip.height;
+}
+
+/* Opening, two blocks, reading them. *acked: the height that was acknowledged. */
+static int store_work(struct fixture *f, int64_t *acked)
+{
+    struct sg_fault fault = {0};
+    int err = lg_sqlite_open(&f->db, f->dir, f->g, &fault);
+    if (err != 0) {
+        assert_true(fault.text[0] != '\0');
+        f->db = NULL;
+        return err;
+    }
+    f->s = lg_sqlite_store(f->db);
+    for (int64_t h = 1; h <= BLOCKS && err == 0; h++) {
+        err = put(f, h);
+        if (err == 0)
+            *acked = h;
+        if (err == 0)
+            err = get(f, h);
+    }
+    return err;
+}
+
+/* The memory is there again: the same process, the same handle, where it is open. */
+static void store_goes_on(struct fixture *f, int64_t acked, const char *sound)
+{
+    if (f->db == NULL)
+        fixture_open(f);
+    assert_int_equal(height_of(f), acked);
+    fixture_connect(f, acked + 1, BLOCKS);
+    char *after = fixture_dump(f);
+    assert_string_equal(after, sound);
+    free(after);
+}
+
+static void store_with(struct fixture *f, enum fault_memory whose, bool ever, const char *sound)
+{
+    int n = 1;
+    for (;; n += n < EVERY ? 1 : SOME) {
+        int64_t acked = 0;
+        assert_true(n < MAX_N);
+        fixture_close(f);
+        fixture_remove_dir(f->dir);
+        fault_memory_arm(whose, n, ever);
+        const int err = store_work(f, &acked);
+        fault_memory_disarm();
+        if (err != 0)
+            assert_code(err, SG_ENOMEM);
+        if (err != 0)
+            assert_true(fault_memory_fired());
+        store_goes_on(f, acked, sound);
+        if (!fault_memory_fired())
+            break;
+    }
+    assert_true(n > EVERY); /* it did fail at many places */
+}
+
+static char *undisturbed(struct fixture *f)
+{
+    fixture_connect(f, 1, BLOCKS);
+    return fixture_dump(f);
+}
+
+/* SQLite without memory, once and for ever. */
+static void store_survives_sqlite_without_memory(void **state)
+{
+    char *sound = undisturbed(*state);
+    store_with(*state, FAULT_SQLITE, false, sound);
+    store_with(*state, FAULT_SQLITE, true, sound);
+    free(sound);
+}
+
+/* Our own allocations. */
+static void store_survives_without_memory(void **state)
+{
+    char *sound = undisturbed(*state);
+    store_with(*state, FAULT_OURS, false, sound);
+    store_with(*state, FAULT_OURS, true, sound);
+    free(sound);
+}
+
+/* ---- the outbox ---- */
+
+static const uint8_t words[] = "{\"a body\":1}";
+
+static int put_pair(struct gw_outbox *o, unsigned i)
+{
+    const struct gw_pair pair = {
+        .min = SLOT + i, .digest = {{(uint8_t)i}}, .live = 6, .doc = words, .doc_len = sizeof words - 1};
+    return gw_outbox_put_pair(o, &pair, SLOT + i);
+}
+
+static int say(struct gw_outbox *o, unsigned i)
+{
+    struct gw_item items[4 * ROUNDS];
+    struct gw_said_row row = {.inc = 5, .seq = i + 1, .slot = SLOT + i, .leaf = {{1, (uint8_t)i}}};
+    unsigned n = 0;
+    const int err = gw_outbox_open_items(o, items, 4 * ROUNDS, &n, 0, SLOT + i);
+    return err != 0 ? err : gw_outbox_add_statement(o, &row, (const uint8_t *)"{}", 2, items, n);
+}
+
+/* *said: statements that were acknowledged. */
+static int outbox_work(const struct gw_outbox_config *config, struct gw_outbox **o, unsigned *said)
+{
+    struct sg_fault fault = {0};
+    int err = gw_outbox_open(o, config, &fault);
+    if (err != 0)
+        *o = NULL;
+    for (unsigned i = 0; i < ROUNDS && err == 0; i++) {
+        err = put_pair(*o, i);
+        if (err == 0)
+            err = say(*o, i);
+        *said += err == 0;
+    }
+    return err;
+}
+
+static void outbox_goes_on(const struct gw_outbox_config *config, struct gw_outbox *o, unsigned said)
+{
+    struct sg_fault fault = {0};
+    if (o == NULL)
+        assert_code(gw_outbox_open(&o, config, &fault), 0);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        struct gw_said_row row;
+        const int err = put_pair(o, i);
+        assert_true(err == 0 || err == SG_EKNOWN);
+        const int there = gw_outbox_find_seq(o, &row, 5, i + 1);
+        if (i < said)
+            assert_code(there, 0);
+        if (there != 0)
+            assert_code(say(o, i), 0);
+    }
+    gw_outbox_close(o);
+}
+
+static void outbox_with(const struct gw_outbox_config *config, enum fault_memory whose, bool ever)
+{
+    int n = 1;
+    for (;; n += n < EVERY ? 1 : SOME) {
+        struct gw_outbox *o = NULL;
+        unsigned said = 0;
+        assert_true(n < MAX_N);
+        fixture_remove_dir(config->dir);
+        fault_memory_arm(whose, n, ever);
+        const int err = outbox_work(config, &o, &said);
+        fault_memory_disarm();
+        if (err != 0)
+            assert_code(err, SG_ENOMEM);
+        outbox_goes_on(config, o, said);
+        if (!fault_memory_fired())
+            break;
+    }
+    assert_true(n > (whose == FAULT_SQLITE ? EVERY : 1));
+}
+
+/* The same for what a gateway has read and said. */
+static void outbox_survives_without_memory(void **state)
+{
+    struct fixture *f = *state;
+    char dir[96];
+    snprintf(dir, sizeof dir, "%s/outbox", f->dir);
+    const struct gw_outbox_config config = {.dir = dir, .genesis = f->g, .kid = 1};
+    for (int ever = 0; ever < 2; ever++) {
+        outbox_with(&config, FAULT_SQLITE, ever == 1);
+        outbox_with(&config, FAULT_OURS, ever == 1);
+    }
+    fixture_remove_dir(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(store_survives_sqlite_without_memory, setup, teardown),
+        cmocka_unit_test_setup_teardown(store_survives_without_memory, setup, teardown),
+        cmocka_unit_test_setup_teardown(outbox_survives_without_memory, setup, teardown),
+    };
+    fault_memory_install();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
