@@ -106,6 +106,10 @@ static void begin(struct gw_witness *w, sg_ms now_ms)
 
     if (!gw_ledgers_settled(w->ledgers))
         return;
+    adopt_tip(w);
+    if (w->has_tip &&
+        !trusted(w, now_ms)) /* told with an alarm, before a node says in its words why it is not ready */
+        return;
     if (!w->ledgers->want_ready || !gw_ledgers_ready(w->ledgers, &why)) {
         if (why[0] && !w->told_not_ready)
             sg_log(SG_LOG_INFO, part, "waiting to sign: %s", why);
@@ -113,7 +117,6 @@ static void begin(struct gw_witness *w, sg_ms now_ms)
         gw_witness_retry_in(w, w->ledgers->want_ready ? RETRY_MS : 0);
         return;
     }
-    adopt_tip(w);
     if (!trusted(w, now_ms))
         return;
     err = gather_known(w, &known, now_ms);

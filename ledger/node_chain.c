@@ -273,19 +273,29 @@ static void publish(struct lg_node *n, int failed)
     pthread_mutex_unlock(&n->lock);
 }
 
-/* A node that is far behind does not mine: what it found would stand on a stale tip, and each block that it adopts on the way would start
- * another search. Headers have been checked for this, so that a claim alone stops nobody; and peers that show headers without giving
- * blocks are banned soon, so that it lasts no longer than the fetching. True when it has changed: the engine decides at its next tick. */
+/* NULL when this node may mine. One that is far behind may not: what it found would stand on a stale tip, and each block that it adopts on the way
+ * would start another search. Headers have been checked for this, so that a claim alone stops nobody; and peers that show headers without giving
+ * blocks are banned soon, so that it lasts no longer than the fetching. One with a wrong clock may not: nobody else would take its block, but
+ * it would itself, and stand on it until the others' branch weighs more. */
+static const char *why_not_mine(struct lg_node *n)
+{
+    if (lg_peers_far_behind(n->peers))
+        return "far behind most answering peers";
+    if (lg_peers_clock_in_doubt(n->peers))
+        return "the clocks of most answering peers differ from this node's, or no peer has been asked yet";
+    return NULL;
+}
+
+/* True when it has changed: the engine decides at its next tick. */
 static bool mine_or_not(struct lg_node *n)
 {
-    bool far = lg_peers_far_behind(n->peers);
+    const char *why = why_not_mine(n);
 
-    if (far == n->far_behind || !n->config.key)
+    if (why == n->no_mining || !n->config.key)
         return false;
-    n->far_behind = far;
-    n->ops->allow_mining(n->engine, !far);
-    sg_log(SG_LOG_INFO, PART, "%s",
-        far ? "far behind most answering peers: not mining" : "no longer far behind: mining again");
+    n->no_mining = why;
+    n->ops->allow_mining(n->engine, !why);
+    sg_log(SG_LOG_INFO, PART, "%s%s", why ? "not mining: " : "mining", why ? why : "");
     return true;
 }
 

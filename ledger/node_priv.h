@@ -62,7 +62,7 @@ struct lg_node {
     struct lg_engine *engine;
     sg_ms tick_after_ms; /* mono: no tick before; one has failed */
     struct lg_meter meter;
-    bool far_behind; /* mining is forbidden: most answering peers have shown much that is not here */
+    const char *no_mining; /* why mining is forbidden, static; NULL: it is not */
 
     struct sg_queue *queue;
     pthread_t chain;

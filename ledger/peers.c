@@ -194,6 +194,7 @@ void lg_peers_publish(struct lg_peers *p)
     }
     atomic_store(&p->named, named);
     atomic_store(&p->far_behind, far_behind(p, s.answering));
+    atomic_store(&p->clock_in_doubt, s.answering > 0 ? 2 * s.clock_off > s.answering : !s.all_tried);
     pthread_mutex_lock(&p->lock);
     p->summary = s;
     pthread_mutex_unlock(&p->lock);
@@ -413,6 +414,11 @@ int64_t lg_peers_height(struct lg_peers *p)
 bool lg_peers_far_behind(struct lg_peers *p)
 {
     return atomic_load(&p->far_behind);
+}
+
+bool lg_peers_clock_in_doubt(struct lg_peers *p)
+{
+    return atomic_load(&p->clock_in_doubt);
 }
 
 void lg_peers_summary(struct lg_peers *p, struct lg_peers_summary *out)

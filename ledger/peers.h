@@ -75,6 +75,9 @@ struct lg_peers_summary {
 int64_t lg_peers_height(struct lg_peers *p);
 /* Most answering peers have shown checked headers of LG_FAR_BEHIND blocks and more above this node's tip. Thread: any. */
 bool lg_peers_far_behind(struct lg_peers *p);
+/* This node's clock is not to be built on: those of most answering peers differ from it by more than max_future_ms, or none answers and not all
+ * have been asked yet. Thread: any. */
+bool lg_peers_clock_in_doubt(struct lg_peers *p);
 /* A copy. Thread: any. */
 void lg_peers_summary(struct lg_peers *p, struct lg_peers_summary *out);
 

@@ -177,6 +177,7 @@ struct lg_peers {
     sg_ms evidence_ms;     /* mono: when to look again */
 
     atomic_bool far_behind;
+    atomic_bool clock_in_doubt;
     atomic_llong named;   /* the greatest height that an answering peer names */
     pthread_mutex_t lock; /* of summary */
     struct lg_peers_summary summary;

@@ -11,7 +11,7 @@ import time
 import unittest
 
 from forge import Forge
-from harness import bin_path, run
+from harness import bin_path, patience, run
 from network import canonical, get, post
 
 HOST = "Host: x\r\n"
@@ -87,7 +87,7 @@ class Bad(unittest.TestCase):
         self.stop.set()
         self.thread.join()
         self.assertEqual(self.failed, 0)
-        self.assertLess(self.slowest, 3.0)
+        self.assertLess(self.slowest, patience(3.0))
         self.assertEqual(F.status()["tip"], F.hash(BLOCK))
         code, out, errors = F.verify()
         self.assertEqual(code, 0, out + errors)
@@ -122,11 +122,12 @@ class Framing(Bad):
             ("R4 xchunked", "Transfer-Encoding: xchunked\r\n", "0\r\n\r\n"),
             ("R4 twice", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"),
             ("R5", "Transfer-Encoding: chunked\r\n", "FFFFFFFFFFFFFFFFF\r\n"),
-            ("R5 extension", "Transfer-Encoding: chunked\r\n", "1;" + "x" * 65536 + "\r\n"),
-            ("R5 trailers", "Transfer-Encoding: chunked\r\n", "0\r\n" + "a: b\r\n" * 1000),
         ):
-            self.expect(name, start + headers + "\r\n" + body, 400, 0)
-        self.expect("R3 2^64", start + "Content-Length: 18446744073709551616\r\n\r\n[1]", 400, 413, 0)
+            self.expect(name, start + headers + "\r\n" + body, 400)
+        self.expect("R3 2^64", start + "Content-Length: 18446744073709551616\r\n\r\n[1]", 413)
+        chunked = start + "Transfer-Encoding: chunked\r\n\r\n"
+        self.expect("R5 extension", chunked + "1;" + "x" * 65536 + "\r\n", 400, 0)
+        self.expect("R5 trailers", chunked + "0\r\n" + "a: b\r\n" * 100000, 400, 0)
 
     def test_r1_smuggled_request_does_not_run(self):
         hidden = "POST /v1/blocks HTTP/1.1\r\n" + HOST + "Content-Length: 2\r\n\r\n{}"
@@ -138,16 +139,24 @@ class Framing(Bad):
         self.expect("R6", "POST /v1/blocks HTTP/1.1\r\n" + HOST + "Transfer-Encoding: chunked\r\n\r\n", 400, 0, more=[chunk] * 1000)
         self.expect("R7", "POST /v1/blocks HTTP/1.1\r\n" + HOST + "Content-Length: 1073741824\r\n\r\n", 413, 0, more=[b" " * 65536] * 200)
 
-    def test_r11_r12_heads(self):
+    def test_r11_r12_r17_heads(self):
         get_ok = "GET /healthz HTTP/1.1\r\n"
-        self.expect("R11 URL", "GET /%s HTTP/1.1\r\n%s\r\n" % ("a" * 65536, HOST), 400, 404, 413, 414, 431, 0)
-        self.expect("R11 headers", get_ok + HOST + "".join("h%d: x\r\n" % i for i in range(10000)) + "\r\n", 400, 413, 431, 0)
-        self.expect("R12 NUL", get_ok + HOST + "a: b\0c\r\n\r\n", 400, 0)
-        self.expect("R12 bare LF", "GET /healthz HTTP/1.1\nHost: x\n\n", 400, 200, 0)
-        self.expect("R12 folded", get_ok + HOST + "a: b\r\n c\r\n\r\n", 400, 200, 0)
-        self.expect("R12 no host", get_ok + "\r\n", 400)
-        self.expect("R12 two hosts", get_ok + HOST + HOST + "\r\n", 400)
-        self.expect("R12 space", "GET /healthz HTTP/1.1\r\nHost : x\r\n\r\n", 400, 0)
+        self.expect("R11 URL of 8 KB", "GET /%s HTTP/1.1\r\n%s\r\n" % ("a" * 8000, HOST), 404)
+        self.expect("R11 URL", "GET /%s HTTP/1.1\r\n%s\r\n" % ("a" * 65536, HOST), 414, 0)
+        self.expect("R11 headers", get_ok + HOST + "".join("h%d: x\r\n" % i for i in range(10000)) + "\r\n", 431, 0)
+        for name, head in (
+            ("NUL", get_ok + HOST + "a: b\0c\r\n\r\n"),
+            ("bare LF", "GET /healthz HTTP/1.1\nHost: x\n\n"),
+            ("folded", get_ok + HOST + "a: b\r\n c\r\n\r\n"),
+            ("no host", get_ok + "\r\n"),
+            ("two hosts", get_ok + HOST + HOST + "\r\n"),
+            ("space", "GET /healthz HTTP/1.1\r\nHost : x\r\n\r\n"),
+        ):
+            self.expect("R12 " + name, head, 400)
+        ranges = ["%d-%d" % (i, i) for i in range(10000)]
+        self.expect("R17 10,000 ranges", get_ok + HOST + "Range: bytes=" + ",".join(ranges) + "\r\n\r\n", 431, 0)
+        answer = talk(("GET /v1/genesis HTTP/1.1\r\n" + HOST + "Range: bytes=" + ",".join(ranges[:1000]) + "\r\n\r\n").encode())
+        self.assertEqual((status_of(answer), answer.partition(b"\r\n\r\n")[2]), (200, canonical(F.genesis)), "R17: the whole, once")
 
     def test_r13_r14_paths_and_methods(self):
         for name, path in (
@@ -159,11 +168,25 @@ class Framing(Bad):
             ("half", "/v1/blocks/%f"),
             ("control", "/v1/blocks/%0a"),
         ):
-            self.expect("R13 " + name, "GET %s HTTP/1.1\r\n%s\r\n" % (path, HOST), 400, 404)
-        for method in ("TRACE", "CONNECT", "get", "PUT", "DELETE", "G" * 65536):
-            self.expect("R14 " + method[:8], "%s /v1/status HTTP/1.1\r\n%s\r\n" % (method, HOST), 400, 405, 413, 414, 431, 501, 0)
+            self.expect("R13 " + name, "GET %s HTTP/1.1\r\n%s\r\n" % (path, HOST), 400)
+        for method in ("TRACE", "CONNECT", "get", "PUT", "DELETE"):
+            self.expect("R14 " + method, "%s /v1/status HTTP/1.1\r\n%s\r\n" % (method, HOST), 405)
+        self.expect("R14 64 KB", "%s /v1/status HTTP/1.1\r\n%s\r\n" % ("G" * 65536, HOST), 414, 0)
         self.expect("POST where GET is", "POST /v1/status HTTP/1.1\r\n%sContent-Length: 0\r\n\r\n" % HOST, 405)
-        self.expect("GET where POST is", "GET /v1/statements HTTP/1.1\r\n%s\r\n" % HOST, 405, 404)
+        self.expect("GET where POST is", "GET /v1/statements HTTP/1.1\r\n%s\r\n" % HOST, 405)
+
+    def test_r10_r15_clients_that_ask_much(self):
+        """A thousand requests in one piece are answered in order; as many that are never read harm nobody."""
+        many = b"".join(b"GET /v1/blocks/%d HTTP/1.1\r\nHost: x\r\n\r\n" % (i % 3) for i in range(999))
+        last = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        silent = socket.create_connection(F.address, timeout=20)  # closed at the end of the test, with all its answers unread
+        self.addCleanup(silent.close)
+        silent.sendall(many)
+        with socket.create_connection(F.address, timeout=20) as line:
+            line.sendall(many + last)
+            answer = b"".join(iter(lambda: line.recv(65536), b""))
+        heads = re.findall(rb"HTTP/1.1 ([0-9]{3}) ", answer)
+        self.assertEqual(heads, [b"404", b"200", b"404"] * 333 + [b"200"])
 
 
 CANONICAL, SHAPE, LARGE = (422, "canonical"), (422, "shape"), (413, "too_large")
@@ -208,9 +231,12 @@ class Json(Bad):
 
     def test_r23_r24_large_values(self):
         self.refused("R23", "[" + "0," * 60000 + "0]", SHAPE)
-        raw = ('{"bodies":[' + "0," * 999999 + '0],"statements":[]}').encode()
+        raw = ('{"bodies":[' + "0," * 999999 + '0],"statements":[]}').encode()  # bodies that no statement reads are not looked at
+        got = post(F.url + "/v1/statements", raw, timeout_s=20)
+        self.assertEqual(got, (200, b'{"accepted":0,"known":0,"rejected":[]}'), "R23")
+        raw = ('{"bodies":[],"statements":[' + "0," * 999999 + "0]}").encode()
         status, body = post(F.url + "/v1/statements", raw, timeout_s=20)
-        self.assertIn((status, json.loads(body).get("code")), ((200, None), SHAPE, LARGE, (503, "overloaded")))
+        self.assertEqual((status, json.loads(body).get("code")), LARGE, "R23")
         self.refused("R24", '["' + "x" * 100000 + '"]', SHAPE)
         status, body = post(F.url + "/v1/statements", b'["' + b"x" * 1000000 + b'"]')
         self.assertEqual((status, json.loads(body)["code"]), SHAPE)
@@ -256,8 +282,10 @@ class Json(Bad):
                 with self.subTest(path=path, query=query):
                     status, body = get(F.url + path + start + query)
                     self.assertEqual((status, json.loads(body)["code"]), (400, "bad_parameter"))
-        status, body = get(F.url + "/v1/minutes?relay=relay-1&from=9&to=8")
-        self.assertIn((status, json.loads(body).get("code")), ((400, "bad_parameter"), (200, None)))
+        for path in ("/v1/minutes?relay=relay-1&from=9&to=8", "/v1/blocks?from=5&to=4", "/v1/headers?from=5&to=4"):
+            status, body = get(F.url + path)
+            self.assertEqual((status, json.loads(body)["code"]), (400, "bad_parameter"), path)
+        self.assertEqual(get(F.url + "/v1/minutes?relay=relay-1&from=0&to=0"), (200, b'{"minutes":[]}'))
         status, body = get(F.url + "/v1/blocks?from=1000")
         self.assertEqual((status, body), (200, b'{"blocks":[]}'))
 

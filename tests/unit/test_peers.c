@@ -9,6 +9,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#define WALL INT64_C(1764000000000)
+
 /* Up to the idle state of a peer whose tip is known. */
 static void settle(struct peers_world *w)
 {
@@ -307,6 +309,44 @@ static void unreachable_peer_is_tried_at_doubling_intervals(void **state)
     fake_start(&w->b, &w->log, 'b', w->f.g); /* for the teardown */
 }
 
+/* T1, T5: a clock is in doubt while no peer has been asked, and when most of those that answer show another time; one liar of two, or peers that are
+ * gone, put no clock in doubt. */
+static void clock_that_most_peers_contradict_is_in_doubt(void **state)
+{
+    static const struct {
+        sg_ms a_off, b_off;
+        bool doubt;
+    } rows[] = {{0, 0, false}, {5000, -5000, false}, {0, 3600000, false}, {-3600000, 3600000, true},
+        {5001, -5001, true}, {-WALL, -WALL, true}};
+    struct peers_world *w = *state;
+
+    atomic_store(&w->wall, WALL);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        fake_set(&w->a, FAKE_STATUS, FAKE_HOLD);
+        fake_set(&w->b, FAKE_STATUS, FAKE_HOLD);
+        fake_time(&w->a, WALL + rows[i].a_off);
+        fake_time(&w->b, WALL + rows[i].b_off);
+        peers_start(w, 2, w->a.url, w->b.url);
+        assert_true(lg_peers_clock_in_doubt(w->peers));
+        fake_set(&w->a, FAKE_STATUS, FAKE_GOOD);
+        fake_set(&w->b, FAKE_STATUS, FAKE_GOOD);
+        lg_peers_stop(w->peers);
+        peers_start(w, 2, w->a.url, w->b.url);
+        peers_wait_state(w, 0, "ok");
+        peers_wait_state(w, 1, "ok");
+        assert_int_equal(lg_peers_clock_in_doubt(w->peers), rows[i].doubt);
+        lg_peers_stop(w->peers);
+    }
+    fake_stop(&w->a);
+    fake_stop(&w->b);
+    peers_start(w, 2, w->a.url, w->b.url);
+    peers_wait_state(w, 0, "unreachable");
+    peers_wait_state(w, 1, "unreachable");
+    assert_false(lg_peers_clock_in_doubt(w->peers));
+    fake_start(&w->a, &w->log, 'a', w->f.g); /* for the teardown */
+    fake_start(&w->b, &w->log, 'b', w->f.g);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, peers_setup, peers_teardown)
 
 int main(void)
@@ -325,6 +365,7 @@ int main(void)
         TEST(tip_that_is_early_counts_as_known),
         TEST(lower_height_than_before_is_no_fault),
         TEST(unreachable_peer_is_tried_at_doubling_intervals),
+        TEST(clock_that_most_peers_contradict_is_in_doubt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
