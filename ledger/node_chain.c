@@ -180,9 +180,10 @@ static bool is_of_page(const struct lg_chain_msg *m)
     return m->kind == LG_MSG_BLOCK && m->job;
 }
 
-/* Gather m and the blocks that peers have sent right behind it. *after: the message that ends the row, NULL: none. */
+/* Gather m and the blocks that peers have sent right behind it, each with what was found of it ahead. Waiting for one gives others the
+ * time to come. *after: the message that ends the row, NULL: none. */
 static unsigned gather(struct lg_node *n, struct lg_chain_msg *msgs[static LG_CHAIN_BATCH],
-    struct lg_chain_msg **after, struct lg_chain_msg *m)
+    struct lg_block_offer offers[static LG_CHAIN_BATCH], struct lg_chain_msg **after, struct lg_chain_msg *m)
 {
     unsigned count = 0;
     size_t bytes = 0;
@@ -190,6 +191,8 @@ static unsigned gather(struct lg_node *n, struct lg_chain_msg *msgs[static LG_CH
 
     *after = NULL;
     for (;; m = next) {
+        offers[count] = (struct lg_block_offer){.from = m->peer};
+        offers[count].err = lg_precheck_take(&offers[count].b, m->job);
         msgs[count++] = m;
         bytes += m->len;
         if (count == LG_CHAIN_BATCH || bytes >= LG_CHAIN_BATCH_BYTES ||
@@ -206,15 +209,11 @@ static unsigned gather(struct lg_node *n, struct lg_chain_msg *msgs[static LG_CH
 static int take_blocks(struct lg_node *n, struct lg_chain_msg **after, struct lg_chain_msg *m, sg_ms now)
 {
     struct lg_chain_msg *msgs[LG_CHAIN_BATCH];
-    struct lg_block_offer offers[LG_CHAIN_BATCH] = {0};
-    unsigned count = gather(n, msgs, after, m);
+    struct lg_block_offer offers[LG_CHAIN_BATCH];
+    unsigned count = gather(n, msgs, offers, after, m);
     bool accepted = false;
-
-    for (unsigned i = 0; i < count; i++) {
-        offers[i].from = msgs[i]->peer;
-        offers[i].err = lg_precheck_take(&offers[i].b, msgs[i]->job);
-    }
     int err = n->ops->offer_blocks(n->engine, offers, count, now);
+
     for (unsigned i = 0; i < count; i++) {
         accepted = accepted || (offers[i].err == SG_OK && offers[i].verdict == LG_BLOCK_ACCEPTED);
         lg_peers_result(n->peers, msgs[i]->peer, msgs[i]->ticket, offers[i].err);

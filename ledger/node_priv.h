@@ -18,7 +18,7 @@
 /* Offers and results that wait for the chain thread. A full queue refuses: REST answers "overloaded", peers come again. */
 #define LG_CHAIN_QUEUE 512
 /* Blocks of a peer that are judged in one go, and the bytes from which on no further one is added to them. */
-#define LG_CHAIN_BATCH       128
+#define LG_CHAIN_BATCH       256
 #define LG_CHAIN_BATCH_BYTES (4u << 20)
 
 /* Offers of statements whose very bytes have been taken before: the same statement comes from its gateway and from every peer, and the

@@ -34,7 +34,8 @@ static void send_message(struct lg_peers *p, struct message *m)
         free(m);
         return;
     }
-    sg_http_client_wakeup(p->http);
+    if (!atomic_exchange(&p->woken, true))
+        sg_http_client_wakeup(p->http);
 }
 
 static struct message *new_message(enum message_kind kind, int peer, size_t len)
@@ -316,6 +317,7 @@ static void *run(void *arg)
 
     (void)pthread_setname_np(pthread_self(), "peers");
     for (;;) {
+        atomic_store(&p->woken, false); /* before the inbox is emptied: what comes later wakes again */
         while (sg_queue_get(p->inbox, &m, 0) == SG_OK)
             if (!handle(p, m))
                 return NULL;

@@ -27,7 +27,7 @@
 /* Statements, and bodies, of the pool in one offer: together with brackets and keys below the 16 MiB that a node takes. */
 #define LG_PUSH_POOL_BYTES ((8u << 20) - 1024)
 /* Blocks asked for in one page; the answer is at most 8 MiB by the contract, or one block. */
-#define LG_PAGE_BLOCKS    64
+#define LG_PAGE_BLOCKS    256
 #define LG_PAGE_MAX_BYTES ((8u << 20) + (17u << 20))
 /* A header, its hash and signature take some 600 bytes. */
 #define LG_HEADERS_MAX_BYTES (LG_HEADER_RUN_MAX * 2048u)
@@ -176,6 +176,7 @@ struct lg_peers {
     int64_t evidence_next; /* id of the next own pair to tell of; 0: not known yet */
     sg_ms evidence_ms;     /* mono: when to look again */
 
+    atomic_bool woken; /* the thread will look into its inbox without being woken again */
     atomic_bool far_behind;
     atomic_bool clock_in_doubt;
     atomic_llong named;   /* the greatest height that an answering peer names */

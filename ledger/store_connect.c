@@ -64,11 +64,24 @@ static int run_one(struct lg_sqlite *s, enum lg_sql id, const struct lg_arg *arg
     return err == 0 && changed != 1 ? SG_ECORRUPT : err;
 }
 
+/* What the statements of a block have in common, as a rule: asked for once. */
+struct connecting {
+    const struct lg_block_info *info;
+    const struct lg_hash *tip; /* whose height is tip_height; NULL: none yet */
+    struct lg_arg tip_height;
+    const struct lg_hash *body; /* whose row is body_id; NULL: none yet */
+    int64_t body_id;
+};
+
 /* Height of the block that a statement names as tip, NULL when it is on another branch or unknown here. */
-static int tip_height(struct lg_sqlite *s, struct lg_arg *out, const struct lg_hash *tip)
+static int find_tip_height(
+    struct lg_sqlite *s, struct lg_arg *out, const struct lg_block_info *info, const struct lg_hash *tip)
 {
     *out = lg_arg_int(0);
     if (lg_hash_eq(tip, &s->db.genesis->id))
+        return 0;
+    *out = lg_arg_int(info->height - 1);
+    if (lg_hash_eq(tip, &info->prev))
         return 0;
     sqlite3_stmt *st;
     const int err = lg_db_query(&s->db, &st, LG_SQL_BLOCK_BEST_HEIGHT, LG_ARGS(lg_arg_hash(tip)));
@@ -83,7 +96,16 @@ static int tip_height(struct lg_sqlite *s, struct lg_arg *out, const struct lg_h
     return 0;
 }
 
-static int body_id(struct lg_sqlite *s, int64_t *id, const struct lg_hash *digest)
+static int tip_height(struct lg_sqlite *s, struct connecting *c, const struct lg_hash *tip)
+{
+    if (c->tip != NULL && lg_hash_eq(c->tip, tip))
+        return 0;
+    const int err = find_tip_height(s, &c->tip_height, c->info, tip);
+    c->tip = err == 0 ? tip : NULL;
+    return err;
+}
+
+static int find_body_id(struct lg_sqlite *s, int64_t *id, const struct lg_hash *digest)
 {
     sqlite3_stmt *st;
     const int err = lg_db_query(&s->db, &st, LG_SQL_BODY_ID, LG_ARGS(lg_arg_hash(digest)));
@@ -97,6 +119,15 @@ static int body_id(struct lg_sqlite *s, int64_t *id, const struct lg_hash *diges
     return 0;
 }
 
+static int body_id(struct lg_sqlite *s, struct connecting *c, const struct lg_hash *digest)
+{
+    if (c->body != NULL && lg_hash_eq(c->body, digest))
+        return 0;
+    const int err = find_body_id(s, &c->body_id, digest);
+    c->body = err == 0 ? digest : NULL;
+    return err;
+}
+
 /* A statement's place among the rows that follow from it. */
 struct place {
     int gw;
@@ -104,16 +135,16 @@ struct place {
     unsigned idx;
 };
 
-static int connect_read(struct lg_sqlite *s, const struct place *at, const struct lg_read *r)
+static int connect_read(
+    struct lg_sqlite *s, struct connecting *c, const struct place *at, const struct lg_read *r)
 {
-    int64_t body = 0;
     const int relay = lg_db_relay_index(&s->db, r->relay.p, r->relay.len);
-    const int err = relay < 0 ? SG_ERELAY : body_id(s, &body, &r->digest);
+    const int err = relay < 0 ? SG_ERELAY : body_id(s, c, &r->digest);
     if (err != 0)
         return err;
     return run_one(s, LG_SQL_READ_PUT,
         LG_ARGS(lg_arg_int(relay), lg_arg_int(r->min), lg_arg_int(at->gw), lg_arg_int(at->height),
-            lg_arg_int(at->idx), lg_arg_int(body), lg_arg_int(r->live)));
+            lg_arg_int(at->idx), lg_arg_int(c->body_id), lg_arg_int(r->live)));
 }
 
 static int connect_gap(struct lg_sqlite *s, const struct place *at, const struct lg_gap *g)
@@ -137,20 +168,23 @@ static int64_t gap_minutes(const struct lg_statement *x)
 /* What a statement adds to its gateway's counters, times sign. Every incarnation begins with seq 1. */
 static int count(struct lg_sqlite *s, const struct place *at, const struct lg_statement *x, int sign)
 {
+    const int64_t gaps = gap_minutes(x);
+    if (x->seq != 1 && gaps == 0)
+        return 0;
     return run_one(s, LG_SQL_GATEWAY_COUNT,
-        LG_ARGS(lg_arg_int(at->gw), lg_arg_int(x->seq == 1 ? sign : 0), lg_arg_int(sign * gap_minutes(x))));
+        LG_ARGS(lg_arg_int(at->gw), lg_arg_int(x->seq == 1 ? sign : 0), lg_arg_int(sign * gaps)));
 }
 
-static int connect_statement(struct lg_sqlite *s, const struct lg_statement *x, int64_t height, unsigned idx)
+static int connect_statement(
+    struct lg_sqlite *s, struct connecting *c, const struct lg_statement *x, unsigned idx)
 {
-    const struct place at = {lg_db_gateway_index(&s->db, x->gw), height, idx};
-    struct lg_arg tip;
-    int err = at.gw < 0 ? SG_EUNKNOWN_GATEWAY : tip_height(s, &tip, &x->tip);
+    const struct place at = {lg_db_gateway_index(&s->db, x->gw), c->info->height, idx};
+    int err = at.gw < 0 ? SG_EUNKNOWN_GATEWAY : tip_height(s, c, &x->tip);
     if (err == 0)
         err = run_one(s, LG_SQL_STATEMENT_CONNECT,
-            LG_ARGS(lg_arg_hash(&x->leaf), lg_arg_int(height), lg_arg_int(idx), tip));
+            LG_ARGS(lg_arg_hash(&x->leaf), lg_arg_int(at.height), lg_arg_int(idx), c->tip_height));
     for (unsigned i = 0; i < x->nreads && err == 0; i++)
-        err = connect_read(s, &at, &x->reads[i]);
+        err = connect_read(s, c, &at, &x->reads[i]);
     for (unsigned i = 0; i < x->ngaps && err == 0; i++)
         err = connect_gap(s, &at, &x->gaps[i]);
     return err != 0 ? err : count(s, &at, x, 1);
@@ -201,6 +235,8 @@ static int connect_paper(struct lg_sqlite *s, const struct lg_block *b, int64_t 
 static int check_tip(struct lg_sqlite *s, const struct lg_hash *hash)
 {
     struct lg_block_info tip;
+    if (s->tip_known)
+        return lg_hash_eq(hash, &s->tip) ? 0 : SG_EINVAL;
     const int err = lg_db_tip(&s->db, &tip);
     if (err == SG_ENOT_FOUND)
         return lg_hash_eq(hash, &s->db.genesis->id) ? 0 : SG_EINVAL;
@@ -212,14 +248,19 @@ static int check_tip(struct lg_sqlite *s, const struct lg_hash *hash)
 /* Bodies before statements: a read points at the row of its body, and that must be mined first. */
 static int connect_all(struct lg_sqlite *s, const struct lg_block *b, const struct lg_block_info *info)
 {
+    struct connecting c = {.info = info};
     int err = check_tip(s, &info->prev);
     if (err == 0)
         err = run_one(s, LG_SQL_BLOCK_SET_BEST, LG_ARGS(lg_arg_hash(&info->hash), lg_arg_int(1)));
     for (unsigned i = 0; i < b->nbodies && err == 0; i++)
         err = connect_body(s, b->bodies[i], info->height, b->nstatements + i);
     for (unsigned i = 0; i < b->nstatements && err == 0; i++)
-        err = connect_statement(s, b->statements[i], info->height, i);
-    return err != 0 ? err : connect_paper(s, b, info->height);
+        err = connect_statement(s, &c, b->statements[i], i);
+    if (err == 0)
+        err = connect_paper(s, b, info->height);
+    s->tip = info->hash;
+    s->tip_known = err == 0;
+    return err;
 }
 
 static int connect_block(void *ctx, const struct lg_block *b, const struct lg_block_info *info)
@@ -265,8 +306,11 @@ static int disconnect_all(struct lg_sqlite *s, const struct lg_block *b, const s
         err = run_one(s, LG_SQL_BODY_DISCONNECT, LG_ARGS(lg_arg_hash(&b->bodies[i]->digest), height));
     if (err == 0)
         err = lg_db_run(&s->db, NULL, LG_SQL_CONFLICT_DELETE, LG_ARGS(height));
-    return err != 0 ? err
-                    : run_one(s, LG_SQL_BLOCK_SET_BEST, LG_ARGS(lg_arg_hash(&info->hash), lg_arg_int(0)));
+    if (err == 0)
+        err = run_one(s, LG_SQL_BLOCK_SET_BEST, LG_ARGS(lg_arg_hash(&info->hash), lg_arg_int(0)));
+    s->tip = info->prev;
+    s->tip_known = err == 0;
+    return err;
 }
 
 static int disconnect_block(void *ctx, const struct lg_block *b, const struct lg_block_info *info)
@@ -304,21 +348,21 @@ static int rewrite_bodies(struct lg_sqlite *s, const struct lg_block *b, const s
     return err;
 }
 
-static int rewrite_statement(struct lg_sqlite *s, const struct lg_statement *x, const struct place *at)
+static int rewrite_statement(
+    struct lg_sqlite *s, struct connecting *c, const struct lg_statement *x, const struct place *at)
 {
     const struct lg_arg gw = lg_arg_int(at->gw), height = lg_arg_int(at->height), idx = lg_arg_int(at->idx);
-    struct lg_arg tip;
-    int err = tip_height(s, &tip, &x->tip);
+    int err = tip_height(s, c, &x->tip);
     if (err == 0)
-        err = lg_db_run(
-            &s->db, NULL, LG_SQL_REPAIR_STATEMENT_PLACE, LG_ARGS(lg_arg_hash(&x->leaf), height, idx, tip));
+        err = lg_db_run(&s->db, NULL, LG_SQL_REPAIR_STATEMENT_PLACE,
+            LG_ARGS(lg_arg_hash(&x->leaf), height, idx, c->tip_height));
     for (unsigned i = 0; i < x->nreads && err == 0; i++) {
         const struct lg_read *r = &x->reads[i];
         const struct lg_arg relay = lg_arg_int(lg_db_relay_index(&s->db, r->relay.p, r->relay.len));
         err =
             lg_db_run(&s->db, NULL, LG_SQL_READ_DELETE, LG_ARGS(relay, lg_arg_int(r->min), gw, height, idx));
         if (err == 0)
-            err = connect_read(s, at, r);
+            err = connect_read(s, c, at, r);
     }
     if (err == 0)
         err = lg_db_run(&s->db, NULL, LG_SQL_GAP_DELETE, LG_ARGS(gw, height, idx));
@@ -330,11 +374,12 @@ static int rewrite_statement(struct lg_sqlite *s, const struct lg_statement *x, 
 int lg_sqlite_rewrite_rows(struct lg_sqlite *s, const struct lg_block *b, const struct lg_block_info *info)
 {
     const struct lg_arg height = lg_arg_int(info->height);
+    struct connecting c = {.info = info};
     int err = rewrite_bodies(s, b, &height);
     for (unsigned i = 0; i < b->nstatements && err == 0; i++) {
         const struct lg_statement *x = b->statements[i];
         const struct place at = {lg_db_gateway_index(&s->db, x->gw), info->height, i};
-        err = rewrite_statement(s, x, &at);
+        err = rewrite_statement(s, &c, x, &at);
     }
     if (err == 0)
         err = lg_db_run(&s->db, NULL, LG_SQL_PAPER_DELETE, LG_ARGS(lg_arg_int(info->height + 1)));

@@ -97,7 +97,7 @@ static double run_join(const struct lg_genesis *g, uint16_t from)
     if (lg_node_start(&node, &config, &fault) != SG_OK)
         bench_die(fault.text);
     while (bench_height(lg_node_port(node)) < nblocks) {
-        const struct timespec rest = {.tv_nsec = 5000000};
+        const struct timespec rest = {.tv_nsec = 20000000};
         if (bench_seconds() - begin > JOIN_S)
             bench_die("the new node does not join");
         (void)nanosleep(&rest, NULL); /* sleep: asking costs the node time */
