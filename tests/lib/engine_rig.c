@@ -114,6 +114,23 @@ void rig_free(struct rig *r)
     free(r);
 }
 
+void rig_begin(struct maker *m, struct rig **r, struct maker_config c)
+{
+    chain_maker_init(m, &c);
+    *r = rig_new(m, UINT_MAX);
+}
+
+void rig_end(struct maker *m, struct rig *r)
+{
+    rig_free(r);
+    chain_maker_fini(m);
+}
+
+sg_ms end_of(sg_minute slot)
+{
+    return (slot + 1) * SG_MINUTE_MS;
+}
+
 void rig_reopen(struct rig *r)
 {
     lg_engine_pow.close(r->engine);

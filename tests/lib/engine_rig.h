@@ -41,6 +41,12 @@ void rig_reopen(struct rig *r);
 /* Another engine on another store (borrowed). */
 void rig_move(struct rig *r, const struct lg_store *vtable);
 
+/* A maker and an observer's rig on it, and the end of both. */
+void rig_begin(struct maker *m, struct rig **r, struct maker_config c);
+void rig_end(struct maker *m, struct rig *r);
+/* The first ms after a slot. */
+sg_ms end_of(sg_minute slot);
+
 /* The engine's operations; results as they come. */
 int rig_offer_block(struct rig *r, enum lg_block_verdict *verdict, const struct lg_block *b, sg_ms now);
 /* The code of the first rejection, 0 when none was rejected, or the error of the whole. */

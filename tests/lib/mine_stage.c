@@ -5,11 +5,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-sg_ms end_of(sg_minute slot)
-{
-    return (slot + 1) * SG_MINUTE_MS;
-}
-
 void rank_order(struct mine *x, const struct lg_hash *prev, sg_minute slot)
 {
     for (unsigned i = 0; i < 4; i++) {

@@ -18,7 +18,6 @@ struct mine {
     unsigned order[4]; /* gateways by rank for (at, S0) */
 };
 
-sg_ms end_of(sg_minute slot);
 /* The order of the gateways' ranks for a parent and slot. */
 void rank_order(struct mine *x, const struct lg_hash *prev, sg_minute slot);
 /* The block before is of this slot; mine_init: of S0 - 1. */

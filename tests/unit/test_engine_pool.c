@@ -11,30 +11,13 @@
 
 #define S0 (MAKER_MINUTE + 1500) /* far enough from the genesis for old minutes */
 
-static sg_ms end_of(sg_minute slot)
-{
-    return (slot + 1) * SG_MINUTE_MS;
-}
-
-static void begin(struct maker *m, struct rig **r, struct maker_config c)
-{
-    chain_maker_init(m, &c);
-    *r = rig_new(m, UINT_MAX);
-}
-
-static void end(struct maker *m, struct rig *r)
-{
-    rig_free(r);
-    chain_maker_fini(m);
-}
-
 /* An accepted statement and its body are on disk before the answer, pooled, and passed on with each other, once. */
 static void pool_good_statement_is_stored_and_announced(void **state)
 {
     (void)state;
     struct maker m;
     struct rig *r;
-    begin(&m, &r, (struct maker_config){0});
+    rig_begin(&m, &r, (struct maker_config){0});
     const struct lg_body *b = make_body(&m, 0, S0, 1);
     const struct lg_statement *s =
         make_statement(&m, &(struct maker_say){.slot = S0, .bodies = &b, .nbodies = 1});
@@ -51,7 +34,7 @@ static void pool_good_statement_is_stored_and_announced(void **state)
     assert_int_equal(rig_state(r).pool_statements, 1);
     assert_int_equal(rig_state(r).pool_bodies, 1);
     assert_code(rig_say(r, s, NULL, 0, end_of(S0) + 300), SG_EKNOWN);
-    end(&m, r);
+    rig_end(&m, r);
 }
 
 /* What is not a request at all is refused as a whole; inside one, each statement stands alone and is answered by its index. */
@@ -61,7 +44,7 @@ static void pool_faults_are_answered_by_index(void **state)
     struct maker m;
     struct rig *r;
     struct lg_offer offer;
-    begin(&m, &r, (struct maker_config){0});
+    rig_begin(&m, &r, (struct maker_config){0});
     sg_ms now = end_of(S0) + 200;
     const char *const broken[] = {"", "[]", "{\"bodies\":[]}", "{\"bodies\":[],\"statements\":{}}",
         "{\"bodies\":[],\"statements\":[],\"x\":1}"};
@@ -93,7 +76,7 @@ static void pool_faults_are_answered_by_index(void **state)
     assert_code(offer.rejected[1].err, SG_ESTATEMENT_SIGNATURE);
     lg_offer_fini(&offer);
     sg_buf_fini(&doc);
-    end(&m, r);
+    rig_end(&m, r);
 }
 
 /* The request may name the statements in any order: a later one finds the earlier one of the same request. */
@@ -103,7 +86,7 @@ static void pool_order_inside_a_request_does_not_matter(void **state)
     struct maker m;
     struct rig *r;
     struct lg_offer offer;
-    begin(&m, &r, (struct maker_config){0});
+    rig_begin(&m, &r, (struct maker_config){0});
     const struct lg_statement *s[3];
     s[2] = make_statement(&m, &(struct maker_say){.slot = S0});
     s[0] = make_statement(&m, &(struct maker_say){.slot = S0 + 1, .after = s[2]});
@@ -112,7 +95,7 @@ static void pool_order_inside_a_request_does_not_matter(void **state)
     assert_int_equal(offer.accepted, 3);
     lg_offer_fini(&offer);
     assert_int_equal(rig_last(r, RIG_STATEMENTS)->n, 3);
-    end(&m, r);
+    rig_end(&m, r);
 }
 
 /* A statement is refused when its relay, its minutes, its bodies are wrong, each with its own code; nothing of it is kept. */
@@ -121,7 +104,7 @@ static void pool_branchless_faults_are_refused(void **state)
     (void)state;
     struct maker m;
     struct rig *r;
-    begin(&m, &r, (struct maker_config){.nrelays = 2});
+    rig_begin(&m, &r, (struct maker_config){.nrelays = 2});
     sg_ms now = end_of(S0) + 200;
     const struct lg_body *old = make_body(&m, 0, S0 - 1440, 1), *good = make_body(&m, 0, S0, 1);
     const struct lg_body *ahead = make_body(&m, 0, S0 + 1, 1);
@@ -141,7 +124,7 @@ static void pool_branchless_faults_are_refused(void **state)
     assert_int_equal(rig_state(r).pool_bodies, 0);
     assert_int_equal(mem_store_commits(r->store), 0);
     assert_code(rig_say(r, make_statement(&m, &say), &good, 1, now), 0);
-    end(&m, r);
+    rig_end(&m, r);
 }
 
 /* A read of another relay's or minute's body is a mismatch, whether the body comes along, is pooled, or is on the branch; and
@@ -151,7 +134,7 @@ static void pool_read_mismatch_and_bad_body_are_refused(void **state)
     (void)state;
     struct maker m;
     struct rig *r;
-    begin(&m, &r, (struct maker_config){.nrelays = 2});
+    rig_begin(&m, &r, (struct maker_config){.nrelays = 2});
     sg_ms now = end_of(S0) + 200;
     const struct lg_body *b = make_body(&m, 0, S0, 1);
     struct lg_body alias = *b;
@@ -178,7 +161,7 @@ static void pool_read_mismatch_and_bad_body_are_refused(void **state)
     assert_int_equal(rig_body_state(r, wrong), LG_DOC_NONE);
     lg_body_free(wrong);
     free(bytes);
-    end(&m, r);
+    rig_end(&m, r);
 }
 
 /* Bodies that no accepted statement reads are not kept. */
@@ -187,7 +170,7 @@ static void pool_unread_bodies_are_not_kept(void **state)
     (void)state;
     struct maker m;
     struct rig *r;
-    begin(&m, &r, (struct maker_config){0});
+    rig_begin(&m, &r, (struct maker_config){0});
     const struct lg_body *b[2] = {make_body(&m, 0, S0, 1), make_body(&m, 0, S0, 2)};
     const struct lg_statement *s =
         make_statement(&m, &(struct maker_say){.slot = S0, .bodies = b, .nbodies = 1});
@@ -195,7 +178,7 @@ static void pool_unread_bodies_are_not_kept(void **state)
     assert_int_equal(rig_body_state(r, b[0]), LG_DOC_POOLED);
     assert_int_equal(rig_body_state(r, b[1]), LG_DOC_NONE);
     assert_int_equal(rig_state(r).pool_bodies, 1);
-    end(&m, r);
+    rig_end(&m, r);
 }
 
 /* P1 for statements: early by more than max_future_ms is `future` and good later; early by less is on disk when it is acknowledged, but
@@ -205,7 +188,7 @@ static void pool_early_statement_is_kept_and_held(void **state)
     (void)state;
     struct maker m;
     struct rig *r;
-    begin(&m, &r, (struct maker_config){0});
+    rig_begin(&m, &r, (struct maker_config){0});
     const struct lg_statement *s = make_statement(&m, &(struct maker_say){.slot = S0});
     assert_code(rig_say(r, s, NULL, 0, s->ts - 5001), SG_EFUTURE);
     assert_int_equal(rig_statement_state(r, s), LG_DOC_NONE);
@@ -222,7 +205,7 @@ static void pool_early_statement_is_kept_and_held(void **state)
     assert_int_equal(rig_count(r, RIG_STATEMENTS), 1);
     assert_code(rig_tick(r, s->ts + 1), 0);
     assert_int_equal(rig_count(r, RIG_STATEMENTS), 1);
-    end(&m, r);
+    rig_end(&m, r);
 }
 
 /* P18: the second statement with one (gw, inc, seq) is refused and kept as evidence; a third is refused and not kept. `future` comes
@@ -232,7 +215,7 @@ static void pool_conflict_keeps_the_first_pair(void **state)
     (void)state;
     struct maker m;
     struct rig *r;
-    begin(&m, &r, (struct maker_config){0});
+    rig_begin(&m, &r, (struct maker_config){0});
     sg_ms now = end_of(S0) + 1000;
     const struct lg_statement *s[3];
     for (unsigned i = 0; i < 3; i++)
@@ -248,7 +231,7 @@ static void pool_conflict_keeps_the_first_pair(void **state)
     assert_int_equal(rig_state(r).pool_statements, 1);
     const struct lg_statement *ahead = make_statement(&m, &(struct maker_say){.slot = S0, .ts = now + 5001});
     assert_code(rig_say(r, ahead, NULL, 0, now), SG_EFUTURE);
-    end(&m, r);
+    rig_end(&m, r);
 }
 
 /* The predecessor must be pooled or the last one on the best branch, and its slot must be smaller. */
@@ -257,7 +240,7 @@ static void pool_gap_until_the_predecessor_is_known(void **state)
     (void)state;
     struct maker m;
     struct rig *r;
-    begin(&m, &r, (struct maker_config){0});
+    rig_begin(&m, &r, (struct maker_config){0});
     sg_ms now = end_of(S0 + 3);
     const struct lg_statement *a = make_statement(&m, &(struct maker_say){.slot = S0});
     const struct lg_statement *b = make_statement(&m, &(struct maker_say){.slot = S0 + 1, .after = a});
@@ -270,7 +253,7 @@ static void pool_gap_until_the_predecessor_is_known(void **state)
     assert_code(rig_say(r, same, NULL, 0, now), SG_ESTATEMENT_SLOT);
     assert_code(rig_say(r, b, NULL, 0, now), 0);
     assert_code(rig_say(r, odd, NULL, 0, now), SG_ECONFLICT); /* (inc, 1) is taken */
-    end(&m, r);
+    rig_end(&m, r);
 }
 
 static const struct lg_block *mine_on(struct maker *m, struct lg_block_info *at, sg_minute slot,
@@ -293,7 +276,7 @@ static void pool_overtaken_statement_is_refused(void **state)
     struct maker m;
     struct rig *r;
     enum lg_block_verdict v;
-    begin(&m, &r, (struct maker_config){0});
+    rig_begin(&m, &r, (struct maker_config){0});
     sg_ms now = end_of(S0 + 9);
     struct lg_block_info at;
     lg_block_info_genesis(&at, m.g);
@@ -317,7 +300,7 @@ static void pool_overtaken_statement_is_refused(void **state)
     assert_code(rig_say(r, fork, NULL, 0, now), SG_ESTATEMENT_CHAIN);
     assert_code(rig_say(r, late, NULL, 0, now), SG_ESTATEMENT_SLOT);
     assert_code(rig_say(r, next, NULL, 0, now), 0);
-    end(&m, r);
+    rig_end(&m, r);
 }
 
 /* A statement that the branch overtook stays pooled until the overtaking is confirm_depth (3) deep; then it and the body that nothing else
@@ -328,7 +311,7 @@ static void pool_overtaken_leaves_when_confirmed(void **state)
     struct maker m;
     struct rig *r;
     enum lg_block_verdict v;
-    begin(&m, &r, (struct maker_config){0});
+    rig_begin(&m, &r, (struct maker_config){0});
     sg_ms now = end_of(S0 + 9);
     struct lg_block_info at;
     lg_block_info_genesis(&at, m.g);
@@ -361,7 +344,7 @@ static void pool_overtaken_leaves_when_confirmed(void **state)
         make_statement(&m, &(struct maker_say){.gw = 2, .slot = S0, .bodies = &again, .nbodies = 1});
     assert_code(rig_say(r, reader, NULL, 0, now), 0);
     assert_int_equal(rig_body_state(r, b[1]), LG_DOC_POOLED);
-    end(&m, r);
+    rig_end(&m, r);
 }
 
 /* With its bodies a statement may fill half a block, exactly; what stands on the branch already weighs nothing. */
@@ -371,7 +354,7 @@ static void pool_too_large_counts_exactly(void **state)
     struct maker m;
     struct rig *r;
     enum { LIMIT = 131072 / 2, MAX = 120 };
-    begin(&m, &r, (struct maker_config){0});
+    rig_begin(&m, &r, (struct maker_config){0});
     sg_ms now = end_of(S0) + 200;
     const struct lg_body *b[MAX];
     size_t size = 0;
@@ -392,7 +375,7 @@ static void pool_too_large_counts_exactly(void **state)
     assert_code(rig_say(r, large, b, n, now), SG_ETOO_LARGE);
     assert_int_equal(rig_state(r).pool_bodies, 0);
     assert_code(rig_say(r, fits, b, n - 1, now), 0);
-    end(&m, r);
+    rig_end(&m, r);
 }
 
 /* P18b, P18c, P14 are refused before anything is stored: a statement of a key, a chain or a relay that is not its own. */
@@ -401,7 +384,7 @@ static void pool_strangers_are_refused(void **state)
     (void)state;
     struct maker m, foreign;
     struct rig *r;
-    begin(&m, &r, (struct maker_config){0});
+    rig_begin(&m, &r, (struct maker_config){0});
     chain_maker_init(&foreign, &(struct maker_config){.ngateways = 6, .bits = 1});
     sg_ms now = end_of(S0) + 200;
     for (unsigned i = 0; i < 6; i++) {
@@ -411,7 +394,7 @@ static void pool_strangers_are_refused(void **state)
     }
     assert_int_equal(rig_state(r).pool_statements, 0);
     chain_maker_fini(&foreign);
-    end(&m, r);
+    rig_end(&m, r);
 }
 
 /* A statement that is known only from a side branch enters the pool when it is offered: the best branch still lacks it. */
@@ -421,7 +404,7 @@ static void pool_side_statement_becomes_pooled(void **state)
     struct maker m;
     struct rig *r;
     enum lg_block_verdict v;
-    begin(&m, &r, (struct maker_config){0});
+    rig_begin(&m, &r, (struct maker_config){0});
     sg_ms now = end_of(S0 + 9);
     struct lg_block_info best, side;
     lg_block_info_genesis(&best, m.g);
@@ -441,7 +424,7 @@ static void pool_side_statement_becomes_pooled(void **state)
     assert_int_equal(rig_statement_state(r, s), LG_DOC_POOLED);
     assert_int_equal(rig_body_state(r, b), LG_DOC_POOLED);
     assert_int_equal(rig_state(r).pool_bodies, 1);
-    end(&m, r);
+    rig_end(&m, r);
 }
 
 int main(void)

@@ -11,30 +11,13 @@
 
 #define S0 (MAKER_MINUTE + 1500) /* far enough from the genesis for old minutes */
 
-static sg_ms end_of(sg_minute slot)
-{
-    return (slot + 1) * SG_MINUTE_MS;
-}
-
-static void begin(struct maker *m, struct rig **r, struct maker_config c)
-{
-    chain_maker_init(m, &c);
-    *r = rig_new(m, UINT_MAX);
-}
-
-static void end(struct maker *m, struct rig *r)
-{
-    rig_free(r);
-    chain_maker_fini(m);
-}
-
 /* At most 64 pairs a gateway are kept. */
 static void pool_evidence_is_bounded(void **state)
 {
     (void)state;
     struct maker m;
     struct rig *r;
-    begin(&m, &r, (struct maker_config){0});
+    rig_begin(&m, &r, (struct maker_config){0});
     for (unsigned i = 0; i < 70; i++) {
         struct maker_say say = {.slot = S0, .inc = MAKER_START + 10 + i};
         sg_ms now = end_of(S0) + 1000;
@@ -43,7 +26,7 @@ static void pool_evidence_is_bounded(void **state)
         assert_code(rig_say(r, make_statement(&m, &say), NULL, 0, now), SG_ECONFLICT);
     }
     assert_int_equal(mem_store_evidence(r->store, chain_maker_kid(&m, 0)), 64);
-    end(&m, r);
+    rig_end(&m, r);
 }
 
 /* Beyond the bound on memory a gateway that floods is refused as overloaded, and the others still get in. */
@@ -72,7 +55,7 @@ static void pool_flood_of_one_gateway_leaves_room_for_others(void **state)
     assert_int_equal(rig_statement_state(r, s), LG_DOC_NONE);
     const struct lg_statement *other = make_statement(&m, &(struct maker_say){.gw = 1, .slot = S0});
     assert_code(rig_say(r, other, NULL, 0, end_of(S0 + 500)), 0);
-    end(&m, r);
+    rig_end(&m, r);
 }
 
 int main(void)

@@ -49,8 +49,7 @@ static void stage_begin(struct stage *t)
     enum lg_block_verdict v;
 
     *t = (struct stage){.r = NULL};
-    chain_maker_init(&t->m, &(struct maker_config){.bits = 3});
-    t->r = rig_new(&t->m, UINT_MAX);
+    rig_begin(&t->m, &t->r, (struct maker_config){.bits = 3});
     lg_block_info_genesis(&t->line.at, t->m.g);
     t->info[0] = t->line.at;
     for (unsigned h = 1; h <= 3; h++) {
@@ -60,12 +59,6 @@ static void stage_begin(struct stage *t)
         assert_code(rig_offer_block(t->r, &v, t->line.newest, NOW), 0);
     }
     rig_forget(t->r);
-}
-
-static void stage_end(struct stage *t)
-{
-    rig_free(t->r);
-    chain_maker_fini(&t->m);
 }
 
 /* Offer a block that must be refused with this code; the engine stands as before, wrote nothing, and told nobody. */
@@ -118,7 +111,7 @@ static void engine_block_ahead_is_future_and_good_later(void **state)
             assert_code(rig_offer_block(t.r, &v, t.line.newest, rows[i].time), 0);
         }
         assert_true(rig_tip_is(t.r, &t.line.at.hash));
-        stage_end(&t);
+        rig_end(&t.m, t.r);
     }
 }
 
@@ -166,7 +159,7 @@ static void engine_header_out_of_place_is_refused(void **state)
                                  .less_bits = rows[i].less_bits}),
             NOW, rows[i].want);
     }
-    stage_end(&t);
+    rig_end(&t.m, t.r);
 }
 
 /* P10: ten times as many blocks from the genesis on, each with every gateway's vote, mined at half the work: none is taken and none waits as an orphan,
@@ -188,7 +181,7 @@ static void engine_long_branch_at_lower_bits_is_refused(void **state)
         refused(&t, "P10 from its last block on", blocks[i], NOW, SG_EBITS);
     for (unsigned i = 0; i < SG_ARRAY_LEN(blocks); i++)
         refused(&t, "P10 from its first block on", blocks[i], NOW, i == 0 ? SG_EBITS : SG_EPREV);
-    stage_end(&t);
+    rig_end(&t.m, t.r);
 }
 
 /* P12: two tips of equal weight and work. Every node ends on the same one, whichever came first, and stays there after a restart; the lot falls by
@@ -225,7 +218,7 @@ static void engine_equal_tips_are_decided_alike_everywhere(void **state)
             assert_int_equal(rig_state(r).tip.weight, 2);
             rig_free(r);
         }
-        stage_end(&t);
+        rig_end(&t.m, t.r);
     }
 }
 
@@ -249,7 +242,7 @@ static void engine_number_twice_on_a_branch_is_refused(void **state)
         &t.m, &(struct maker_say){.slot = S0 + 3, .after = t.line.last[0], .ts = pair[0]->ts + 1});
     mine.nstatements = 2;
     refused(&t, "P18 both", make_block(&t.m, &mine), NOW, SG_EORDER);
-    stage_end(&t);
+    rig_end(&t.m, t.r);
 }
 
 /* P19, P20: of the minutes that a statement reads, the oldest is 1439 before its slot and the newest is the slot. */
@@ -277,7 +270,7 @@ static void engine_minute_of_a_read_is_within_a_day(void **state)
         if (err != rows[i].want)
             fail_msg("%s: want %s, got %s", rows[i].name, sg_err_code(rows[i].want), sg_err_code(err));
         assert_int_equal(rig_state(t.r).pool_bodies, rows[i].want == 0);
-        stage_end(&t);
+        rig_end(&t.m, t.r);
     }
 }
 
@@ -313,7 +306,7 @@ static void all_speak(struct play *p, unsigned t)
             &p->m, &(struct maker_say){
                        .gw = gw, .slot = S0 + t, .after = t > 0 ? p->said[t - 1][gw] : NULL, .tip = &tip});
         for (unsigned i = 0; i < HOSTILE; i++)
-            assert_code(rig_say(p->nodes[i], p->said[t][gw], NULL, 0, (S0 + t + 1) * SG_MINUTE_MS + 200), 0);
+            assert_code(rig_say(p->nodes[i], p->said[t][gw], NULL, 0, end_of(S0 + t) + 200), 0);
     }
 }
 
@@ -333,17 +326,17 @@ static void hostile_mines(struct play *p, unsigned t, unsigned with)
         make_block(&p->m, &(struct maker_mine){.parent = &parent,
                               .miner = HOSTILE,
                               .slot = S0 + t,
-                              .time = (S0 + t + 1) * SG_MINUTE_MS + 300,
+                              .time = end_of(S0 + t) + 300,
                               .statements = s,
                               .nstatements = n}),
-        (S0 + t + 1) * SG_MINUTE_MS + 300);
+        end_of(S0 + t) + 300);
 }
 
 /* Each honest node works at its turn when it finds the block that is there wanting; what it makes reaches all. */
 static void honest_take_turns(struct play *p, unsigned t)
 {
     for (unsigned turn = 0; turn < GWS; turn++) {
-        sg_ms now = (S0 + t + 1) * SG_MINUTE_MS + COLLECT + turn * STAGGER;
+        sg_ms now = end_of(S0 + t) + COLLECT + turn * STAGGER;
 
         for (unsigned i = 0; i < HOSTILE; i++) {
             struct rig *r = p->nodes[i];

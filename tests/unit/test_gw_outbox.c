@@ -1,6 +1,6 @@
 /* The outbox: what survives a crash, what is refused, what a full disk does. */
-#include "gateway/outbox.h"
 #include "gateway/core/witness.h"
+#include "tests/lib/outbox_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,64 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
-
-#define KID  UINT64_C(0x0123456789abcdef)
-#define SLOT INT64_C(30000000)
-
-static struct lg_relay relays[2] = {{.id = "relay-1"}, {.id = "relay-2"}};
-static struct lg_genesis genesis = {.nrelays = 2, .relays = relays, .minute = 1000, .id = {{7}}};
-static char dir[64];
-
-static struct gw_outbox *open_dir(unsigned max_pages)
-{
-    struct gw_outbox_config config = {.dir = dir, .genesis = &genesis, .kid = KID, .max_pages = max_pages};
-    struct gw_outbox *o = NULL;
-    struct sg_fault fault = {0};
-
-    if (gw_outbox_open(&o, &config, &fault))
-        fail_msg("%s", fault.text);
-    return o;
-}
-
-static int fresh_dir(void **state)
-{
-    snprintf(dir, sizeof dir, "/tmp/gw-outbox-XXXXXX");
-    if (!mkdtemp(dir))
-        return -1;
-    *state = open_dir(0);
-    return 0;
-}
-
-static int drop_dir(void **state)
-{
-    static const char *const names[] = {"lock", "ballast", "outbox.db", "outbox.db-wal", "outbox.db-shm"};
-    char path[128];
-
-    gw_outbox_close(*state);
-    for (size_t i = 0; i < SG_ARRAY_LEN(names); i++) {
-        snprintf(path, sizeof path, "%s/%s", dir, names[i]);
-        (void)unlink(path);
-    }
-    return rmdir(dir);
-}
-
-static int put_pair(struct gw_outbox *o, unsigned relay, sg_minute min, uint8_t digest, size_t len)
-{
-    static uint8_t doc[8192];
-    struct gw_pair p = {
-        .relay = relay, .min = min, .digest = {{digest}}, .live = 5, .doc = doc, .doc_len = len};
-
-    memset(doc, 'x', sizeof doc);
-    return gw_outbox_put_pair(o, &p, min);
-}
-
-static unsigned open_items(struct gw_outbox *o, struct gw_item items[static 16])
-{
-    unsigned n = 99;
-
-    assert_int_equal(gw_outbox_open_items(o, items, 16, &n, SLOT - 1439, SLOT + 10), 0);
-    return n;
-}
 
 /* A statement that carries everything that is open. */
 static struct gw_said_row say(struct gw_outbox *o, sg_ms inc, int64_t seq, sg_minute slot)
@@ -216,14 +158,14 @@ static void outbox_rolled_back_change_leaves_nothing(void **state)
 /* Two processes on one folder: the second is turned away and the first goes on. */
 static void outbox_second_process_is_locked_out(void **state)
 {
-    struct gw_outbox_config config = {.dir = dir, .genesis = &genesis, .kid = KID};
+    struct gw_outbox_config config = {.dir = outbox_dir, .genesis = &outbox_genesis, .kid = KID};
     struct gw_outbox *o = NULL;
     struct sg_fault fault;
     char expected[128];
 
     assert_int_equal(gw_outbox_open(&o, &config, &fault), SG_ELOCKED);
     assert_null(o);
-    snprintf(expected, sizeof expected, "%s: another process holds this folder", dir);
+    snprintf(expected, sizeof expected, "%s: another process holds this folder", outbox_dir);
     assert_string_equal(fault.text, expected);
     assert_int_equal(put_pair(*state, 0, SLOT, 1, 10), 0);
 }
@@ -231,9 +173,9 @@ static void outbox_second_process_is_locked_out(void **state)
 /* The folder of another key or chain is refused. */
 static void outbox_of_another_key_or_chain_is_refused(void **state)
 {
-    struct lg_genesis other = genesis;
-    struct gw_outbox_config configs[] = {
-        {.dir = dir, .genesis = &genesis, .kid = KID + 1}, {.dir = dir, .genesis = &other, .kid = KID}};
+    struct lg_genesis other = outbox_genesis;
+    struct gw_outbox_config configs[] = {{.dir = outbox_dir, .genesis = &outbox_genesis, .kid = KID + 1},
+        {.dir = outbox_dir, .genesis = &other, .kid = KID}};
     struct gw_outbox *o = NULL;
     struct sg_fault fault;
 
@@ -256,7 +198,7 @@ static void outbox_full_disk_refuses_and_recovers(void **state)
     unsigned n;
     int err;
 
-    snprintf(path, sizeof path, "%s/ballast", dir);
+    snprintf(path, sizeof path, "%s/ballast", outbox_dir);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_size, 1 << 20);
     gw_outbox_close(*state);

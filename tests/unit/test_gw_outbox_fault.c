@@ -1,8 +1,8 @@
 /* The outbox on a disk that fails at its n-th write or sync, for every n, once and for ever (D1, D7, D8): what was acknowledged is
  * there afterwards, what was not is there whole or not at all, and after an error of the disk nothing is acknowledged any more.
  * run-tests: no valgrind (a few thousand databases are opened and closed) */
-#include "gateway/outbox.h"
 #include "tests/lib/fault_vfs.h"
+#include "tests/lib/outbox_fixture.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -16,13 +16,10 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#define SLOT      INT64_C(30000000)
 #define ROUNDS    16
 #define DOC_BYTES 80000 /* twenty pages each, so that the log is emptied on the way */
 #define EVERY     60    /* each of the first so many places, then some of the rest */
 
-static struct lg_relay relays[2] = {{.id = "relay-1"}, {.id = "relay-2"}};
-static struct lg_genesis genesis = {.nrelays = 2, .relays = relays, .minute = 1000, .id = {{7}}};
 static char dir[64];
 static uint8_t doc[DOC_BYTES];
 
@@ -34,26 +31,14 @@ struct promised {
 
 static int open_outbox(struct gw_outbox **o)
 {
-    struct gw_outbox_config config = {.dir = dir, .genesis = &genesis, .kid = 1};
+    struct gw_outbox_config config = {.dir = dir, .genesis = &outbox_genesis, .kid = 1};
     struct sg_fault fault = {0};
 
     *o = NULL;
     return gw_outbox_open(o, &config, &fault);
 }
 
-static void remove_dir(void)
-{
-    static const char *const names[] = {"lock", "ballast", "outbox.db", "outbox.db-wal", "outbox.db-shm"};
-    char path[128];
-
-    for (size_t i = 0; i < SG_ARRAY_LEN(names); i++) {
-        snprintf(path, sizeof path, "%s/%s", dir, names[i]);
-        (void)unlink(path);
-    }
-    (void)rmdir(dir);
-}
-
-static void fresh_dir(void)
+static void fresh_folder(void)
 {
     /* memory where there is: what is tested is order, and the real disk would be asked thousands of times */
     snprintf(dir, sizeof dir, "%s/gw-fault-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
@@ -69,7 +54,7 @@ static bool done(struct promised *p, int err)
     return !err;
 }
 
-static int put_pair(struct gw_outbox *o, unsigned i)
+static int put_round_pair(struct gw_outbox *o, unsigned i)
 {
     struct gw_pair pair = {
         .relay = 0, .min = SLOT + i, .digest = {{(uint8_t)i}}, .live = 6, .doc = doc, .doc_len = sizeof doc};
@@ -95,7 +80,7 @@ static void work(struct gw_outbox *o, struct promised *p, unsigned from, bool st
         struct gw_said_row row;
         int err;
 
-        p->pair[i] = done(p, put_pair(o, i));
+        p->pair[i] = done(p, put_round_pair(o, i));
         p->gap[i] = done(p, gw_outbox_put_gap(o, 1, SLOT + i, LG_REASON_TIMEOUT));
         err = say(o, &row, i);
         if (err == SG_ENOSPC) /* it changed nothing: the same may be tried again */
@@ -171,7 +156,7 @@ static bool live(int n, int rc, bool for_ever)
     struct gw_outbox *o = NULL;
     bool fired;
 
-    fresh_dir();
+    fresh_folder();
     fault_vfs_install();
     assert_int_equal(open_outbox(&o), 0);
     fault_vfs_arm(n, rc, for_ever);
@@ -180,7 +165,7 @@ static bool live(int n, int rc, bool for_ever)
     if (fired && rc != SQLITE_FULL) {
         struct gw_said_row row;
 
-        assert_int_equal(put_pair(o, ROUNDS), SG_EIO); /* for good */
+        assert_int_equal(put_round_pair(o, ROUNDS), SG_EIO); /* for good */
         assert_int_equal(say(o, &row, ROUNDS), SG_EIO);
     }
     fault_vfs_disarm();
@@ -188,14 +173,14 @@ static bool live(int n, int rc, bool for_ever)
         unsigned refused = p.refused;
         struct gw_said_row row;
 
-        assert_int_equal(put_pair(o, ROUNDS), 0);
+        assert_int_equal(put_round_pair(o, ROUNDS), 0);
         assert_int_equal(say(o, &row, ROUNDS), 0);
         assert_true(refused > 0 || !for_ever);
     }
     gw_outbox_close(o);
     fault_vfs_remove();
     check(&p);
-    remove_dir();
+    (void)remove_outbox(dir);
     return fired;
 }
 
@@ -233,7 +218,7 @@ static void outbox_killed_anywhere_keeps_what_it_promised(void **state)
         int fds[2], status;
         pid_t pid;
 
-        fresh_dir();
+        fresh_folder();
         assert_int_equal(pipe(fds), 0);
         pid = fork();
         assert_true(pid >= 0);
@@ -259,7 +244,7 @@ static void outbox_killed_anywhere_keeps_what_it_promised(void **state)
         close(fds[1]);
         check(p);
         free(p);
-        remove_dir();
+        (void)remove_outbox(dir);
     }
 }
 
@@ -275,7 +260,7 @@ static void outbox_without_its_log_is_older_but_whole(void **state)
         int status;
         pid_t pid;
 
-        fresh_dir();
+        fresh_folder();
         pid = fork();
         assert_true(pid >= 0);
         if (pid == 0) {
@@ -296,7 +281,7 @@ static void outbox_without_its_log_is_older_but_whole(void **state)
         else
             assert_int_equal(truncate(path, st.st_size * part / 16), 0);
         check(&nothing);
-        remove_dir();
+        (void)remove_outbox(dir);
     }
 }
 

@@ -1,5 +1,5 @@
 /* The outbox: what it does not know, and its bound while nothing is signed. */
-#include "gateway/outbox.h"
+#include "tests/lib/outbox_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,64 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
-
-#define KID  UINT64_C(0x0123456789abcdef)
-#define SLOT INT64_C(30000000)
-
-static struct lg_relay relays[2] = {{.id = "relay-1"}, {.id = "relay-2"}};
-static struct lg_genesis genesis = {.nrelays = 2, .relays = relays, .minute = 1000, .id = {{7}}};
-static char dir[64];
-
-static struct gw_outbox *open_dir(unsigned max_pages)
-{
-    struct gw_outbox_config config = {.dir = dir, .genesis = &genesis, .kid = KID, .max_pages = max_pages};
-    struct gw_outbox *o = NULL;
-    struct sg_fault fault = {0};
-
-    if (gw_outbox_open(&o, &config, &fault))
-        fail_msg("%s", fault.text);
-    return o;
-}
-
-static int fresh_dir(void **state)
-{
-    snprintf(dir, sizeof dir, "/tmp/gw-outbox-XXXXXX");
-    if (!mkdtemp(dir))
-        return -1;
-    *state = open_dir(0);
-    return 0;
-}
-
-static int drop_dir(void **state)
-{
-    static const char *const names[] = {"lock", "ballast", "outbox.db", "outbox.db-wal", "outbox.db-shm"};
-    char path[128];
-
-    gw_outbox_close(*state);
-    for (size_t i = 0; i < SG_ARRAY_LEN(names); i++) {
-        snprintf(path, sizeof path, "%s/%s", dir, names[i]);
-        (void)unlink(path);
-    }
-    return rmdir(dir);
-}
-
-static int put_pair(struct gw_outbox *o, unsigned relay, sg_minute min, uint8_t digest, size_t len)
-{
-    static uint8_t doc[8192];
-    struct gw_pair p = {
-        .relay = relay, .min = min, .digest = {{digest}}, .live = 5, .doc = doc, .doc_len = len};
-
-    memset(doc, 'x', sizeof doc);
-    return gw_outbox_put_pair(o, &p, min);
-}
-
-static unsigned open_items(struct gw_outbox *o, struct gw_item items[static 16])
-{
-    unsigned n = 99;
-
-    assert_int_equal(gw_outbox_open_items(o, items, 16, &n, SLOT - 1439, SLOT + 10), 0);
-    return n;
-}
 
 /* A minute is unread without a pair, and without a gap by which the relay itself showed that nothing can follow. */
 static void outbox_unread_minutes_are_those_that_may_be_read(void **state)

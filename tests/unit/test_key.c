@@ -2,6 +2,7 @@
 #include "sg_hash.h"
 #include "sg_key.h"
 #include "sg_text.h"
+#include "tests/lib/pem_maker.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -13,27 +14,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#define PEM_BYTES 119 /* what openssl genpkey writes for Ed25519 */
-
-static void unhex(uint8_t *dst, size_t n, const char *hex)
-{
-    assert_int_equal(sg_hex_decode(dst, n, hex, strlen(hex)), 0);
-}
-
-/* The PEM text of a seed; pem holds PEM_BYTES + 1. */
-static void pem_of_seed(char *pem, const char *seed_hex)
-{
-    char base64[65];
-    uint8_t der[48];
-
-    unhex(der, 16, "302e020100300506032b657004220420");
-    unhex(der + 16, 32, seed_hex);
-    sg_base64_encode(base64, der, sizeof der);
-    assert_int_equal(
-        snprintf(pem, PEM_BYTES + 1, "-----BEGIN PRIVATE KEY-----\n%s\n-----END PRIVATE KEY-----\n", base64),
-        PEM_BYTES);
-}
-
 static struct sg_key *key_of_seed(const char *seed_hex)
 {
     struct sg_key *k = NULL;
@@ -44,15 +24,13 @@ static struct sg_key *key_of_seed(const char *seed_hex)
     return k;
 }
 
-static const char seed1[] = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
-
 /* RFC 8032 section 7.1: public key and signature are the published ones, and verify. */
 static void key_rfc8032_examples_hold(void **state)
 {
     static const struct {
         const char *seed, *pub, *msg, *sig;
     } rows[] = {
-        {seed1, "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", "",
+        {SEED1, "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", "",
             "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555"
             "fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b"},
         {"4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
@@ -88,7 +66,7 @@ static void key_rfc8032_examples_hold(void **state)
 /* A changed bit anywhere in message, signature or key makes the signature invalid. */
 static void verify_changed_bit_is_refused(void **state)
 {
-    struct sg_key *k = key_of_seed(seed1);
+    struct sg_key *k = key_of_seed(SEED1);
     uint8_t pub[32], sig[64], msg[40];
 
     (void)state;
@@ -119,7 +97,7 @@ static void verify_changed_bit_is_refused(void **state)
 static void verify_s_not_below_order_is_refused(void **state)
 {
     static const char order_hex[] = "edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010";
-    struct sg_key *k = key_of_seed(seed1);
+    struct sg_key *k = key_of_seed(SEED1);
     uint8_t pub[32], sig[64], order[32];
     unsigned carry = 0;
 
@@ -286,7 +264,7 @@ static void pem_other_texts_are_refused(void **state)
     struct sg_key *k = NULL;
 
     (void)state;
-    pem_of_seed(pem, seed1);
+    pem_of_seed(pem, SEED1);
     for (size_t n = 0; n < PEM_BYTES; n++)
         assert_int_equal(sg_key_of_pem(&k, pem, n), SG_ECONFIG);
     for (size_t i = 0; i < PEM_BYTES; i++) {
@@ -307,7 +285,7 @@ static void pem_other_texts_are_refused(void **state)
 /* The vtable for the cores is the same verification and the same check. */
 static void crypto_vtable_is_openssl(void **state)
 {
-    struct sg_key *k = key_of_seed(seed1);
+    struct sg_key *k = key_of_seed(SEED1);
     uint8_t pub[32], sig[64], one[32] = {1};
 
     (void)state;

@@ -1,6 +1,7 @@
 /* Key files: which are read, which are refused (bad input K1), and how a new one is made. */
 #include "sg_key.h"
 #include "sg_text.h"
+#include "tests/lib/pem_maker.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -17,29 +18,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-
-#define PEM_BYTES 119 /* what openssl genpkey writes for Ed25519 */
-
-static void unhex(uint8_t *dst, size_t n, const char *hex)
-{
-    assert_int_equal(sg_hex_decode(dst, n, hex, strlen(hex)), 0);
-}
-
-/* The PEM text of a seed; pem holds PEM_BYTES + 1. */
-static void pem_of_seed(char *pem, const char *seed_hex)
-{
-    char base64[65];
-    uint8_t der[48];
-
-    unhex(der, 16, "302e020100300506032b657004220420");
-    unhex(der + 16, 32, seed_hex);
-    sg_base64_encode(base64, der, sizeof der);
-    assert_int_equal(
-        snprintf(pem, PEM_BYTES + 1, "-----BEGIN PRIVATE KEY-----\n%s\n-----END PRIVATE KEY-----\n", base64),
-        PEM_BYTES);
-}
-
-static const char seed1[] = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
 
 /* A fresh directory for each test of files, removed with its content after it. */
 static int directory_make(void **state)
@@ -102,7 +80,7 @@ static void key_file_private_is_loaded(void **state)
     uint8_t pub[32], expected[32];
     char path[100], pem[PEM_BYTES + 1];
 
-    pem_of_seed(pem, seed1);
+    pem_of_seed(pem, SEED1);
     unhex(expected, 32, "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
     for (size_t i = 0; i < SG_ARRAY_LEN(modes); i++) {
         struct sg_fault fault;
@@ -123,7 +101,7 @@ static void key_file_wider_mode_is_refused(void **state)
     static const mode_t modes[] = {0644, 0640, 0604, 0660, 0620, 0602, 0700, 0610, 0601, 04600, 01600};
     char path[100], name[8], pem[PEM_BYTES + 1];
 
-    pem_of_seed(pem, seed1);
+    pem_of_seed(pem, SEED1);
     for (size_t i = 0; i < SG_ARRAY_LEN(modes); i++) {
         (void)snprintf(name, sizeof name, "k%zu", i);
         path_in(path, state, name);
@@ -152,7 +130,7 @@ static void key_file_other_content_is_refused(void **state)
         {"cut", pem, PEM_BYTES - 1}};
     char path[100];
 
-    pem_of_seed(pem, seed1);
+    pem_of_seed(pem, SEED1);
     (void)snprintf(twice, sizeof twice, "%s%s", pem, pem);
     (void)snprintf(
         crlf, sizeof crlf, "-----BEGIN PRIVATE KEY-----\r\n%.64s\r\n-----END PRIVATE KEY-----\r\n", pem + 28);
@@ -188,7 +166,7 @@ static void key_file_symlink_is_refused(void **state)
 {
     char path[100], link[100], pem[PEM_BYTES + 1];
 
-    pem_of_seed(pem, seed1);
+    pem_of_seed(pem, SEED1);
     path_in(path, state, "key");
     path_in(link, state, "link");
     write_file(path, 0600, pem, PEM_BYTES);
@@ -224,7 +202,7 @@ static void key_file_of_another_user_is_refused(void **state)
 
     if (geteuid() != 0)
         skip();
-    pem_of_seed(pem, seed1);
+    pem_of_seed(pem, SEED1);
     path_in(path, state, "key");
     write_file(path, 0600, pem, PEM_BYTES);
     assert_int_equal(chown(path, 65534, 65534), 0);
