@@ -2,25 +2,42 @@
  *
  * Nothing is believed: blocks are judged by the contract's rules on a state rebuilt from the blocks themselves (ledger/core/audit.c);
  * indexes and tables of the store are used only to find bytes. A page that a node serves cannot lie: each block must follow the one
- * before it. The first fault is named with height and code. */
+ * before it. The first fault is named with height and code.
+ *
+ * All processors decode and check what needs no branch, a few blocks ahead of the audit, which takes them in order. */
 #include "ledger/cmd.h"
 #include "ledger/core/audit.h"
+#include "ledger/precheck.h"
 #include "ledger/store.h"
 #include "lg_client.h"
 #include "sg_text.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define PAGE_BLOCKS    64
 #define MAX_PAGE_BYTES (26u << 20)
 #define PAGE_MS        60000
+/* Blocks that are checked ahead of the audit, at most: so many, and of so many bytes. */
+#define AHEAD       64
+#define AHEAD_BYTES (8u << 20)
+
+struct ahead {
+    uint8_t *doc;
+    size_t len;
+    struct lg_precheck_job *job;
+};
 
 struct verify {
     const struct lg_cmd *self;
     const struct lg_genesis *genesis;
     struct lg_audit *audit;
+    struct lg_precheck *precheck;
+    struct ahead ring[AHEAD];
+    unsigned first, n; /* of ring */
+    size_t bytes;
     int64_t goal; /* height that the source says it has */
     bool bar;     /* a progress bar on standard error */
     int percent;
@@ -43,12 +60,17 @@ static void progress(struct verify *v)
         fputc('\n', stderr);
 }
 
-/* Judge the next block; a message and an error when it is wrong. */
-static int take(struct verify *v, const uint8_t *doc, size_t len)
+/* Judge the block that was given first; a message and an error when it is wrong. */
+static int settle_one(struct verify *v)
 {
+    struct ahead *a = &v->ring[v->first];
     struct lg_block *b = NULL;
-    int err = lg_block_decode(&b, doc, len);
+    int err = lg_precheck_take(&b, a->job);
 
+    v->first = (v->first + 1) % AHEAD;
+    v->n--;
+    v->bytes -= a->len;
+    free(a->doc);
     if (err == SG_OK)
         err = lg_audit_block(v->audit, b);
     lg_block_free(b);
@@ -58,6 +80,48 @@ static int take(struct verify *v, const uint8_t *doc, size_t len)
         lg_cmd_failed(v->self, "%sINVALID at height %lld: %s (%s)", v->bar ? "\n" : "",
             (long long)lg_audit_tip(v->audit)->height + 1, sg_err_code(err), sg_err_text(err));
     return err;
+}
+
+static int settle(struct verify *v)
+{
+    int err = SG_OK;
+
+    while (err == SG_OK && v->n > 0)
+        err = settle_one(v);
+    return err;
+}
+
+/* After an error: nobody asks for the others. */
+static void forget(struct verify *v)
+{
+    for (; v->n > 0; v->n--) {
+        lg_precheck_drop(v->ring[v->first].job);
+        free(v->ring[v->first].doc);
+        v->first = (v->first + 1) % AHEAD;
+    }
+}
+
+/* The next block, copied; those before it are judged as far as room is needed. */
+static int take(struct verify *v, const uint8_t *doc, size_t len)
+{
+    struct ahead a = {.len = len};
+    int err = SG_OK;
+
+    while (err == SG_OK && v->n > 0 && (v->n == AHEAD || v->bytes + len > AHEAD_BYTES))
+        err = settle_one(v);
+    if (err != SG_OK)
+        return err;
+    a.doc = malloc(len ? len : 1);
+    if (a.doc)
+        memcpy(a.doc, doc, len);
+    if (!a.doc || lg_precheck_add(v->precheck, &a.job, a.doc, len, false) != SG_OK) {
+        free(a.doc);
+        lg_cmd_failed(v->self, "out of memory");
+        return SG_ENOMEM;
+    }
+    v->ring[(v->first + v->n++) % AHEAD] = a;
+    v->bytes += len;
+    return SG_OK;
 }
 
 /* ---- from a data directory ---- */
@@ -80,14 +144,14 @@ static int read_blocks(struct verify *v, struct lg_reader *r)
         err = lg_reader_block_at(r, &info, h);
         if (err == SG_OK)
             err = lg_reader_block_bytes(r, &doc, &info.hash);
-        if (err != SG_OK)
+        if (err != SG_OK && settle(v) == SG_OK)
             lg_cmd_failed(v->self, "INVALID at height %lld: the store does not give the block: %s (%s)",
                 (long long)h, sg_err_code(err), sg_err_text(err));
-        else
+        if (err == SG_OK)
             err = take(v, doc.p, doc.len);
         sg_buf_fini(&doc);
     }
-    return err;
+    return err == SG_OK ? settle(v) : err;
 }
 
 static int verify_data(struct verify *v, const char *data)
@@ -134,6 +198,10 @@ static int take_page(struct verify *v, const struct sg_buf *body, bool *more)
         err = c.bad ? SG_EMALFORMED : take(v, block.p, block.len);
     }
     *more = !c.bad && c.p < c.end && *c.p == ',';
+    if (err == SG_OK || err == SG_EMALFORMED) {
+        int settled = settle(v);
+        err = settled != SG_OK ? settled : err;
+    }
     return err;
 }
 
@@ -184,11 +252,16 @@ static int run(struct verify *v, const char *data, const char *url)
 {
     uint64_t statements = 0, bodies = 0;
 
-    if (lg_audit_new(&v->audit, v->genesis, &sg_crypto_openssl) != SG_OK)
+    if (lg_audit_new(&v->audit, v->genesis, &sg_crypto_openssl) != SG_OK ||
+        lg_precheck_start(&v->precheck, v->genesis, &sg_crypto_openssl, 0) != SG_OK) {
+        lg_audit_free(v->audit);
         return lg_cmd_failed(v->self, "out of memory");
+    }
     v->bar = isatty(STDERR_FILENO) != 0;
     v->percent = -1;
     int err = data ? verify_data(v, data) : verify_url(v, url);
+    forget(v);
+    lg_precheck_stop(v->precheck);
     const struct lg_block_info *tip = lg_audit_tip(v->audit);
     lg_audit_counts(v->audit, &statements, &bodies);
     if (err == SG_OK && tip->height < v->goal)
