@@ -350,7 +350,7 @@ static bool killed_in_the_middle(struct node *n, struct world *w, unsigned after
     }
     const struct timespec pause = {
         .tv_sec = after_us / 1000000, .tv_nsec = (long)(after_us % 1000000) * 1000};
-    nanosleep(&pause, NULL); /* no synchronisation: any moment is as good */
+    nanosleep(&pause, NULL); /* sleep: until the moment of the kill; any is as good */
     kill(pid, SIGKILL);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
