@@ -83,7 +83,8 @@ def merkle(leaves):
 class Forge:
     """Four gateways (all readers of relay-1; relay-2 is the first one's alone), a chain that began an hour ago, and one observer node."""
 
-    def __init__(self, bits=4, **policy):
+    def __init__(self, bits=4, minutes=60, **policy):
+        """minutes: how long ago the chain began."""
         self.dir = tempfile.mkdtemp(prefix="gridwitness-forge-")
         self.keys = sorted((Key(self.path("key-%d.pem" % i)) for i in range(5)), key=lambda k: k.kid)
         self.stranger = self.keys.pop(2)
@@ -92,7 +93,7 @@ class Forge:
             "name": "forge",
             "demo": True,
             "bits": bits,
-            "time_ms": (now_ms() // 60000 - 60) * 60000,
+            "time_ms": (now_ms() // 60000 - minutes) * 60000,
             "policy": dict({"max_future_ms": 1000, "max_block_bytes": 131072}, **policy),
             "gateways": [{"name": "g%d" % i, "key": k.public, "mine": i < 3} for i, k in enumerate(self.keys)],
             "relays": [dict(relay, id="relay-1"), dict(relay, id="relay-2", readers=["g0"])],
@@ -155,6 +156,20 @@ class Forge:
         return run([bin_path("ledger"), "verify", "--genesis", self.path("genesis.json"), "--data", self.path("data")])
 
     # ---- documents ----
+
+    def branch(self, n, gws, parent=None, slot=None, inc=0, bodies=False, miner=0):
+        """n blocks, each with a statement of each of these gateways in a new incarnation, that names the block before; a body each if wanted."""
+        blocks, said = [], dict.fromkeys(gws)
+        for i in range(n):
+            now = (self.first if slot is None else slot) + i
+            read = [self.body(now, seed=inc + i)] if bodies else []
+            tip = self.hash(parent) if parent else None
+            more = {"inc": self.genesis["time"] + 1 + inc}
+            for gw in gws:
+                said[gw] = self.statement(gw, now, read, after=said[gw], tip=tip, **(more if said[gw] is None else {}))
+            blocks.append(self.block(parent, now, [said[gw] for gw in gws], read, miner=miner))
+            parent = blocks[-1]
+        return blocks
 
     def body(self, minute, relay="relay-1", seed=1, samples=None):
         if samples is None:
