@@ -179,7 +179,9 @@ class Blocks(Bad):
             elif i == where:
                 self.assertEqual(got, (422, fault))
             else:
-                self.assertIn(got, ((200, "orphan"), (422, fault), (422, "prev")), "child of a refused block")
+                # a bad signature, or leaves of another root, are the fault of one copy; with another fault the header is bad for good
+                copy_only = fault in ("signature", "root")
+                self.assertEqual(got, (200, "orphan") if copy_only else (422, "prev"), "child of a refused block")
             parent = block
 
     def test_p24_p26_leaves(self):
@@ -187,8 +189,8 @@ class Blocks(Bad):
         block = self.next_block()
         doubled = copy.deepcopy(block)
         doubled["statements"] *= 2
-        self.refused("P24", F.offer_block(doubled)[0], 422)
-        self.refused("P26 empty", F.offer_block(F.block(CHAIN[-1], S0 + 10, [], weight=0))[0], 422)
+        self.refused("P24", F.offer_block(doubled), (422, "order"))
+        self.refused("P26 empty", F.offer_block(F.block(CHAIN[-1], S0 + 10, [], weight=0)), (422, "empty"))
         unread = F.body(S0 + 9, seed=77)
         self.refused("unread", F.offer_block(F.block(CHAIN[-1], S0 + 10, [vote], [unread])), (422, "unread_body"))
         missing = F.statement(1, S0 + 10, [unread], tip=F.hash(CHAIN[-1]))
@@ -286,7 +288,7 @@ class Statements(Bad):
     def test_p19_p20_minutes(self):
         now = now_ms() // 60000
         body = F.body(S0 + 10)
-        self.assertIn(F.offer([self.say(2, S0 + 9, [body])], [body]), ((200, "minute"), (200, "shape")))
+        self.refused("P19 read", F.offer([self.say(2, S0 + 9, [body])], [body]), (200, "minute"))
         self.refused("P19 slot", F.offer([self.say(2, now + 1)]), (200, "future"))
         self.refused("ts before the end of the slot", F.offer([self.say(2, S0 + 9, ts=(S0 + 10) * 60000 - 1)]), (200, "statement_slot"))
         self.refused("inc after ts", F.offer([self.say(2, S0 + 9, inc=now_ms())]), (200, "statement_slot"))
@@ -303,17 +305,17 @@ class Statements(Bad):
             return F.offer([self.say(2, S0 + 9, [body])], [body])
 
         none = dict(F.body(S0 + 9), samples=[])
-        self.refused("P22 none", F.offer([self.say(2, S0 + 9, [none])], [none])[1] in ("shape", "body"), True)
+        self.refused("P22 none", F.offer([self.say(2, S0 + 9, [none])], [none]), (200, "shape"))
         many = [[i * 900, VALID, 0, *[0] * 10] for i in range(61)]
-        self.refused("P22 61", offered(samples=many)[1] in ("shape", "body"), True)
+        self.refused("P22 61", offered(samples=many), (200, "shape"))
         seven = [[i * 8000, VALID, 0, *[0] * 10] for i in range(7)]
         self.refused("P22 seven", offered(samples=seven), (200, "body"))
         self.refused("P22 unsorted", offered(samples=[good[1], good[0], *good[2:]]), (200, "body"))
         self.refused("P22 outside", offered(samples=[*good[:5], [60000, *good[5][1:]]]), (200, "body"))
         self.refused("not valid", offered(samples=[[0, 0, *good[0][2:]]]), (200, "body"))
-        self.refused("beyond", offered(samples=[[0, VALID, 1023, *[2**40 + 1] * 10]])[1], "body")
+        self.refused("beyond", offered(samples=[[0, VALID, 1023, *[2**40 + 1] * 10]]), (200, "body"))
         self.refused("quality", offered(quality=VALID | INCOMPLETE), (200, "aggregate"))
-        self.refused("openings", offered(openings=2**32)[1] in ("shape", "body"), True)
+        self.refused("openings", offered(openings=2**32), (200, "shape"))
 
     def test_whole_offers_that_are_none(self):
         for raw, want in ((b"", None), (b"[]", (422, "shape")), (b'{"bodies":[]}', (422, "shape")), (b'{"bodies":[],"more":1,"statements":[]}', (422, "shape"))):

@@ -1,4 +1,4 @@
-"""The command lines of the three programs: help, wrong usage, keys, plans, configurations, and the auditor's tools against altered files.
+"""The command lines of the three programs: help, wrong usage, configurations, and the auditor's tools against altered files.
 
 One small chain is made first and stopped; every test works on copies of what it left behind.
 """
@@ -11,10 +11,10 @@ import sqlite3
 import subprocess
 import unittest
 
+from cli_case import FAILED, GOOD, USAGE, Cli, node_config, plan_of_net
 from harness import ROOT, Program, bin_path, free_port, run
 from network import Network
 
-GOOD, FAILED, USAGE = 0, 1, 2
 SCRIPT = os.path.join(ROOT, "docs", "verify-a-minute.sh")
 
 
@@ -22,6 +22,7 @@ def setUpModule():
     global NET, HEIGHT, PROOF
     NET = Network(gateways=1, speed=40, bits=6)
     unittest.addModuleCleanup(NET.__exit__, None, None, None)
+    Cli.net = NET
     NET.start_relay()
     NET.start_all()
     NET.wait_height(4)
@@ -32,31 +33,6 @@ def setUpModule():
     online = run([bin_path("ledger"), "verify", "--genesis", NET.genesis, "--url", NET.url(0)])
     assert online[0] == 0, online
     assert NET.nodes[0].stop() == 0
-
-
-class Cli(unittest.TestCase):
-    def expect(self, code, argv, *words, **more):
-        """Run; the exit code must be this one and all words stand in what it says. Returns standard output."""
-        got, out, errors = run(argv, **more)
-        self.assertEqual(got, code, "%s\n%s%s" % (argv, out, errors))
-        for word in words:
-            self.assertIn(word, out if code == GOOD else errors, argv)
-        if code != GOOD:
-            self.assertNotEqual(errors.strip(), "", argv)
-        return out
-
-    def ledger(self, code, *args, **more):
-        words = more.pop("words", ())
-        return self.expect(code, [bin_path("ledger"), *args], *words, **more)
-
-    def path(self, name):
-        return NET.path("%s-%s" % (self.id().rsplit(".", 1)[1], name))
-
-    def write(self, name, text):
-        path = self.path(name)
-        with open(path, "w", encoding="utf-8") as f:
-            f.write(text if isinstance(text, str) else json.dumps(text, indent=1))
-        return path
 
 
 class Usage(Cli):
@@ -186,117 +162,6 @@ class Usage(Cli):
         self.assertIn(code, (GOOD, USAGE), errors)
         self.assertFalse(os.path.exists(data), "check touches no data")
         self.expect(FAILED, [gateway, "probe", "127.0.0.1:%d" % free_port()], "refused", env=NET.env)
-
-
-class Keys(Cli):
-    def test_keygen_never_overwrites(self):
-        path = self.path("key.pem")
-        line = self.ledger(GOOD, "keygen", path)
-        self.assertRegex(line, r"^[0-9a-f]{16} [A-Za-z0-9+/]{43}= ")
-        self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
-        with open(path, "rb") as f:
-            before = f.read()
-        self.ledger(FAILED, "keygen", path, words=(path,))
-        with open(path, "rb") as f:
-            self.assertEqual(f.read(), before)
-        link = self.path("link.pem")
-        os.symlink(self.path("target.pem"), link)
-        self.ledger(FAILED, "keygen", link, words=(link,))
-        self.assertFalse(os.path.exists(self.path("target.pem")))
-
-    def test_key_that_openssl_made_is_taken_and_a_bad_one_named(self):
-        good = self.path("openssl.pem")
-        run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", good])
-        os.chmod(good, 0o600)
-        plan = plan_of_net()
-        plan["gateways"] = [{"name": "a", "key": good}]
-        self.ledger(GOOD, "init", "--from", self.write("good.json", plan), "--out", self.path("g.json"))
-        with open(good, encoding="ascii") as f:
-            pem = f.read()
-        for name, text, mode in (
-            ("wide", pem, 0o644),
-            ("empty", "", 0o600),
-            ("short", pem.replace("MC4", "MC3"), 0o600),
-            ("cut", pem[: len(pem) // 2], 0o600),
-            ("more", pem + pem, 0o600),
-        ):  # K1
-            bad = self.write(name + ".pem", text)
-            os.chmod(bad, mode)
-            config = self.write(name + ".json", node_config(self.path("data"), key=bad))
-            self.ledger(USAGE, "node", "--config", config, words=(bad,))
-        link = self.path("link.pem")
-        os.symlink(good, link)
-        self.ledger(USAGE, "node", "--config", self.write("link.json", node_config(self.path("data"), key=link)), words=(link,))
-
-    def test_key_that_the_genesis_does_not_name_is_refused(self):  # K3
-        path = self.path("stranger.pem")
-        kid = self.ledger(GOOD, "keygen", path).split()[0]
-        config = self.write("node.json", node_config(self.path("data"), key=path))
-        self.ledger(USAGE, "node", "--config", config, words=(kid,), env=NET.env)
-        self.expect(USAGE, [bin_path("gateway"), "--config", NET.write_config(0, key=path)], kid, env=NET.env)
-
-
-def plan_of_net():
-    with open(NET.path("plan.json"), encoding="utf-8") as f:
-        return json.load(f)
-
-
-def node_config(data, **changes):
-    config = {"genesis": NET.genesis, "data": data, "port": 0}
-    config.update(changes)
-    return config
-
-
-class Plans(Cli):
-    def test_plan_faults_end_with_2_and_write_nothing(self):
-        good = plan_of_net()
-        out = self.path("genesis.json")
-        gateway, relay = good["gateways"][0], good["relays"][0]
-        for name, change, words in (
-            ("no-gateways", {"gateways": []}, ("gateways",)),
-            ("key-twice", {"gateways": [gateway, dict(gateway, name="b")]}, ("gateways",)),
-            ("none-mines", {"gateways": [dict(gateway, mine=False)]}, ("gateways",)),
-            ("bad-key", {"gateways": [dict(gateway, key="/nonexistent.pem")]}, ("$.gateways[0]", "nonexistent.pem")),
-            ("small-order", {"gateways": [dict(gateway, key="AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")]}, ("gateways",)),
-            ("bits-41", {"bits": 41}, ("$.bits", "41")),
-            ("bits-text", {"bits": "8"}, ("$.bits",)),
-            ("unknown", {"colour": 1}, ("colour",)),
-            ("no-name", {"name": None}, ("$.name",)),
-            ("long-name", {"name": "x" * 65}, ("$.name",)),
-            ("control", {"name": "a\nb"}, ("$.name",)),
-            ("offset", {"utc_offset_min": 841}, ("$.utc_offset_min",)),
-            ("policy", {"policy": {"collect_ms": 20001}}, ("$.policy.collect_ms",)),
-            ("policy-sum", {"policy": {"collect_ms": 20000, "stagger_ms": 20000}, "gateways": many(3)}, ("policy",)),
-            ("relay-id", {"relays": [dict(relay, id="Relay_1")]}, ("relays",)),
-            ("relay-twice", {"relays": [relay, relay]}, ("relays",)),
-            ("period", {"relays": [dict(relay, period_s=7)]}, ("relays",)),
-            ("reader", {"relays": [dict(relay, readers=["nobody"])]}, ("$.relays[0].readers[0]", "nobody")),
-            ("profile", {"relays": [dict(relay, profile="none")]}, ("$.relays[0]", "none")),
-            ("device", {"relays": [dict(relay, device="x" * 33)]}, ("$.relays[0].device",)),
-        ):
-            with self.subTest(plan=name):
-                plan = {k: v for k, v in dict(good, **change).items() if v is not None}
-                self.ledger(USAGE, "init", "--from", self.write(name + ".json", plan), "--out", out, words=words)
-                self.assertFalse(os.path.exists(out))
-        text = json.dumps(good)
-        for name, bad in (("cut", text[:-1]), ("twice", text[:-1] + ',"bits":1}'), ("comment", text + "//"), ("two", text + text)):
-            path = self.write(name + ".json", bad)
-            self.ledger(USAGE, "init", "--from", path, "--out", out, words=(path + ":1",))
-
-    def test_genesis_is_never_written_over(self):
-        out = self.path("genesis.json")
-        self.ledger(GOOD, "init", "--from", NET.path("plan.json"), "--out", out)
-        self.ledger(FAILED, "init", "--from", NET.path("plan.json"), "--out", out, words=(out,))
-
-
-def many(n):
-    keys = []
-    for i in range(n):
-        path = NET.path("many-%d.pem" % i)
-        code, line, _ = run([bin_path("ledger"), "keygen", path])
-        assert code == 0
-        keys.append({"name": "g%d" % i, "key": line.split()[1]})
-    return keys
 
 
 class Configurations(Cli):
