@@ -41,11 +41,11 @@ struct choosing {
     struct lg_site_bodies bodies;
     struct item *items;
     size_t nitems;
-    struct lane lanes[LG_MAX_GATEWAYS];
     unsigned order[LG_MAX_GATEWAYS];
     struct lg_map chosen; /* digest -> struct chosen_body */
     size_t cap_bodies;
     uint64_t size, max_size;
+    struct lane lanes[]; /* one a gateway */
 };
 
 /* ---- lanes ---- */
@@ -392,7 +392,8 @@ int lg_candidate_choose(struct lg_candidate *out, const struct lg_candidate_site
     unsigned nleft = 0;
     memset(out, 0, sizeof *out);
     int err = site->rival == NULL ? 0 : lg_candidate_left_out(&left_out, &nleft, site, site->rival);
-    struct choosing *c = err != 0 ? NULL : calloc(1, sizeof *c);
+    struct choosing *c =
+        err != 0 ? NULL : calloc(1, sizeof *c + site->e->genesis->ngateways * sizeof c->lanes[0]);
     if (c == NULL) {
         free(left_out);
         return err != 0 ? err : SG_ENOMEM;

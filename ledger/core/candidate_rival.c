@@ -21,7 +21,7 @@ struct judging {
     const struct lg_block *r;
     struct lg_site_bodies bodies;
     struct lg_map carried; /* the rival's bodies */
-    struct share shares[LG_MAX_GATEWAYS];
+    struct share shares[]; /* one a gateway */
 };
 
 static int64_t served(const struct share *s)
@@ -159,7 +159,7 @@ static int judge_all(struct judging *j, struct lg_hash *leaves, unsigned *n)
 int lg_candidate_left_out(
     struct lg_hash **leaves, unsigned *n, const struct lg_candidate_site *site, const struct lg_block *r)
 {
-    struct judging *j = calloc(1, sizeof *j);
+    struct judging *j = calloc(1, sizeof *j + site->e->genesis->ngateways * sizeof j->shares[0]);
     struct lg_hash *found = malloc((site->e->pool.statements.n + 1) * sizeof *found);
     unsigned nfound = 0;
     if (j == NULL || found == NULL) {

@@ -42,18 +42,6 @@ unsigned mem_gw_index(const struct mem_store *s, lg_kid gw)
     return (unsigned)(p - s->g->gateways);
 }
 
-struct lg_hash mem_seq_key(lg_kid gw, sg_ms inc, int64_t seq)
-{
-    struct lg_hash k = {{0}};
-    uint64_t mixed =
-        gw ^ (uint64_t)inc * UINT64_C(0x9E3779B97F4A7C15) ^ (uint64_t)seq * UINT64_C(0xC2B2AE3D27D4EB4F);
-    sg_put_be64(k.b, gw);
-    sg_put_be64(k.b + 8, mixed ^ mixed >> 29);
-    sg_put_be64(k.b + 16, (uint64_t)inc);
-    sg_put_be64(k.b + 24, (uint64_t)seq);
-    return k;
-}
-
 /* ---- primitives and their reverses ---- */
 
 struct mem_undo *mem_log_undo(struct mem_store *s, enum mem_undo_kind kind)
@@ -71,9 +59,9 @@ struct mem_undo *mem_log_undo(struct mem_store *s, enum mem_undo_kind kind)
 static void track_pooled(struct mem_store *s, struct mem_doc *d)
 {
     if (d->mark == LG_DOC_POOLED && d->height == 0)
-        mem_must_put(&s->pooled, &d->leaf, d);
+        mem_must_put(&s->pooled, &d->t->leaf, d);
     else
-        (void)lg_map_remove(&s->pooled, &d->leaf);
+        (void)lg_map_remove(&s->pooled, &d->t->leaf);
 }
 
 void mem_set_state(struct mem_store *s, struct mem_doc *d, enum lg_doc_state mark, int64_t height)
@@ -89,37 +77,38 @@ void mem_set_state(struct mem_store *s, struct mem_doc *d, enum lg_doc_state mar
 
 struct mem_doc *mem_find(struct mem_store *s, bool is_body, const struct lg_hash *leaf)
 {
-    return lg_map_get(is_body ? &s->bodies : &s->statements, leaf);
+    struct mem_text *t = lg_map_get(&s->shelf->texts, leaf);
+    return t == NULL || t->is_body != is_body || t->at[s->number].mark == LG_DOC_NONE ? NULL
+                                                                                      : &t->at[s->number];
 }
 
-static struct mem_doc *new_doc(struct mem_store *s, bool is_body, const struct lg_hash *leaf,
-    const uint8_t *p, size_t len, enum lg_doc_state mark)
+/* The caller is a user of the text already. */
+static void bring_in(struct mem_store *s, struct mem_text *t, enum lg_doc_state mark)
 {
-    struct mem_doc *d = mem_must(calloc(1, sizeof *d));
-    d->is_body = is_body;
-    d->leaf = *leaf;
-    d->p = mem_must(malloc(len));
-    memcpy(d->p, p, len);
-    d->len = len;
+    struct mem_doc *d = &t->at[s->number];
     d->mark = mark;
-    mem_must_put(is_body ? &s->bodies : &s->statements, leaf, d);
+    d->height = 0;
+    d->arrival = ++s->arrivals;
     track_pooled(s, d);
     mem_log_undo(s, UNDO_DOC)->doc = d;
-    return d;
+}
+
+static unsigned variants_of(const struct mem_store *s, const struct mem_text *newest)
+{
+    unsigned n = 0;
+    for (const struct mem_text *t = newest; t != NULL; t = t->variant)
+        n += t->at[s->number].mark != LG_DOC_NONE;
+    return n;
 }
 
 void mem_add_statement(struct mem_store *s, const struct lg_statement *st, enum lg_doc_state mark)
 {
     if (mem_find(s, false, &st->leaf) != NULL)
         return;
-    struct mem_doc *d = new_doc(s, false, &st->leaf, st->doc, st->doc_len, mark);
-    d->st = (struct lg_statement_ref){
-        .gw = st->gw, .inc = st->inc, .seq = st->seq, .slot = st->slot, .ts = st->ts, .leaf = st->leaf};
-    struct lg_hash key = mem_seq_key(st->gw, st->inc, st->seq);
-    d->variant = lg_map_get(&s->by_seq, &key);
-    mem_must_put(&s->by_seq, &key, d);
+    struct lg_hash key = mem_shelf_seq_key(st->gw, st->inc, st->seq);
+    bring_in(s, mem_shelf_statement(s->shelf, st), mark);
     unsigned g = mem_gw_index(s, st->gw);
-    if (d->variant != NULL && d->variant->variant == NULL && s->gw[g].evidence < MAX_EVIDENCE) {
+    if (variants_of(s, lg_map_get(&s->shelf->by_seq, &key)) == 2 && s->gw[g].evidence < MAX_EVIDENCE) {
         s->gw[g].evidence++;
         s->undo[s->nundo - 1].evidence_gw = g + 1;
     }
@@ -127,29 +116,23 @@ void mem_add_statement(struct mem_store *s, const struct lg_statement *st, enum 
 
 void mem_add_body(struct mem_store *s, const struct lg_body *b, enum lg_doc_state mark)
 {
-    if (mem_find(s, true, &b->digest) != NULL)
-        return;
-    struct mem_doc *d = new_doc(s, true, &b->digest, b->doc, b->doc_len, mark);
-    assert(b->relay.len < sizeof d->body.relay);
-    memcpy(d->body.relay, b->relay.p, b->relay.len);
-    d->body.min = b->min;
+    if (mem_find(s, true, &b->digest) == NULL)
+        bring_in(s, mem_shelf_body(s->shelf, b), mark);
+}
+
+static void take_out(struct mem_store *s, struct mem_doc *d)
+{
+    d->mark = LG_DOC_NONE;
+    d->height = 0;
+    mem_shelf_drop_text(s->shelf, (struct mem_text *)(uintptr_t)d->t);
 }
 
 static void undo_doc(struct mem_store *s, struct mem_undo *u)
 {
-    struct mem_doc *d = u->doc;
-    (void)lg_map_remove(d->is_body ? &s->bodies : &s->statements, &d->leaf);
-    (void)lg_map_remove(&s->pooled, &d->leaf);
-    if (!d->is_body) {
-        struct lg_hash key = mem_seq_key(d->st.gw, d->st.inc, d->st.seq);
-        (void)lg_map_remove(&s->by_seq, &key);
-        if (d->variant != NULL)
-            mem_must_put(&s->by_seq, &key, d->variant);
-    }
+    (void)lg_map_remove(&s->pooled, &u->doc->t->leaf);
     if (u->evidence_gw > 0)
         s->gw[u->evidence_gw - 1].evidence--;
-    free(d->p);
-    free(d);
+    take_out(s, u->doc);
 }
 
 struct mem_block **mem_children_of(struct mem_store *s, const struct lg_hash *prev)
@@ -197,11 +180,11 @@ static void undo_one(struct mem_store *s, struct mem_undo *u)
         track_pooled(s, u->doc);
         break;
     case UNDO_BLOCK: {
-        struct mem_block **at = mem_children_of(s, &u->block->info.prev);
+        struct mem_block **at = mem_children_of(s, &u->block->page->info.prev);
         assert(*at == u->block);
         *at = u->block->sibling;
-        (void)lg_map_remove(&s->blocks, &u->block->info.hash);
-        free(u->block->p);
+        (void)lg_map_remove(&s->blocks, &u->block->page->info.hash);
+        mem_shelf_drop_page(s->shelf, u->block->page);
         free(u->block);
         break;
     }
@@ -230,44 +213,64 @@ void mem_undo_to(struct mem_store *s, size_t mark)
 
 /* ---- the object ---- */
 
-struct mem_store *mem_store_new(const struct lg_genesis *g)
+struct mem_store *mem_store_new_on(const struct lg_genesis *g, struct mem_shelf *shelf)
 {
     struct mem_store *s = mem_must(calloc(1, sizeof *s));
     s->g = g;
+    s->shelf = shelf;
+    while (shelf->taken[s->number])
+        s->number++;
+    assert(s->number < shelf->stores);
+    shelf->taken[s->number] = true;
+    shelf->nstores++;
     s->vtable.ctx = s;
     mem_fill_read(&s->vtable);
     mem_fill_write(&s->vtable);
     return s;
 }
 
-static void free_docs(struct lg_map *m)
+struct mem_store *mem_store_new(const struct lg_genesis *g)
 {
-    for (size_t i = 0; i < m->cap; i++) {
-        struct mem_doc *d = m->slots[i].value;
-        if (d != NULL)
-            free(d->p);
-        free(d);
+    struct mem_store *s = mem_store_new_on(g, mem_shelf_new(1));
+    s->own_shelf = true;
+    return s;
+}
+
+/* The map shrinks while it is walked, and what is moved back may come from before: again until nothing is left. */
+static void take_all_out(struct mem_store *s)
+{
+    struct lg_map *m = &s->shelf->texts;
+    for (bool any = true; any;) {
+        any = false;
+        for (size_t i = 0; i < m->cap; i++) {
+            struct mem_text *t = m->slots[i].value;
+            if (t == NULL || t->at[s->number].mark == LG_DOC_NONE)
+                continue;
+            any = true;
+            take_out(s, &t->at[s->number]);
+        }
     }
-    lg_map_fini(m);
 }
 
 void mem_store_free(struct mem_store *s)
 {
     if (s == NULL)
         return;
-    free_docs(&s->statements);
-    free_docs(&s->bodies);
-    lg_map_fini(&s->by_seq);
+    take_all_out(s);
     lg_map_fini(&s->pooled);
     for (size_t i = 0; i < s->blocks.cap; i++) {
         struct mem_block *b = s->blocks.slots[i].value;
         if (b != NULL)
-            free(b->p);
+            mem_shelf_drop_page(s->shelf, b->page);
         free(b);
     }
     lg_map_fini(&s->blocks);
     for (unsigned i = 0; i < LG_MAX_GATEWAYS; i++)
         free(s->gw[i].mined);
+    s->shelf->taken[s->number] = false;
+    s->shelf->nstores--;
+    if (s->own_shelf)
+        mem_shelf_free(s->shelf);
     free(s->best);
     free(s->undo);
     free(s);

@@ -10,6 +10,11 @@ struct mem_store;
 /* genesis is borrowed. Aborts without memory. */
 struct mem_store *mem_store_new(const struct lg_genesis *g);
 void mem_store_free(struct mem_store *s);
+/* So many stores that hold much the same: what they hold stands on the shelf once. All in one thread; the shelf goes last. */
+struct mem_shelf;
+struct mem_shelf *mem_shelf_new(unsigned stores);
+void mem_shelf_free(struct mem_shelf *s);
+struct mem_store *mem_store_new_on(const struct lg_genesis *g, struct mem_shelf *shelf);
 const struct lg_store *mem_store_vtable(struct mem_store *s);
 
 /* From now on the n-th call (1: the next) returns err; forever: and every later one. n 0: none. */

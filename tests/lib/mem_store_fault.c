@@ -78,9 +78,9 @@ void mem_store_greatest(const struct mem_store *s, sg_ms *inc, sg_minute *slot, 
     *slot = g->n > 0 ? g->mined[g->n - 1].slot : -1;
     for (size_t i = 0; i < s->pooled.cap; i++) {
         const struct mem_doc *d = s->pooled.slots[i].value;
-        if (d == NULL || d->is_body || d->st.gw != gw)
+        if (d == NULL || d->t->is_body || d->t->st.gw != gw)
             continue;
-        *inc = d->st.inc > *inc ? d->st.inc : *inc;
-        *slot = d->st.slot > *slot ? d->st.slot : *slot;
+        *inc = d->t->st.inc > *inc ? d->t->st.inc : *inc;
+        *slot = d->t->st.slot > *slot ? d->t->st.slot : *slot;
     }
 }

@@ -2,27 +2,13 @@
 #ifndef TEST_MEM_STORE_PRIV_H
 #define TEST_MEM_STORE_PRIV_H
 
-#include "ledger/core/hash_map.h"
+#include "tests/lib/mem_shelf.h"
 #include "tests/lib/mem_store.h"
 
 #define MAX_EVIDENCE 64
 
-struct mem_doc {
-    bool is_body;
-    struct lg_hash leaf;
-    uint8_t *p;
-    size_t len;
-    enum lg_doc_state mark; /* SIDE, POOLED, OVERTAKEN */
-    int64_t height;         /* 0: not on the best branch */
-    struct lg_statement_ref st;
-    struct lg_body_ref body;
-    struct mem_doc *variant; /* another statement of the same (gw, inc, seq), older */
-};
-
 struct mem_block {
-    struct lg_block_info info;
-    uint8_t *p;
-    size_t len;
+    struct mem_page *page;
     bool best;
     struct mem_block *sibling, *child; /* newest first */
 };
@@ -48,7 +34,11 @@ struct mem_undo {
 struct mem_store {
     struct lg_store vtable;
     const struct lg_genesis *g;
-    struct lg_map blocks, statements, bodies, by_seq, pooled;
+    struct mem_shelf *shelf;
+    bool own_shelf;
+    unsigned number; /* on the shelf */
+    unsigned arrivals;
+    struct lg_map blocks, pooled;
     struct mem_block *root_child;
     struct mem_block **best; /* [height - 1] */
     size_t nbest, cap_best;
@@ -87,9 +77,9 @@ int mem_enter_write(struct mem_store *s);
 void *mem_must(void *p);
 void mem_must_put(struct lg_map *m, const struct lg_hash *key, void *value);
 unsigned mem_gw_index(const struct mem_store *s, lg_kid gw);
-struct lg_hash mem_seq_key(lg_kid gw, sg_ms inc, int64_t seq);
 struct mem_undo *mem_log_undo(struct mem_store *s, enum mem_undo_kind kind);
 void mem_set_state(struct mem_store *s, struct mem_doc *d, enum lg_doc_state mark, int64_t height);
+/* NULL: not in this store. */
 struct mem_doc *mem_find(struct mem_store *s, bool is_body, const struct lg_hash *leaf);
 void mem_add_statement(struct mem_store *s, const struct lg_statement *st, enum lg_doc_state mark);
 void mem_add_body(struct mem_store *s, const struct lg_body *b, enum lg_doc_state mark);

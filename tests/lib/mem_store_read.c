@@ -9,7 +9,7 @@ static int tip(void *ctx, struct lg_block_info *out)
     ENTER(s);
     if (s->nbest == 0)
         return SG_ENOT_FOUND;
-    *out = s->best[s->nbest - 1]->info;
+    *out = s->best[s->nbest - 1]->page->info;
     return 0;
 }
 
@@ -20,7 +20,7 @@ static int block_info(void *ctx, struct lg_block_info *out, bool *best, const st
     const struct mem_block *b = lg_map_get(&s->blocks, hash);
     if (b == NULL)
         return SG_ENOT_FOUND;
-    *out = b->info;
+    *out = b->page->info;
     *best = b->best;
     return 0;
 }
@@ -31,7 +31,7 @@ static int block_at(void *ctx, struct lg_block_info *out, int64_t height)
     ENTER(s);
     if (height < 1 || (uint64_t)height > s->nbest)
         return SG_ENOT_FOUND;
-    *out = s->best[height - 1]->info;
+    *out = s->best[height - 1]->page->info;
     return 0;
 }
 
@@ -42,7 +42,7 @@ static int block_bytes(void *ctx, struct sg_buf *out, const struct lg_hash *hash
     const struct mem_block *b = lg_map_get(&s->blocks, hash);
     if (b == NULL)
         return SG_ENOT_FOUND;
-    sg_buf_put(out, b->p, b->len);
+    sg_buf_put(out, b->page->bytes, b->page->len);
     return sg_buf_err(out);
 }
 
@@ -54,7 +54,7 @@ static int children(void *ctx, struct lg_hash *out, unsigned max, unsigned *n, c
     *n = 0;
     for (const struct mem_block *b = first == NULL ? NULL : *first; b != NULL; b = b->sibling) {
         if (*n < max)
-            out[*n] = b->info.hash;
+            out[*n] = b->page->info.hash;
         (*n)++;
     }
     return 0;
@@ -88,7 +88,7 @@ static int body_at(void *ctx, struct lg_body_ref *out, const struct lg_hash *dig
     const struct mem_doc *d = mem_find(s, true, digest);
     if (d == NULL || d->height == 0 || d->height > max_height)
         return SG_ENOT_FOUND;
-    *out = d->body;
+    *out = d->t->body;
     out->height = d->height;
     return 0;
 }
@@ -120,7 +120,7 @@ static int doc_of(struct mem_store *s, struct sg_buf *out, bool is_body, const s
     const struct mem_doc *d = mem_find(s, is_body, leaf);
     if (d == NULL)
         return SG_ENOT_FOUND;
-    sg_buf_put(out, d->p, d->len);
+    sg_buf_put(out, d->t->bytes, d->t->len);
     return sg_buf_err(out);
 }
 
@@ -139,12 +139,19 @@ static int statement_at(
 {
     struct mem_store *s = ctx;
     ENTER(s);
-    struct lg_hash key = mem_seq_key(gw, inc, seq);
+    struct lg_hash key = mem_shelf_seq_key(gw, inc, seq);
+    const struct mem_doc *first = NULL;
     unsigned n = 0;
-    for (const struct mem_doc *d = lg_map_get(&s->by_seq, &key); d != NULL; d = d->variant) {
-        *leaf = d->leaf; /* the last one is the first that came */
+    for (const struct mem_text *t = lg_map_get(&s->shelf->by_seq, &key); t != NULL; t = t->variant) {
+        const struct mem_doc *d = &t->at[s->number];
+        if (d->mark == LG_DOC_NONE)
+            continue;
+        if (first == NULL || d->arrival < first->arrival)
+            first = d;
         n++;
     }
+    if (first != NULL)
+        *leaf = first->t->leaf;
     *variants = n;
     return n == 0 ? SG_ENOT_FOUND : 0;
 }
@@ -152,10 +159,10 @@ static int statement_at(
 static int doc_order(const void *a, const void *b)
 {
     const struct mem_doc *const *x = a, *const *y = b;
-    if ((*x)->is_body != (*y)->is_body)
-        return (*x)->is_body ? -1 : 1;
-    if (!(*x)->is_body) {
-        const struct lg_statement_ref *p = &(*x)->st, *q = &(*y)->st;
+    if ((*x)->t->is_body != (*y)->t->is_body)
+        return (*x)->t->is_body ? -1 : 1;
+    if (!(*x)->t->is_body) {
+        const struct lg_statement_ref *p = &(*x)->t->st, *q = &(*y)->t->st;
         if (p->gw != q->gw)
             return p->gw < q->gw ? -1 : 1;
         if (p->inc != q->inc)
@@ -163,7 +170,7 @@ static int doc_order(const void *a, const void *b)
         if (p->seq != q->seq)
             return p->seq < q->seq ? -1 : 1;
     }
-    return lg_hash_cmp(&(*x)->leaf, &(*y)->leaf);
+    return lg_hash_cmp(&(*x)->t->leaf, &(*y)->t->leaf);
 }
 
 static int pool_each(void *ctx, int (*fn)(void *arg, bool is_body, const uint8_t *doc, size_t len), void *arg)
@@ -178,7 +185,7 @@ static int pool_each(void *ctx, int (*fn)(void *arg, bool is_body, const uint8_t
     qsort(v, n, sizeof(*v), doc_order);
     int err = 0;
     for (size_t i = 0; i < n && err == 0; i++)
-        err = fn(arg, v[i]->is_body, v[i]->p, v[i]->len);
+        err = fn(arg, v[i]->t->is_body, v[i]->t->bytes, v[i]->t->len);
     free(v);
     return err;
 }

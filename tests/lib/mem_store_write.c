@@ -58,10 +58,7 @@ static int put_block(void *ctx, const struct lg_block *b, const struct lg_block_
     struct mem_block *n = mem_must(calloc(1, sizeof *n));
     struct mem_block **at = mem_children_of(s, &info->prev);
     assert(at != NULL);
-    n->info = *info;
-    n->p = mem_must(malloc(b->doc_len));
-    memcpy(n->p, b->doc, b->doc_len);
-    n->len = b->doc_len;
+    n->page = mem_shelf_page(s->shelf, b, info);
     n->sibling = *at;
     *at = n;
     mem_must_put(&s->blocks, &info->hash, n);
@@ -76,12 +73,12 @@ static int connect(void *ctx, const struct lg_block *b, const struct lg_block_in
     struct mem_block *n = lg_map_get(&s->blocks, &info->hash);
     assert(n != NULL && (uint64_t)info->height == s->nbest + 1);
     assert(s->nbest == 0 ? lg_hash_eq(&info->prev, &s->g->id)
-                         : lg_hash_eq(&info->prev, &s->best[s->nbest - 1]->info.hash));
+                         : lg_hash_eq(&info->prev, &s->best[s->nbest - 1]->page->info.hash));
     for (unsigned i = 0; i < b->nstatements; i++) {
         struct mem_doc *d = mem_find(s, false, &b->statements[i]->leaf);
         assert(d->height == 0);
         mem_set_state(s, d, d->mark, info->height);
-        struct lg_statement_ref ref = d->st;
+        struct lg_statement_ref ref = d->t->st;
         ref.height = info->height;
         mem_push_mined(s, mem_gw_index(s, ref.gw), &ref);
         mem_log_undo(s, UNDO_MINED)->gw = mem_gw_index(s, ref.gw);
@@ -108,7 +105,7 @@ static int disconnect(void *ctx, const struct lg_block *b, const struct lg_block
 {
     struct mem_store *s = ctx;
     ENTER_WRITE(s);
-    assert(s->nbest > 0 && lg_hash_eq(&s->best[s->nbest - 1]->info.hash, &info->hash));
+    assert(s->nbest > 0 && lg_hash_eq(&s->best[s->nbest - 1]->page->info.hash, &info->hash));
     for (unsigned i = b->nstatements; i-- > 0;) {
         unsigned gw = mem_gw_index(s, b->statements[i]->gw);
         struct mem_gateway *g = &s->gw[gw];

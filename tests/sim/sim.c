@@ -47,6 +47,34 @@ void sim_at(struct sim *s, sg_ms t, enum sim_event_kind kind, unsigned m, uint64
         &s->heap, &(struct sim_event){.t = t < s->now ? s->now : t, .kind = kind, .m = m, .a = a, .b = b});
 }
 
+void sim_timer_set(struct sim *s, struct sim_timer *t, enum sim_event_kind kind, unsigned m, sg_ms due)
+{
+    t->due = due < s->now ? s->now : due;
+    if (t->due > s->end || (t->pending && t->at <= t->due))
+        return;
+    t->pending = true;
+    t->at = t->due;
+    sim_at(s, t->at, kind, m, ++t->generation, 0);
+}
+
+void sim_timer_stop(struct sim_timer *t)
+{
+    t->pending = false;
+    t->due = INT64_MAX;
+    t->generation++;
+}
+
+bool sim_timer_fires(struct sim *s, struct sim_timer *t, const struct sim_event *e)
+{
+    if (e->a != t->generation)
+        return false;
+    t->pending = false;
+    if (s->now >= t->due)
+        return true;
+    sim_timer_set(s, t, e->kind, e->m, t->due);
+    return false;
+}
+
 void sim_trace(struct sim *s, const void *bytes, size_t n)
 {
     const uint8_t *p = bytes;
@@ -129,6 +157,7 @@ void sim_stop_machine(struct sim *s, unsigned m)
     sim_say(s, "machine %u stops", m);
     x->up = false;
     x->gw.up = false;
+    sim_timer_stop(&x->gw.timer);
     x->process++;
     if (x->has_node)
         sim_node_close(s, m);
@@ -188,7 +217,7 @@ static void machine_event(struct sim *s, struct sim_event *e)
     }
     if (e->kind == EV_MSG)
         message(s, e);
-    else if (e->kind == EV_NODE && e->a == x->node.timer)
+    else if (e->kind == EV_NODE && sim_timer_fires(s, &x->node.timer, e))
         sim_node_wake(s, e->m);
     else if (e->kind == EV_SOLVED && e->b == x->process)
         sim_node_solved(s, e->m, e->a);
@@ -196,7 +225,7 @@ static void machine_event(struct sim *s, struct sim_event *e)
         sim_peers_poll(s, e->m, (unsigned)e->a);
     else if (e->kind == EV_GATHER && e->a == x->process)
         sim_node_gather(s, e->m);
-    else if (e->kind == EV_GW && e->a == x->gw.timer && x->gw.up)
+    else if (e->kind == EV_GW && sim_timer_fires(s, &x->gw.timer, e) && x->gw.up)
         sim_gateway_turn(s, e->m);
     else if (e->kind == EV_OUTCOME && x->gw.up)
         sim_gateway_outcome(s, e->m, (unsigned)e->a, (sg_minute)e->b);

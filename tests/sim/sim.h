@@ -84,6 +84,14 @@ struct sim_clock { /* wall time of a machine: base_wall at true time base, then 
     int ppm;
 };
 
+/* When somebody wants to be woken. One event of it counts; a later wish does not move it: it comes, and goes on to the wish. */
+struct sim_timer {
+    uint64_t generation; /* of the event that counts */
+    bool pending;
+    sg_ms at;  /* of that event */
+    sg_ms due; /* the wish; INT64_MAX: none */
+};
+
 struct sim_peer {
     bool tried, answered, tip_known, waiting, wants_pool;
     unsigned polls;
@@ -98,7 +106,7 @@ struct sim_node {
     struct lg_host host;
     struct sim *sim;
     unsigned m;
-    uint64_t timer; /* generation */
+    struct sim_timer timer;
     struct sim_peer peers[SIM_MAX_NODES];
     struct lg_block_info tip;
     struct lg_hash *acked; /* leaves that this disk has promised to keep */
@@ -136,7 +144,7 @@ struct sim_gateway {
     struct sim_ledger ledgers[SIM_MAX_LEDGERS];
     unsigned nledgers;
     bool up, want_ready;
-    uint64_t timer;
+    struct sim_timer timer;
     sg_minute slot;
     sg_ms follow_wall, retry;
     sg_minute reported[SIM_MAX_RELAYS];
@@ -251,6 +259,7 @@ struct sim {
     unsigned bad_clock; /* the one machine whose clock is set wrong: most clocks of a network are right */
     sg_ms work_max;
     struct sim_net net;
+    struct mem_shelf *shelf;
     struct sim_truth truth;
     struct sim_judge judge;
     struct sim_machine machines[SIM_MAX_GWS];
@@ -268,6 +277,12 @@ void sim_run(struct sim *s);
 void sim_violate(struct sim *s, const char *fmt, ...) SG_PRINTF(2, 3);
 void sim_say(const struct sim *s, const char *fmt, ...) SG_PRINTF(2, 3);
 void sim_at(struct sim *s, sg_ms t, enum sim_event_kind kind, unsigned m, uint64_t a, uint64_t b);
+/* From now on due is the wish. */
+void sim_timer_set(struct sim *s, struct sim_timer *t, enum sim_event_kind kind, unsigned m, sg_ms due);
+/* No wish, and an event that is under way counts no more. */
+void sim_timer_stop(struct sim_timer *t);
+/* Its event is here: is it time? If not, another one is under way. */
+bool sim_timer_fires(struct sim *s, struct sim_timer *t, const struct sim_event *e);
 void sim_trace(struct sim *s, const void *bytes, size_t n);
 void sim_start_machine(struct sim *s, unsigned m);
 void sim_stop_machine(struct sim *s, unsigned m);
@@ -413,8 +428,8 @@ bool sim_early(const struct sim *s, unsigned m, const struct sim_block *x);
 void sim_check_acked(struct sim *s, unsigned m, const struct lg_hash *leaf);
 /* The engine of m was opened again: it holds exactly what was on disk. */
 void sim_check_reopened(struct sim *s, unsigned m);
-/* All that was acknowledged by m is held there. */
-void sim_check_promises(struct sim *s, unsigned m);
+/* What was acknowledged by m, the newest so many, is held there. */
+void sim_check_promises(struct sim *s, unsigned m, size_t newest);
 /* (gw, inc, seq) as a key. */
 struct lg_hash sim_place_in_chain(unsigned gw, sg_ms inc, int64_t seq);
 /* An honest gateway signed this. */

@@ -55,7 +55,8 @@ bool sim_alloc_start(void)
     if (p == MAP_FAILED)
         return false;
     base = fresh = p;
-    (void)mallopt(M_MMAP_THRESHOLD, 1 << 30); /* large pieces are used again, not given back */
+    (void)madvise(p, RESERVED, MADV_HUGEPAGE); /* a hint */
+    (void)mallopt(M_MMAP_THRESHOLD, 1 << 30);  /* large pieces are used again, not given back */
     (void)mallopt(M_TRIM_THRESHOLD, 1 << 30);
     return true;
 }

@@ -71,7 +71,7 @@ static void check_moved(struct sim *s, unsigned m, const struct lg_engine_state 
     n->seen_reorgs = st->reorgs;
     n->tip = st->tip;
     if (took_off)
-        sim_check_promises(s, m);
+        sim_check_promises(s, m, 24 * s->ngws);
 }
 
 void sim_check_node(struct sim *s, unsigned m)
@@ -157,11 +157,12 @@ void sim_check_acked(struct sim *s, unsigned m, const struct lg_hash *leaf)
     n->acked[n->nacked++] = *leaf;
 }
 
-void sim_check_promises(struct sim *s, unsigned m)
+/* What a reorganisation can have taken off was acknowledged lately: the whole is looked at when a process starts, and hourly. */
+void sim_check_promises(struct sim *s, unsigned m, size_t newest)
 {
     struct sim_node *n = &s->machines[m].node;
     const struct lg_store *store = mem_store_vtable(n->store);
-    size_t from = n->nacked > 400 ? n->nacked - 400 : 0;
+    size_t from = n->nacked > newest ? n->nacked - newest : 0;
     for (size_t i = from; i < n->nacked && !s->broken; i++) {
         enum lg_doc_state state = LG_DOC_NONE;
         if (store->statement_state(store->ctx, &state, NULL, &n->acked[i]) != 0 || state == LG_DOC_NONE ||
@@ -181,7 +182,7 @@ void sim_check_reopened(struct sim *s, unsigned m)
         tip = (struct lg_block_info){.hash = s->g->id};
     if (!lg_hash_eq(&tip.hash, &st.tip.hash))
         sim_violate(s, "node %u starts with another tip than the one on disk", m);
-    sim_check_promises(s, m);
+    sim_check_promises(s, m, SIZE_MAX);
 }
 
 /* (gw, inc, seq) as a key. */

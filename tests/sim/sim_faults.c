@@ -141,7 +141,7 @@ static void quiet_event(void *ctx, const struct lg_event_msg *e)
 /* The best branch of an old store up to a height, in a new one. */
 static struct mem_store *store_up_to(struct sim *s, struct mem_store *old, int64_t height)
 {
-    struct mem_store *store = mem_store_new(s->g);
+    struct mem_store *store = mem_store_new_on(s->g, s->shelf);
     const struct lg_store *from = mem_store_vtable(old);
     struct lg_host host = {.work = quiet_work,
         .work_stop = quiet_stop,
@@ -183,7 +183,7 @@ void sim_restore_backup(struct sim *s, unsigned m, bool lost)
     sim_say(s, "machine %u: %s", m, lost ? "its disk is lost" : "an older copy of its disk is put back");
     if (x->has_node) {
         struct mem_store *old = x->node.store;
-        x->node.store = lost ? mem_store_new(s->g) : store_up_to(s, old, x->gw.backup_height);
+        x->node.store = lost ? mem_store_new_on(s->g, s->shelf) : store_up_to(s, old, x->gw.backup_height);
         mem_store_free(old);
         sim_spoil_store(s, x->node.store);
         x->node.nacked = 0;

@@ -451,9 +451,7 @@ void sim_gateway_arm(struct sim *s, unsigned m)
             at = earlier(at, g->ledgers[i].ask_until);
     if (g->following)
         at = earlier(at, g->follow_until);
-    g->timer++;
-    if (at <= s->end)
-        sim_at(s, at, EV_GW, m, g->timer, 0);
+    sim_timer_set(s, &g->timer, EV_GW, m, at);
 }
 
 void sim_gateway_message(struct sim *s, unsigned m, struct sim_msg *msg)

@@ -131,14 +131,14 @@ void sim_node_arm(struct sim *s, unsigned m)
     if (n->engine == NULL)
         return;
     sg_ms wake = lg_engine_pow.wake_at(n->engine);
-    n->timer++;
-    if (wake == INT64_MAX)
+    if (wake == INT64_MAX) {
+        n->timer.due = INT64_MAX;
         return;
+    }
     sg_ms at = sim_when(s, m, wake);
     if (n->full && at < s->now + 1000)
         at = s->now + 1000; /* what a full disk refused is tried again, not at once */
-    if (at <= s->end)
-        sim_at(s, at, EV_NODE, m, n->timer, 0);
+    sim_timer_set(s, &n->timer, EV_NODE, m, at);
 }
 
 static int end_call(struct sim *s, unsigned m, int err)
@@ -291,7 +291,7 @@ void sim_node_close(struct sim *s, unsigned m)
     if (n->engine != NULL)
         lg_engine_pow.close(n->engine);
     n->engine = NULL;
-    n->timer++;
+    sim_timer_stop(&n->timer);
     sim_offer_fini(&n->gathered);
     for (unsigned i = 0; i < SIM_RECENT; i++) {
         sim_doc_drop(n->recent[i]);

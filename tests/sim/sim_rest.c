@@ -88,9 +88,23 @@ static void check_queues(struct sim *s)
     }
 }
 
+static void check_hourly(struct sim *s)
+{
+    for (unsigned m = 0; m < s->nnodes; m++) {
+        struct mem_store *store = s->machines[m].node.store;
+        if (!counts(s, m))
+            continue;
+        mem_store_peek(store, true);
+        sim_check_promises(s, m, SIZE_MAX);
+        mem_store_peek(store, false);
+    }
+}
+
 void sim_check_probe(struct sim *s)
 {
     check_queues(s);
+    if (s->now / SG_MINUTE_MS % 60 == 0)
+        check_hourly(s);
     for (unsigned m = 0; m < s->nnodes; m++)
         for (unsigned gw = 0; gw < s->ngws && !s->opt.bug; gw++)
             if (gw != s->hostile && mem_store_evidence(s->machines[m].node.store, s->g->gateways[gw].id) > 0)

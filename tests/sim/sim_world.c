@@ -172,7 +172,7 @@ static void make_machine(struct sim *s, unsigned m)
     x->clock = (struct sim_clock){
         .base = s->now, .base_wall = s->now + sim_between(&s->rng, -40, 40), .base_run = 1000};
     if (x->has_node) {
-        x->node.store = mem_store_new(s->g);
+        x->node.store = mem_store_new_on(s->g, s->shelf);
         x->node.sim = s;
         x->node.m = m;
         sim_spoil_store(s, x->node.store);
@@ -203,6 +203,7 @@ void sim_world_init(struct sim *s)
     s->work_max = sim_chance(&s->rng, 300) ? 0 : sim_between(&s->rng, 1, 800);
     sim_faults_draw(s);
     make_truth(s);
+    s->shelf = mem_shelf_new(s->nnodes + 1); /* one more: an old one goes when the new one is full */
     for (unsigned m = 0; m < s->ngws; m++)
         make_machine(s, m);
     sim_at(s, SIM_START + SG_MINUTE_MS, EV_MINUTE, 0, (uint64_t)SIM_MINUTE, 0);
@@ -228,6 +229,7 @@ void sim_world_fini(struct sim *s)
         sim_doc_drop(s->truth.docs[i]);
     free(s->truth.docs);
     free(s->truth.digests);
+    mem_shelf_free(s->shelf);
     sim_judge_fini(s);
     lg_genesis_free(s->g);
 }
