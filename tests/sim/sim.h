@@ -252,6 +252,7 @@ struct sim {
     unsigned nnodes, ngws;
     unsigned hostile; /* machine; SIM_MAX_GWS: none */
     uint32_t hostile_ways;
+    unsigned hostile_rate; /* permille: how often it goes each of its ways in a slot */
     bool hostile_stays;
     uint32_t faults; /* bits that this seed drew */
     sg_ms every[SIM_FAULTS];

@@ -157,7 +157,7 @@ void sim_check_acked(struct sim *s, unsigned m, const struct lg_hash *leaf)
     n->acked[n->nacked++] = *leaf;
 }
 
-/* What a reorganisation can have taken off was acknowledged lately: the whole is looked at when a process starts, and hourly. */
+/* What a reorganisation can have taken off was acknowledged lately: more is looked at hourly, all when a process starts. */
 void sim_check_promises(struct sim *s, unsigned m, size_t newest)
 {
     struct sim_node *n = &s->machines[m].node;

@@ -34,15 +34,20 @@ static void next_episode(struct sim *s, enum sim_fault f)
         sim_at(s, t, EV_FAULT, 0, f, 0);
 }
 
-/* How far apart the episodes of a class are, on average. A run of half an hour needs some every few minutes; in a longer one every order of
- * magnitude between that and a few in the whole run is as likely as another. */
-static sg_ms draw_every(struct sim *s, enum sim_fault f, unsigned minutes)
+/* How far apart things are that go wrong. A run of half an hour needs some every few minutes; in a longer one every order of magnitude
+ * between some a day and a few in the whole run is as likely as another. */
+static unsigned draw_doublings(struct sim *s, unsigned minutes)
 {
-    sg_ms every = sim_between(&s->rng, shapes[f].every_min, shapes[f].every_max);
     unsigned doublings = 0;
     while (minutes >> doublings > 40)
         doublings++;
-    return every << sim_between(&s->rng, doublings / 2, doublings);
+    return (unsigned)sim_between(&s->rng, doublings / 2, doublings);
+}
+
+static sg_ms draw_every(struct sim *s, enum sim_fault f, unsigned minutes)
+{
+    sg_ms every = sim_between(&s->rng, shapes[f].every_min, shapes[f].every_max);
+    return every << draw_doublings(s, minutes);
 }
 
 void sim_faults_draw(struct sim *s)
@@ -70,6 +75,7 @@ void sim_faults_draw(struct sim *s)
     if ((s->faults & UINT32_C(1) << SIM_HOSTILE) != 0 && s->nnodes >= 4) {
         s->hostile = (unsigned)sim_below(&s->rng, s->nnodes);
         s->hostile_ways = (uint32_t)sim_between(&s->rng, 1, (1 << SIM_WAYS) - 1);
+        s->hostile_rate = (600u >> draw_doublings(s, minutes)) + 1;
         s->hostile_stays = sim_chance(&s->rng, 600);
     } else {
         s->faults &= ~(UINT32_C(1) << SIM_HOSTILE);

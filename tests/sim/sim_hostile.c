@@ -285,7 +285,7 @@ void sim_hostile_slot(struct sim *s, sg_minute slot)
     if (!s->machines[s->hostile].up || s->machines[s->hostile].frozen_until > s->now)
         return;
     for (unsigned w = 0; w < SIM_WAYS; w++)
-        if (does(s, (enum sim_hostile_way)w) && ways[w] != NULL && sim_chance(&s->rng, 600))
+        if (does(s, (enum sim_hostile_way)w) && ways[w] != NULL && sim_chance(&s->rng, s->hostile_rate))
             ways[w](s, slot);
 }
 
