@@ -312,9 +312,9 @@ class Progress(Syncing):
 
         peer.faults["blocks"] = late
         self.start(key=os.path.basename(self.forge.keys[0].path), log="info")
-        self.forge.node.wait_line("far behind most answering peers: not mining", errors=True)
+        self.forge.node.wait_line("not mining: far behind most answering peers", errors=True)
         held.set()
-        self.forge.node.wait_line("no longer far behind: mining again", errors=True)
+        self.forge.node.wait_line("chain: mining$", errors=True)
         self.forge.node.wait_line("fetched 50 blocks in [0-9]+ s: height 50", errors=True)
 
     def test_bar_on_a_terminal_and_a_line_of_log_elsewhere(self):
