@@ -100,8 +100,12 @@ static int add_part(struct proof *p, bool is_body, const struct lg_hash *leaf)
 static int build(struct proof *p, const struct lg_minute *m)
 {
     int err = add_part(p, true, &m->digest);
-    for (unsigned i = 0; i < m->attested && err == 0; i++)
-        err = add_part(p, false, &m->by[i].statement);
+    for (unsigned i = 0; i < m->attested && err == 0; i++) {
+        struct lg_hash leaf;
+        err = lg_reader_attested_leaf(p->c->reader, &leaf, &m->by[i]);
+        if (err == 0)
+            err = add_part(p, false, &leaf);
+    }
     if (err == 0)
         lg_proof_encode(
             &p->c->out, &p->c->genesis->id, p->blocks, p->npieces, &p->parts[0], &p->parts[1], p->nparts - 1);

@@ -70,12 +70,9 @@ static int body_at(void *ctx, struct lg_body_ref *out, const struct lg_hash *dig
     struct lg_sqlite *s = ctx;
     sqlite3_stmt *st;
     const int err =
-        lg_db_query(&s->db, &st, LG_SQL_BODY_AT, LG_ARGS(lg_arg_hash(digest), lg_arg_int(max_height)));
+        lg_db_first(&s->db, &st, LG_SQL_BODY_AT, LG_ARGS(lg_arg_hash(digest), lg_arg_int(max_height)));
     if (err != 0)
         return err;
-    const int row = lg_db_row(st);
-    if (row <= 0)
-        return row < 0 ? row : SG_ENOT_FOUND;
     const int64_t relay = sqlite3_column_int64(st, 0);
     const bool known = relay >= 0 && relay < (int64_t)s->db.genesis->nrelays;
     if (known) {

@@ -103,8 +103,9 @@ struct lg_attestation {
     lg_kid gw;
     uint8_t live;
     struct lg_hash digest;
-    struct lg_hash statement; /* leaf */
+    struct lg_hash statement; /* leaf; zeros in struct lg_minute: lg_reader_attested_leaf */
     int64_t height;
+    unsigned index; /* leaf index of the statement in its block */
 };
 struct lg_minute {
     char relay[33];
@@ -124,6 +125,9 @@ struct lg_minute {
 /* SG_ENOT_FOUND when no body for it is on the best branch. */
 SG_MUST_USE int lg_reader_minute(
     struct lg_reader *r, struct lg_minute *out, const char *relay, sg_minute min);
+/* The statement of an attestation of lg_reader_minute: lists of minutes have no need of it, and it is a lookup each. */
+SG_MUST_USE int lg_reader_attested_leaf(
+    struct lg_reader *r, struct lg_hash *leaf, const struct lg_attestation *a);
 /* Minutes of one relay that have a body on the best branch, from..to inclusive, ascending or descending; fn per minute. */
 typedef int lg_reader_minute_fn(void *arg, sg_minute min);
 SG_MUST_USE int lg_reader_minutes(struct lg_reader *r, const char *relay, sg_minute from, sg_minute to,

@@ -108,12 +108,9 @@ static int tip_height(struct lg_sqlite *s, struct connecting *c, const struct lg
 static int find_body_id(struct lg_sqlite *s, int64_t *id, const struct lg_hash *digest)
 {
     sqlite3_stmt *st;
-    const int err = lg_db_query(&s->db, &st, LG_SQL_BODY_ID, LG_ARGS(lg_arg_hash(digest)));
+    const int err = lg_db_first(&s->db, &st, LG_SQL_BODY_ID, LG_ARGS(lg_arg_hash(digest)));
     if (err != 0)
-        return err;
-    const int row = lg_db_row(st);
-    if (row <= 0)
-        return row < 0 ? row : SG_ECORRUPT;
+        return err == SG_ENOT_FOUND ? SG_ECORRUPT : err;
     *id = sqlite3_column_int64(st, 0);
     lg_db_done(st);
     return 0;

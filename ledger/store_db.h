@@ -182,6 +182,13 @@ SG_MUST_USE int lg_db_query(
 SG_MUST_USE int lg_db_row(struct sqlite3_stmt *st);
 /* Before the last row has been taken. */
 void lg_db_done(struct sqlite3_stmt *st);
+/* Query and its first row: 0 (lg_db_done when it has been read), SG_ENOT_FOUND, or SG_E… */
+SG_MUST_USE int lg_db_first(
+    struct lg_db *db, struct sqlite3_stmt **st, enum lg_sql id, const struct lg_arg *args, size_t n);
+/* fn for each row; its non-zero result ends the walk and is returned. fn must not use the same statement. */
+typedef int lg_db_row_fn(void *arg, struct sqlite3_stmt *st);
+SG_MUST_USE int lg_db_each(
+    struct lg_db *db, enum lg_sql id, const struct lg_arg *args, size_t n, lg_db_row_fn *fn, void *arg);
 /* A statement without rows. *changed (may be NULL): rows that it wrote. */
 SG_MUST_USE int lg_db_run(
     struct lg_db *db, int64_t *changed, enum lg_sql id, const struct lg_arg *args, size_t n);

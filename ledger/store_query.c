@@ -66,12 +66,9 @@ static int one_info(struct lg_db *db, struct lg_block_info *out, bool *best, enu
     const struct lg_arg *args, size_t n)
 {
     sqlite3_stmt *st;
-    int err = lg_db_query(db, &st, id, args, n);
+    int err = lg_db_first(db, &st, id, args, n);
     if (err != 0)
         return err;
-    const int row = lg_db_row(st);
-    if (row <= 0)
-        return row < 0 ? row : SG_ENOT_FOUND;
     err = info_of_row(db, out, best, st);
     lg_db_done(st);
     return err;
@@ -95,12 +92,9 @@ int lg_db_block_at(struct lg_db *db, struct lg_block_info *out, int64_t height)
 int lg_db_hash_at(struct lg_db *db, struct lg_hash *out, int64_t height)
 {
     sqlite3_stmt *st;
-    int err = lg_db_query(db, &st, LG_SQL_BLOCK_HASH_AT, LG_ARGS(lg_arg_int(height)));
+    int err = lg_db_first(db, &st, LG_SQL_BLOCK_HASH_AT, LG_ARGS(lg_arg_int(height)));
     if (err != 0)
         return err;
-    const int row = lg_db_row(st);
-    if (row <= 0)
-        return row < 0 ? row : SG_ENOT_FOUND;
     err = lg_db_column_hash(out, st, 0);
     lg_db_done(st);
     return err;
@@ -146,12 +140,9 @@ static int block_parts(struct lg_db *db, struct parts *p, const struct lg_hash *
     sqlite3_stmt *st;
     memset(p, 0, sizeof *p);
     sg_buf_init(&p->header, 1u << 16);
-    int err = lg_db_query(db, &st, LG_SQL_BLOCK_PARTS, LG_ARGS(lg_arg_hash(hash)));
+    int err = lg_db_first(db, &st, LG_SQL_BLOCK_PARTS, LG_ARGS(lg_arg_hash(hash)));
     if (err != 0)
         return err;
-    const int row = lg_db_row(st);
-    if (row <= 0)
-        return row < 0 ? row : SG_ENOT_FOUND;
     err = parts_of_row(p, st);
     lg_db_done(st);
     struct lg_hash check;
@@ -252,12 +243,9 @@ static int one_ref(struct lg_db *db, struct lg_statement_ref *out, lg_kid gw, en
     const struct lg_arg *args, size_t n)
 {
     sqlite3_stmt *st;
-    int err = lg_db_query(db, &st, id, args, n);
+    int err = lg_db_first(db, &st, id, args, n);
     if (err != 0)
         return err;
-    const int row = lg_db_row(st);
-    if (row <= 0)
-        return row < 0 ? row : SG_ENOT_FOUND;
     struct lg_statement_ref ref = {.gw = gw,
         .inc = sqlite3_column_int64(st, 0),
         .seq = sqlite3_column_int64(st, 1),
@@ -320,12 +308,9 @@ int lg_db_document(struct lg_db *db, struct sg_buf *doc, struct lg_doc_place *pl
     static const enum lg_sql ids[2][2] = {
         {LG_SQL_STATEMENT_STATE, LG_SQL_STATEMENT_DOC}, {LG_SQL_BODY_STATE, LG_SQL_BODY_DOC}};
     sqlite3_stmt *st;
-    int err = lg_db_query(db, &st, ids[is_body][doc != NULL], LG_ARGS(lg_arg_hash(leaf)));
+    int err = lg_db_first(db, &st, ids[is_body][doc != NULL], LG_ARGS(lg_arg_hash(leaf)));
     if (err != 0)
         return err;
-    const int row = lg_db_row(st);
-    if (row <= 0)
-        return row < 0 ? row : SG_ENOT_FOUND;
     memset(place, 0, sizeof *place);
     place->state = state_of_row(st);
     place->height = sqlite3_column_int64(st, 1);
@@ -373,12 +358,9 @@ int lg_db_pool(struct lg_db *db, lg_reader_doc_fn *fn, void *arg)
 int lg_db_paper_state(struct lg_db *db, struct lg_paper_state *state, int64_t index)
 {
     sqlite3_stmt *st;
-    int err = lg_db_query(db, &st, LG_SQL_PAPER_STATE, LG_ARGS(lg_arg_int(index)));
+    int err = lg_db_first(db, &st, LG_SQL_PAPER_STATE, LG_ARGS(lg_arg_int(index)));
     if (err != 0)
         return err;
-    const int row = lg_db_row(st);
-    if (row <= 0)
-        return row < 0 ? row : SG_ENOT_FOUND;
     state->index = index;
     state->proof = sqlite3_column_int64(st, 0);
     err = lg_db_column_hash(&state->hash, st, 1);

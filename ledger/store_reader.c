@@ -97,12 +97,9 @@ int lg_reader_header(struct lg_reader *r, struct sg_buf *header, uint8_t sig[sta
     const struct lg_hash *hash)
 {
     sqlite3_stmt *st;
-    int err = lg_db_query(&r->db, &st, LG_SQL_BLOCK_HEADER, LG_ARGS(lg_arg_hash(hash)));
+    int err = lg_db_first(&r->db, &st, LG_SQL_BLOCK_HEADER, LG_ARGS(lg_arg_hash(hash)));
     if (err != 0)
         return err;
-    const int row = lg_db_row(st);
-    if (row <= 0)
-        return row < 0 ? row : SG_ENOT_FOUND;
     const void *bytes = sqlite3_column_blob(st, 0), *s = sqlite3_column_blob(st, 1);
     const size_t len = (size_t)sqlite3_column_bytes(st, 0);
     struct lg_hash check = {{0}};
@@ -232,12 +229,9 @@ static int document_by_id(struct lg_reader *r, struct sg_buf *doc, int64_t id)
     sqlite3_stmt *st;
     struct lg_hash leaf;
     struct lg_doc_place place;
-    int err = lg_db_query(&r->db, &st, LG_SQL_STATEMENT_LEAF_BY_ID, LG_ARGS(lg_arg_int(id)));
+    int err = lg_db_first(&r->db, &st, LG_SQL_STATEMENT_LEAF_BY_ID, LG_ARGS(lg_arg_int(id)));
     if (err != 0)
-        return err;
-    const int row = lg_db_row(st);
-    if (row <= 0)
-        return row < 0 ? row : SG_ECORRUPT;
+        return err == SG_ENOT_FOUND ? SG_ECORRUPT : err;
     err = lg_db_column_hash(&leaf, st, 0);
     lg_db_done(st);
     if (err == 0)
@@ -318,12 +312,9 @@ static int note_view(struct lg_reader *r, int64_t index)
 int lg_reader_paper(struct lg_reader *r, struct sg_buf *out, struct lg_paper_state *state, int64_t index)
 {
     sqlite3_stmt *st;
-    int err = lg_db_query(&r->db, &st, LG_SQL_PAPER, LG_ARGS(lg_arg_int(index)));
+    int err = lg_db_first(&r->db, &st, LG_SQL_PAPER, LG_ARGS(lg_arg_int(index)));
     if (err != 0)
         return err;
-    const int row = lg_db_row(st);
-    if (row <= 0)
-        return row < 0 ? row : SG_ENOT_FOUND;
     struct lg_hash check;
     const void *text = sqlite3_column_blob(st, 2);
     const size_t len = (size_t)sqlite3_column_bytes(st, 2);

@@ -82,12 +82,9 @@ static int count_reads(struct lg_reader *r, struct tally *t, int relay, sg_minut
 static int place_candidate(struct lg_reader *r, struct candidate *c)
 {
     sqlite3_stmt *st;
-    int err = lg_db_query(&r->db, &st, LG_SQL_BODY_PLACE_BY_ID, LG_ARGS(lg_arg_int(c->id)));
+    int err = lg_db_first(&r->db, &st, LG_SQL_BODY_PLACE_BY_ID, LG_ARGS(lg_arg_int(c->id)));
     if (err != 0)
-        return err;
-    const int row = lg_db_row(st);
-    if (row <= 0)
-        return row < 0 ? row : SG_ECORRUPT;
+        return err == SG_ENOT_FOUND ? SG_ECORRUPT : err;
     err = lg_db_column_hash(&c->digest, st, 0);
     c->height = sqlite3_column_int64(st, 1);
     c->index = (unsigned)sqlite3_column_int64(st, 2);
@@ -120,40 +117,40 @@ static int choose(struct lg_reader *r, struct tally *t, unsigned *best)
 static int leaf_at(struct lg_reader *r, struct lg_hash *leaf, unsigned gw, int64_t height, unsigned index)
 {
     sqlite3_stmt *st;
-    int err = lg_db_query(&r->db, &st, LG_SQL_STATEMENT_LEAF_AT,
+    int err = lg_db_first(&r->db, &st, LG_SQL_STATEMENT_LEAF_AT,
         LG_ARGS(lg_arg_int(gw), lg_arg_int(height), lg_arg_int(index)));
     if (err != 0)
-        return err;
-    const int row = lg_db_row(st);
-    if (row <= 0)
-        return row < 0 ? row : SG_ECORRUPT;
+        return err == SG_ENOT_FOUND ? SG_ECORRUPT : err;
     err = lg_db_column_hash(leaf, st, 0);
     lg_db_done(st);
     return err;
 }
 
 /* by[]: first those that read the answer, then the others. */
-static int fill_witnesses(struct lg_reader *r, struct lg_minute *out, const struct tally *t, unsigned best)
+static void fill_witnesses(
+    const struct lg_reader *r, struct lg_minute *out, const struct tally *t, unsigned best)
 {
     unsigned n = 0;
     for (int pass = 0; pass < 2; pass++) {
         for (unsigned i = 0; i < t->nreads; i++) {
             if ((t->reads[i].candidate == best) != (pass == 0))
                 continue;
-            struct lg_attestation *a = &out->by[n++];
-            a->gw = r->db.genesis->gateways[t->reads[i].gw].id;
-            a->live = t->reads[i].live;
-            a->digest = t->candidates[t->reads[i].candidate].digest;
-            a->height = t->reads[i].height;
-            const int err = leaf_at(r, &a->statement, t->reads[i].gw, t->reads[i].height, t->reads[i].index);
-            if (err != 0)
-                return err;
+            out->by[n++] = (struct lg_attestation){.gw = r->db.genesis->gateways[t->reads[i].gw].id,
+                .live = t->reads[i].live,
+                .digest = t->candidates[t->reads[i].candidate].digest,
+                .height = t->reads[i].height,
+                .index = t->reads[i].index};
         }
         if (pass == 0)
             out->attested = n;
     }
     out->witnesses = n;
-    return 0;
+}
+
+int lg_reader_attested_leaf(struct lg_reader *r, struct lg_hash *leaf, const struct lg_attestation *a)
+{
+    const int gw = lg_db_gateway_index(&r->db, a->gw);
+    return gw < 0 ? SG_EINVAL : leaf_at(r, leaf, (unsigned)gw, a->height, a->index);
 }
 
 static int has_conflict(struct lg_reader *r, bool *out, int relay, sg_minute min)
@@ -228,159 +225,152 @@ int lg_reader_minute(struct lg_reader *r, struct lg_minute *out, const char *rel
     err = lg_db_hash_at(&r->db, &out->block, out->height);
     if (err == 0)
         err = has_conflict(r, &out->conflict, index, min);
-    if (err == 0)
-        err = fill_witnesses(r, out, &t, best);
+    fill_witnesses(r, out, &t, best);
     return err != 0 ? err : count_seen(r, &out->seen_by, out->height);
 }
 
+struct minutes {
+    lg_reader_minute_fn *fn;
+    void *arg;
+};
+
+static int minute_of_row(void *arg, sqlite3_stmt *st)
+{
+    const struct minutes *m = arg;
+    return m->fn(m->arg, sqlite3_column_int64(st, 0));
+}
+
 static int each_minute(struct lg_reader *r, enum lg_sql id, const char *relay, sg_minute from, sg_minute to,
-    unsigned limit, lg_reader_minute_fn *fn, void *arg)
+    unsigned limit, struct minutes m)
 {
     const int index = lg_db_relay_index(&r->db, relay, strlen(relay));
     if (index < 0)
         return SG_ENOT_FOUND;
-    sqlite3_stmt *st;
-    int err = lg_db_query(
-        &r->db, &st, id, LG_ARGS(lg_arg_int(index), lg_arg_int(from), lg_arg_int(to), lg_arg_int(limit)));
-    if (err != 0)
-        return err;
-    int row;
-    while ((row = lg_db_row(st)) > 0) {
-        err = fn(arg, sqlite3_column_int64(st, 0));
-        if (err != 0) {
-            lg_db_done(st);
-            return err;
-        }
-    }
-    return row;
+    return lg_db_each(&r->db, id,
+        LG_ARGS(lg_arg_int(index), lg_arg_int(from), lg_arg_int(to), lg_arg_int(limit)), minute_of_row, &m);
 }
 
 int lg_reader_minutes(struct lg_reader *r, const char *relay, sg_minute from, sg_minute to, bool descending,
     unsigned limit, lg_reader_minute_fn *fn, void *arg)
 {
-    return each_minute(
-        r, descending ? LG_SQL_MINUTES_DOWN : LG_SQL_MINUTES_UP, relay, from, to, limit, fn, arg);
+    return each_minute(r, descending ? LG_SQL_MINUTES_DOWN : LG_SQL_MINUTES_UP, relay, from, to, limit,
+        (struct minutes){fn, arg});
 }
 
 int lg_reader_pooled_minutes(struct lg_reader *r, const char *relay, sg_minute from, sg_minute to,
     bool descending, unsigned limit, lg_reader_minute_fn *fn, void *arg)
 {
     return each_minute(r, descending ? LG_SQL_POOLED_MINUTES_DOWN : LG_SQL_POOLED_MINUTES_UP, relay, from, to,
-        limit, fn, arg);
+        limit, (struct minutes){fn, arg});
+}
+
+/* All rows of a query about one (relay, minute). */
+static int each_of_minute(
+    struct lg_reader *r, enum lg_sql id, const char *relay, sg_minute min, lg_db_row_fn *fn, void *arg)
+{
+    const int index = lg_db_relay_index(&r->db, relay, strlen(relay));
+    if (index < 0)
+        return SG_ENOT_FOUND;
+    return lg_db_each(&r->db, id, LG_ARGS(lg_arg_int(index), lg_arg_int(min)), fn, arg);
+}
+
+struct digests {
+    lg_reader_digest_fn *fn;
+    void *arg;
+};
+
+static int digest_of_row(void *arg, sqlite3_stmt *st)
+{
+    const struct digests *d = arg;
+    struct lg_hash digest;
+    const int err = lg_db_column_hash(&digest, st, 0);
+    return err != 0 ? err : d->fn(d->arg, &digest);
 }
 
 int lg_reader_pooled_bodies(
     struct lg_reader *r, const char *relay, sg_minute min, lg_reader_digest_fn *fn, void *arg)
 {
-    const int index = lg_db_relay_index(&r->db, relay, strlen(relay));
-    if (index < 0)
-        return SG_ENOT_FOUND;
-    sqlite3_stmt *st;
-    int err =
-        lg_db_query(&r->db, &st, LG_SQL_BODY_POOL_OF_MINUTE, LG_ARGS(lg_arg_int(index), lg_arg_int(min)));
-    if (err != 0)
-        return err;
-    int row;
-    while ((row = lg_db_row(st)) > 0) {
-        struct lg_hash digest;
-        err = lg_db_column_hash(&digest, st, 0);
-        if (err == 0)
-            err = fn(arg, &digest);
-        if (err != 0) {
-            lg_db_done(st);
-            return err;
-        }
-    }
-    return row;
+    struct digests d = {fn, arg};
+    return each_of_minute(r, LG_SQL_BODY_POOL_OF_MINUTE, relay, min, digest_of_row, &d);
+}
+
+struct conflicts {
+    const struct lg_genesis *genesis;
+    lg_reader_conflict_fn *fn;
+    void *arg;
+};
+
+static int conflict_of_row(void *arg, sqlite3_stmt *st)
+{
+    const struct conflicts *all = arg;
+    const int64_t relay = sqlite3_column_int64(st, 2);
+    if (relay < 0 || relay >= (int64_t)all->genesis->nrelays)
+        return SG_ECORRUPT;
+    const struct lg_reader_conflict c = {.height = sqlite3_column_int64(st, 0),
+        .index = (unsigned)sqlite3_column_int64(st, 1),
+        .relay = all->genesis->relays[relay].id,
+        .min = sqlite3_column_int64(st, 3)};
+    return all->fn(all->arg, &c);
 }
 
 int lg_reader_conflicts(
     struct lg_reader *r, int64_t height, unsigned index, unsigned limit, lg_reader_conflict_fn *fn, void *arg)
 {
-    sqlite3_stmt *st;
-    int err = lg_db_query(
-        &r->db, &st, LG_SQL_CONFLICTS, LG_ARGS(lg_arg_int(height), lg_arg_int(index), lg_arg_int(limit)));
+    struct conflicts all = {r->db.genesis, fn, arg};
+    return lg_db_each(&r->db, LG_SQL_CONFLICTS,
+        LG_ARGS(lg_arg_int(height), lg_arg_int(index), lg_arg_int(limit)), conflict_of_row, &all);
+}
+
+struct bodies {
+    lg_reader_body_fn *fn;
+    void *arg;
+};
+
+static int body_of_row(void *arg, sqlite3_stmt *st)
+{
+    const struct bodies *all = arg;
+    struct lg_hash digest;
+    const int err = lg_db_column_hash(&digest, st, 0);
     if (err != 0)
         return err;
-    int row;
-    while ((row = lg_db_row(st)) > 0) {
-        const int64_t relay = sqlite3_column_int64(st, 2);
-        const bool good = relay >= 0 && relay < (int64_t)r->db.genesis->nrelays;
-        if (good) {
-            const struct lg_reader_conflict c = {.height = sqlite3_column_int64(st, 0),
-                .index = (unsigned)sqlite3_column_int64(st, 1),
-                .relay = r->db.genesis->relays[relay].id,
-                .min = sqlite3_column_int64(st, 3)};
-            err = fn(arg, &c);
-        }
-        if (!good || err != 0) {
-            lg_db_done(st);
-            return good ? err : SG_ECORRUPT;
-        }
-    }
-    return row;
+    return all->fn(all->arg, &digest, sqlite3_column_int64(st, 1), (unsigned)sqlite3_column_int64(st, 2));
 }
 
 int lg_reader_bodies_of(
     struct lg_reader *r, const char *relay, sg_minute min, lg_reader_body_fn *fn, void *arg)
 {
-    const int index = lg_db_relay_index(&r->db, relay, strlen(relay));
-    if (index < 0)
-        return SG_ENOT_FOUND;
-    sqlite3_stmt *st;
-    int err = lg_db_query(&r->db, &st, LG_SQL_BODY_OF_MINUTE, LG_ARGS(lg_arg_int(index), lg_arg_int(min)));
-    if (err != 0)
-        return err;
-    int row;
-    while ((row = lg_db_row(st)) > 0) {
-        struct lg_hash digest;
-        err = lg_db_column_hash(&digest, st, 0);
-        if (err == 0)
-            err = fn(arg, &digest, sqlite3_column_int64(st, 1), (unsigned)sqlite3_column_int64(st, 2));
-        if (err != 0) {
-            lg_db_done(st);
-            return err;
-        }
-    }
-    return row;
+    struct bodies all = {fn, arg};
+    return each_of_minute(r, LG_SQL_BODY_OF_MINUTE, relay, min, body_of_row, &all);
 }
 
-static int read_of_row(struct lg_reader *r, struct lg_attestation *out, sqlite3_stmt *st)
+struct reads {
+    struct lg_reader *r;
+    lg_reader_read_fn *fn;
+    void *arg;
+};
+
+static int read_of_row(void *arg, sqlite3_stmt *st)
 {
+    const struct reads *all = arg;
     const int64_t gw = sqlite3_column_int64(st, 0);
     struct candidate c = {.id = sqlite3_column_int64(st, 3)};
-    if (gw < 0 || gw >= (int64_t)r->db.genesis->ngateways)
+    struct lg_attestation a;
+    if (gw < 0 || gw >= (int64_t)all->r->db.genesis->ngateways)
         return SG_ECORRUPT;
-    out->gw = r->db.genesis->gateways[gw].id;
-    out->height = sqlite3_column_int64(st, 1);
-    out->live = (uint8_t)sqlite3_column_int(st, 4);
-    int err = place_candidate(r, &c);
+    a.gw = all->r->db.genesis->gateways[gw].id;
+    a.height = sqlite3_column_int64(st, 1);
+    a.index = (unsigned)sqlite3_column_int64(st, 2);
+    a.live = (uint8_t)sqlite3_column_int(st, 4);
+    int err = place_candidate(all->r, &c);
     if (err == 0)
-        err = leaf_at(r, &out->statement, (unsigned)gw, out->height, (unsigned)sqlite3_column_int64(st, 2));
-    out->digest = c.digest;
-    return err;
+        err = leaf_at(all->r, &a.statement, (unsigned)gw, a.height, a.index);
+    a.digest = c.digest;
+    return err != 0 ? err : all->fn(all->arg, &a);
 }
 
 int lg_reader_reads_of(
     struct lg_reader *r, const char *relay, sg_minute min, lg_reader_read_fn *fn, void *arg)
 {
-    const int index = lg_db_relay_index(&r->db, relay, strlen(relay));
-    if (index < 0)
-        return SG_ENOT_FOUND;
-    sqlite3_stmt *st;
-    int err = lg_db_query(&r->db, &st, LG_SQL_READS_OF_MINUTE, LG_ARGS(lg_arg_int(index), lg_arg_int(min)));
-    if (err != 0)
-        return err;
-    int row;
-    while ((row = lg_db_row(st)) > 0) {
-        struct lg_attestation a;
-        err = read_of_row(r, &a, st);
-        if (err == 0)
-            err = fn(arg, &a);
-        if (err != 0) {
-            lg_db_done(st);
-            return err;
-        }
-    }
-    return row;
+    struct reads all = {r, fn, arg};
+    return each_of_minute(r, LG_SQL_READS_OF_MINUTE, relay, min, read_of_row, &all);
 }

@@ -26,16 +26,6 @@ static int judged(struct lg_db *db, struct lg_damage *out, int err, const struct
     return lg_db_take_damage(db, out) ? DAMAGED : damaged(out, LG_DAMAGE_FILE, hash);
 }
 
-/* The one row of a query, or SG_ENOT_FOUND. */
-static int one_row(struct lg_db *db, sqlite3_stmt **st, enum lg_sql id, const struct lg_arg *args, size_t n)
-{
-    const int err = lg_db_query(db, st, id, args, n);
-    if (err != 0)
-        return err;
-    const int row = lg_db_row(*st);
-    return row == 0 ? SG_ENOT_FOUND : row < 0 ? row : 0;
-}
-
 static bool is_int(sqlite3_stmt *st, int column, int64_t want)
 {
     return sqlite3_column_type(st, column) == SQLITE_INTEGER && sqlite3_column_int64(st, column) == want;
@@ -51,7 +41,7 @@ static int tip_height(struct lg_db *db, int64_t *height, bool *null, const struc
     *null = false;
     if (lg_hash_eq(tip, &db->genesis->id))
         return 0;
-    const int err = one_row(db, &st, LG_SQL_BLOCK_BEST_HEIGHT, LG_ARGS(lg_arg_hash(tip)));
+    const int err = lg_db_first(db, &st, LG_SQL_BLOCK_BEST_HEIGHT, LG_ARGS(lg_arg_hash(tip)));
     *null = err == SG_ENOT_FOUND;
     if (err != 0)
         return *null ? 0 : err;
@@ -78,12 +68,12 @@ static int check_read(struct lg_db *db, bool *good, const struct lg_statement *x
 {
     sqlite3_stmt *st;
     int64_t body = 0;
-    int err = one_row(db, &st, LG_SQL_BODY_ID, LG_ARGS(lg_arg_hash(&r->digest)));
+    int err = lg_db_first(db, &st, LG_SQL_BODY_ID, LG_ARGS(lg_arg_hash(&r->digest)));
     if (err != 0)
         return err;
     body = sqlite3_column_int64(st, 0);
     lg_db_done(st);
-    err = one_row(db, &st, LG_SQL_READ_AT,
+    err = lg_db_first(db, &st, LG_SQL_READ_AT,
         LG_ARGS(lg_arg_int(lg_db_relay_index(db, r->relay.p, r->relay.len)), lg_arg_int(r->min),
             lg_arg_int(lg_db_gateway_index(db, x->gw)), lg_arg_int(height), lg_arg_int(idx)));
     if (err == SG_ENOT_FOUND) {
@@ -135,7 +125,7 @@ static int check_statement(struct lg_db *db, struct lg_damage *out, const struct
     bool null = false, good = true;
     int err = tip_height(db, &tip, &null, &x->tip);
     if (err == 0)
-        err = one_row(db, &st, LG_SQL_STATEMENT_ROW, LG_ARGS(lg_arg_hash(&x->leaf)));
+        err = lg_db_first(db, &st, LG_SQL_STATEMENT_ROW, LG_ARGS(lg_arg_hash(&x->leaf)));
     if (err != 0)
         return judged(db, out, err, &b->hash);
     const bool keys = lg_scrub_statement_keys(db, st, 1, x);
@@ -160,7 +150,7 @@ static int check_body(
     const struct lg_body *x = b->bodies[i];
     sqlite3_stmt *st;
     struct lg_hash first;
-    int err = one_row(db, &st, LG_SQL_BODY_ROW, LG_ARGS(lg_arg_hash(&x->digest)));
+    int err = lg_db_first(db, &st, LG_SQL_BODY_ROW, LG_ARGS(lg_arg_hash(&x->digest)));
     if (err != 0)
         return judged(db, out, err, &b->hash);
     const bool keys = lg_scrub_body_keys(db, st, 1, x);
@@ -170,7 +160,7 @@ static int check_body(
         return damaged(out, LG_DAMAGE_BODY, &x->digest);
     if (!place)
         return damaged(out, LG_DAMAGE_ROWS, &b->hash);
-    err = one_row(db, &st, LG_SQL_BODY_FIRST,
+    err = lg_db_first(db, &st, LG_SQL_BODY_FIRST,
         LG_ARGS(lg_arg_int(lg_db_relay_index(db, x->relay.p, x->relay.len)), lg_arg_int(x->min)));
     if (err == 0) {
         err = lg_db_column_hash(&first, st, 0);
@@ -226,7 +216,7 @@ static int paper_fits(struct lg_db *db, bool *good, const struct lg_block *b)
     if (err == 0)
         err = sg_buf_err(&text);
     if (err == 0)
-        err = one_row(db, &st, LG_SQL_PAPER, LG_ARGS(lg_arg_int(b->header.height + 1)));
+        err = lg_db_first(db, &st, LG_SQL_PAPER, LG_ARGS(lg_arg_int(b->header.height + 1)));
     if (err == 0) {
         *good = is_int(st, 0, state.proof) && lg_db_column_hash(&hash, st, 1) == 0 &&
                 lg_hash_eq(&hash, &state.hash) && sqlite3_column_bytes(st, 2) == (int)text.len &&

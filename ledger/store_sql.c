@@ -270,6 +270,34 @@ void lg_db_done(struct sqlite3_stmt *st)
     sqlite3_reset(st);
 }
 
+int lg_db_first(
+    struct lg_db *db, struct sqlite3_stmt **st, enum lg_sql id, const struct lg_arg *args, size_t n)
+{
+    const int err = lg_db_query(db, st, id, args, n);
+    if (err != 0)
+        return err;
+    const int row = lg_db_row(*st);
+    return row == 0 ? SG_ENOT_FOUND : row < 0 ? row : 0;
+}
+
+int lg_db_each(
+    struct lg_db *db, enum lg_sql id, const struct lg_arg *args, size_t n, lg_db_row_fn *fn, void *arg)
+{
+    sqlite3_stmt *st;
+    int err = lg_db_query(db, &st, id, args, n);
+    if (err != 0)
+        return err;
+    int row;
+    while ((row = lg_db_row(st)) > 0) {
+        err = fn(arg, st);
+        if (err != 0) {
+            lg_db_done(st);
+            return err;
+        }
+    }
+    return row;
+}
+
 int lg_db_run(struct lg_db *db, int64_t *changed, enum lg_sql id, const struct lg_arg *args, size_t n)
 {
     sqlite3_stmt *st;
