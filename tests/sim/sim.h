@@ -74,6 +74,7 @@ struct sim_options {
     enum sim_bug bug;
     bool verbose;
 };
+#define SIM_DAY      1425 /* minutes with faults of a run that lasts a day in all */
 #define SIM_CUTS     4096 /* of four nodes */
 #define SIM_CUT_FROM 2    /* minutes */
 
