@@ -207,6 +207,7 @@ static int adopt(struct lg_engine *e, const struct lg_block *b, const struct lg_
     struct lg_block_info info, old = e->tree.tip;
     int cmp = -1, later = 0;
     lg_block_info_of(&info, b, parent);
+    lg_engine_note_held(e, b);
     if (e->batch.on && lg_hash_eq(&info.prev, &old.hash)) {
         return lg_batch_write(e, b, &info, from);
     }

@@ -296,6 +296,14 @@ static int decide_slot(struct lg_engine *e, bool *work)
     return err;
 }
 
+/* Something could be mined: what is pooled, or what another branch than that of the base has carried off the pool. */
+static bool has_something(const struct lg_engine *e)
+{
+    const struct lg_block_info *tip = &e->tree.tip, *base = &e->base.base;
+    return e->pool.statements.n > 0 ||
+           !(lg_hash_eq(&tip->hash, &base->hash) || lg_hash_eq(&tip->prev, &base->hash));
+}
+
 int lg_mine_decide(struct lg_engine *e)
 {
     struct lg_miner *m = &e->mine;
@@ -306,7 +314,7 @@ int lg_mine_decide(struct lg_engine *e)
         stop_work(e);
         return 0;
     }
-    if (err == 0 && e->base.has && e->pool.statements.n > 0) {
+    if (err == 0 && e->base.has && has_something(e)) {
         err = decide_slot(e, &work);
     }
     if (!work) {

@@ -4,6 +4,7 @@
  * store ends it before the decision. Rules: docs/wire-format.md, "Consensus". */
 #include "ledger/core/pow_engine.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,7 +32,36 @@ static void verified_add(void *ctx, const struct lg_hash *leaf)
     lg_seen_put(&e->verified, leaf, 1);
 }
 
-/* Statements that came from the disk: held from now on, early ones marked again. */
+/* ---- since when a statement has been held ---- */
+
+/* Whole minutes are enough: it is only asked whether something was held before a minute began. Counted from the genesis, from 1 on. */
+static int since_minute(const struct lg_engine *e, sg_ms since)
+{
+    sg_minute m = (since + SG_MINUTE_MS - 1) / SG_MINUTE_MS - e->genesis->minute + 1;
+    return m < 1 ? 1 : m > INT_MAX ? INT_MAX : (int)m;
+}
+
+void lg_engine_note_held(struct lg_engine *e, const struct lg_block *b)
+{
+    for (unsigned i = 0; i < b->nstatements; i++) {
+        const struct lg_hash *leaf = &b->statements[i]->leaf;
+        const struct lg_pool_statement *ps = lg_pool_statement(&e->pool, leaf);
+        if (lg_seen_get(&e->held_since, leaf) == 0) {
+            lg_seen_put(
+                &e->held_since, leaf, since_minute(e, ps != NULL && ps->since >= 0 ? ps->since : e->now));
+        }
+    }
+}
+
+/* What a block has carried was held before it came back; what a start finds on the disk is held from now on. */
+static sg_ms held_since(const struct lg_engine *e, const struct lg_hash *leaf)
+{
+    int m = lg_seen_get(&e->held_since, leaf);
+    sg_ms since = (e->genesis->minute + m - 1) * SG_MINUTE_MS;
+    return m == 0 || since > e->now ? e->now : since;
+}
+
+/* Statements that came from the disk: early ones are marked again. */
 static void clock_pool(struct lg_engine *e)
 {
     if (!e->pool.unclocked || e->now < 0) {
@@ -41,7 +71,7 @@ static void clock_pool(struct lg_engine *e)
         for (unsigned i = 0; i < e->pool.gw[g].n; i++) {
             struct lg_pool_statement *ps = e->pool.gw[g].v[i];
             if (ps->since < 0) {
-                ps->since = e->now;
+                ps->since = held_since(e, &ps->s->leaf);
                 ps->early = ps->s->ts > e->now;
                 e->pool.nearly += ps->early;
             }
@@ -99,6 +129,7 @@ static void pow_close(struct lg_engine *e)
     lg_waiting_fini(&e->held);
     lg_pool_fini(&e->pool);
     lg_tree_fini(&e->tree);
+    lg_seen_fini(&e->held_since);
     lg_seen_fini(&e->offered);
     lg_seen_fini(&e->invalid);
     lg_seen_fini(&e->verified);
@@ -113,6 +144,9 @@ static int open_parts(struct lg_engine *e)
     }
     if (err == 0) {
         err = lg_seen_init(&e->offered);
+    }
+    if (err == 0) {
+        err = lg_seen_init(&e->held_since);
     }
     if (err == 0) {
         err = lg_tree_init(&e->tree, e->genesis, e->store);

@@ -56,7 +56,9 @@ struct lg_engine {
     struct lg_rules rules;
     struct lg_seen verified; /* leaves of statements whose signature is good */
     struct lg_seen invalid;  /* headers of which no copy can be valid, with their code */
-    struct lg_seen offered;  /* SHA-256 of blocks, as offered, that stand in the tree */
+    struct lg_seen
+        held_since; /* leaves of statements in blocks -> minute: they count as held since then when they come back */
+    struct lg_seen offered; /* SHA-256 of blocks, as offered, that stand in the tree */
     struct lg_tree tree;
     struct lg_pool pool;
     bool pool_stale;
@@ -73,6 +75,8 @@ struct lg_engine {
 SG_MUST_USE int lg_engine_enter(struct lg_engine *e, sg_ms now_ms);
 /* Load the pool again; on failure it stays stale. */
 SG_MUST_USE int lg_engine_reload(struct lg_engine *e);
+/* Before b goes into the tree: its statements have been held since they were pooled, or else from now on. */
+void lg_engine_note_held(struct lg_engine *e, const struct lg_block *b);
 void lg_engine_alarm(struct lg_engine *e, const char *name);
 
 /* ---- reorg.c ---- */

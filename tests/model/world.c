@@ -162,8 +162,6 @@ static void pool_follows(struct world *w, const struct rules *r, unsigned s, uns
             }
             if (was && !is && (r->weakened & POOL_FORGETS)) {
                 *since = FORGOTTEN;
-            } else if (was && !is) {
-                *since = w->slot;
             }
         }
     }

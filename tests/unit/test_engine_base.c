@@ -182,6 +182,79 @@ static void base_other_branches_are_known_after_a_restart(void **state)
     mine_fini(&x);
 }
 
+/* A better branch that carries all statements as mere data empties the pool; their votes are mined on their own parent nonetheless, from what
+ * the best branch holds. */
+static void base_branch_that_carries_all_does_not_stop_the_mining(void **state)
+{
+    (void)state;
+    struct mine x;
+    struct two_parents t;
+    two_parents_init(&x, &t);
+    for (unsigned i = 0; i < 3; i++)
+        give(&x, x.last[i], end_of(S0 - 1) + 100);
+    take(&x, t.light, end_of(S0 - 1) + 2000);
+    const struct lg_statement *carried[] = {x.last[0], x.last[1], x.last[2]};
+    give(&x, say(&x, 0, S0), end_of(S0) + 200);
+    give(&x, say(&x, 1, S0), end_of(S0) + 210);
+    take(&x, t.heavy, end_of(S0) + 300);
+    const struct lg_block *data =
+        make_block(&x.m, &(struct maker_mine){.parent = &t.heavy_info,
+                             .miner = x.order[1],
+                             .slot = S0,
+                             .time = end_of(S0) + 300,
+                             .statements = (const struct lg_statement *[]){carried[0], x.last[0], carried[1],
+                                 x.last[1], carried[2]},
+                             .nstatements = 5});
+    take(&x, data, end_of(S0) + 400);
+    assert_int_equal(rig_state(x.r).tip.height, 2);
+    assert_int_equal(rig_state(x.r).pool_statements, 0);
+    assert_base(&x, &x.at.hash);
+    assert_code(rig_tick(x.r, end_of(S0) + COLLECT), 0);
+    assert_true(x.r->working);
+    assert_memory_equal(&x.r->job.header.prev, &x.at.hash, sizeof x.at.hash);
+    mine_fini(&x);
+}
+
+/* What a block has carried has been held since it was pooled: a reorganisation that brings it back does not make it young again, so a rival
+ * that leaves it out is overruled. */
+static void base_statement_that_comes_back_is_as_old_as_before(void **state)
+{
+    (void)state;
+    struct mine x;
+    mine_init_at(&x, 1, (struct maker_config){0}, S0 - 3);
+    const struct lg_statement *first[] = {say(&x, 0, S0 - 2), say(&x, 1, S0 - 2)}, *old = say(&x, 3, S0 - 2);
+    give(&x, first[0], end_of(S0 - 2) + 100);
+    give(&x, first[1], end_of(S0 - 2) + 100);
+    give(&x, old, end_of(S0 - 2) + 100);
+    take(&x,
+        make_block(&x.m,
+            &(struct maker_mine){
+                .parent = &x.at, .miner = x.order[2], .slot = S0 - 2, .statements = &old, .nstatements = 1}),
+        end_of(S0 - 2) + 4000);
+    assert_int_equal(rig_statement_state(x.r, old), LG_DOC_MINED);
+    const struct lg_block *better = make_block(&x.m,
+        &(struct maker_mine){
+            .parent = &x.at, .miner = x.order[2], .slot = S0 - 1, .statements = first, .nstatements = 2});
+    struct lg_block_info better_info = make_info(&x.m, better, &x.at);
+    take(&x, better, end_of(S0) + 10);
+    assert_int_equal(rig_statement_state(x.r, old), LG_DOC_POOLED);
+    const struct lg_statement *votes[] = {say(&x, 0, S0), say(&x, 1, S0)};
+    give(&x, votes[0], end_of(S0) + 200);
+    give(&x, votes[1], end_of(S0) + 200);
+    take(&x,
+        make_block(&x.m, &(struct maker_mine){.parent = &better_info,
+                             .miner = x.order[2],
+                             .slot = S0,
+                             .statements = votes,
+                             .nstatements = 2}),
+        end_of(S0) + 4000);
+    assert_code(rig_tick(x.r, end_of(S0) + COLLECT + 4 * STAGGER), 0);
+    assert_true(x.r->working);
+    assert_memory_equal(&x.r->job.header.prev, &better_info.hash, sizeof better_info.hash);
+    assert_int_equal(x.r->job.header.leaves, 3);
+    mine_fini(&x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +263,8 @@ int main(void)
         cmocka_unit_test(base_block_shown_after_the_votes_is_not_extended),
         cmocka_unit_test(base_votes_of_the_slot_choose_the_parent),
         cmocka_unit_test(base_other_branches_are_known_after_a_restart),
+        cmocka_unit_test(base_branch_that_carries_all_does_not_stop_the_mining),
+        cmocka_unit_test(base_statement_that_comes_back_is_as_old_as_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
