@@ -34,7 +34,7 @@ static void finish(struct gw_ledger *g, int err)
     else if (!err && g->err != 0 && g->err != SG_EAGAIN)
         sg_log(SG_LOG_INFO, part, "%s: answers again", g->url);
     g->step = GW_LEDGER_DONE;
-    g->asking = false;
+    g->asking = g->again = false;
     g->answered = !err;
     g->err = err;
 }
@@ -45,6 +45,14 @@ static const struct lg_client_last *newest(const struct lg_client_gateway *g)
 }
 
 /* ---- answers ---- */
+
+static void after_tip(struct gw_ledger *g)
+{
+    if (g->again)
+        finish(g, 0);
+    else
+        advance(g, GW_LEDGER_GATEWAY);
+}
 
 static int take_status(struct gw_ledger *g, const struct sg_http_answer *answer)
 {
@@ -69,7 +77,7 @@ static int take_status(struct gw_ledger *g, const struct sg_http_answer *answer)
         advance(g, GW_LEDGER_TIP);
         return 0;
     }
-    advance(g, GW_LEDGER_GATEWAY);
+    after_tip(g);
     return 0;
 }
 
@@ -83,7 +91,7 @@ static int take_tip(struct gw_ledger *g, const struct sg_http_answer *answer)
         return err;
     g->tip = h;
     g->has_tip = true;
-    advance(g, GW_LEDGER_GATEWAY);
+    after_tip(g);
     return 0;
 }
 
@@ -238,6 +246,17 @@ void gw_ledgers_ask(struct gw_ledgers *l, bool want_ready, sg_ms made_inc)
         g->asked_ms = l->config.clock->wall_ms(l->config.clock);
         advance(g, GW_LEDGER_STATUS);
     }
+}
+
+void gw_ledgers_ask_again(struct gw_ledgers *l, const struct gw_ledger *which)
+{
+    struct gw_ledger *g = &l->all[which - l->all];
+
+    if (g->asking)
+        return;
+    g->asking = g->again = true;
+    g->asked_ms = l->config.clock->wall_ms(l->config.clock);
+    advance(g, GW_LEDGER_STATUS);
 }
 
 /* ---- what they said ---- */

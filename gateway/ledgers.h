@@ -27,6 +27,7 @@ struct gw_ledger {
     struct gw_ledgers *owner;
     const char *url;
     bool asking;              /* a call is under way */
+    bool again;               /* the round is about its tip and base only */
     enum gw_ledger_step step; /* the one under way, or DONE */
     bool answered;            /* everything asked in this round is here */
     int err;                  /* why not; 0 while asking */
@@ -62,6 +63,8 @@ struct gw_ledgers {
 void gw_ledgers_init(struct gw_ledgers *l, const struct gw_ledgers_config *config);
 /* Begin a round. One that is still busy with the last round stays at it, and counts when it is done. */
 void gw_ledgers_ask(struct gw_ledgers *l, bool want_ready, sg_ms made_inc);
+/* Ask one that has answered in this round for its tip and base once more; what it said before counts until then. */
+void gw_ledgers_ask_again(struct gw_ledgers *l, const struct gw_ledger *which);
 /* Every node has answered or failed. */
 bool gw_ledgers_settled(const struct gw_ledgers *l);
 /* The first one that answered in this round; NULL: none. */

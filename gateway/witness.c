@@ -334,6 +334,8 @@ static sg_ms sleep_ms(const struct gw_witness *w)
     until = least(until, w->follow_ms);
     if (now < gw_witness_deadline(w))
         until = least(until, gw_witness_deadline(w));
+    if (now < gw_witness_sign_at(w->config.genesis, w->config.kid, w->slot))
+        until = least(until, gw_witness_sign_at(w->config.genesis, w->config.kid, w->slot));
     if (w->core.state == GW_WITNESS_CHOSEN && now < w->core.inc)
         until = least(until, w->core.inc);
     wait = least(sg_clock_wait_ms(w->config.clock, until), MAX_SLEEP_MS);
@@ -428,7 +430,7 @@ static void init(struct gw_witness *w, const struct gw_witness_config *config)
     w->start_wall_ms = gw_witness_wall(w);
     w->start_run_ms = config->clock->run_ms(config->clock);
     w->first = w->start_wall_ms / SG_MINUTE_MS;
-    w->catchup_slot = -1;
+    w->catchup_slot = w->again_slot = -1;
     w->vote = (struct lg_client_header){.hash = config->genesis->id};
     gw_witness_core_init(&w->core, &config->genesis->id);
 }

@@ -36,6 +36,7 @@ struct gw_witness {
     sg_minute first;         /* the minute of the start */
     sg_minute catchup_slot;  /* ask what was said before the start, not before this slot; -1: not yet ready */
     sg_ms turn_ms;           /* monotonic: the last turn */
+    sg_minute again_slot;    /* the last slot for which the home node was asked once more; -1: none */
     bool late;               /* this slot was opened too late to be signed */
     sg_minute slot;          /* newest closed minute that was opened for signing; -1: none */
     sg_ms follow_ms;         /* wall clock: when to follow in this slot */

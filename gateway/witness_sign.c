@@ -145,9 +145,23 @@ static bool all_reported(const struct gw_witness *w)
  * not without having heard of any node that answers at all. */
 static bool due(const struct gw_witness *w, sg_ms now_ms)
 {
+    if (now_ms < gw_witness_sign_at(w->config.genesis, w->config.kid, w->slot))
+        return false;
     if (now_ms < gw_witness_deadline(w))
         return gw_ledgers_settled(w->ledgers) && all_reported(w);
     return gw_ledgers_settled(w->ledgers) || gw_ledgers_home(w->ledgers);
+}
+
+/* What to name is asked for as late as can be: the votes of others that have come meanwhile count. Once a slot; true: wait for it. */
+static bool ask_again(struct gw_witness *w, sg_ms now_ms)
+{
+    const struct gw_ledger *home = gw_ledgers_home(w->ledgers);
+
+    if (w->again_slot == w->slot || !home || now_ms >= gw_witness_deadline(w))
+        return false;
+    w->again_slot = w->slot;
+    gw_ledgers_ask_again(w->ledgers, home);
+    return true;
 }
 
 static int open_items(struct gw_witness *w, struct gw_item **items, unsigned *n, sg_minute first)
@@ -245,7 +259,7 @@ void gw_witness_try_sign(struct gw_witness *w, sg_ms now_ms)
     if (gw_witness_may_sign(&w->core, w->slot, now_ms) || w->late || !due(w, now_ms))
         return;
     adopt_tip(w);
-    if (!trusted(w, now_ms))
+    if (ask_again(w, now_ms) || !trusted(w, now_ms))
         return;
     err = say(w, now_ms);
     if (err ==

@@ -111,6 +111,16 @@ bool gw_witness_saw(struct gw_witness_core *w, sg_ms inc)
     return true;
 }
 
+sg_ms gw_witness_sign_at(const struct lg_genesis *g, lg_kid kid, sg_minute slot)
+{
+    unsigned index = 0;
+
+    while (index + 1 < g->ngateways && g->gateways[index].id != kid)
+        index++;
+    index = (unsigned)((index + (uint64_t)slot) % g->ngateways);
+    return (slot + 1) * SG_MINUTE_MS + (sg_ms)index * (g->policy.collect_ms / 4) / g->ngateways;
+}
+
 enum gw_witness_names gw_witness_names(bool has_base, sg_minute slot_for, sg_minute tip_slot, sg_minute slot)
 {
     if (has_base && slot_for == slot)

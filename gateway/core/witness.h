@@ -81,6 +81,10 @@ void gw_witness_lost(struct gw_witness_core *w);
  * already chosen a smaller one: two processes sign with one key. Before the first choice it only raises the choice. */
 bool gw_witness_saw(struct gw_witness_core *w, sg_ms inc);
 
+/* Gateways sign one after another, in an order that moves on from slot to slot, over the first quarter of collect_ms: so most have
+ * seen the votes of some others when they choose what to name. The wall instant before which this one does not sign. */
+sg_ms gw_witness_sign_at(const struct lg_genesis *g, lg_kid kid, sg_minute slot);
+
 /* What a statement of this slot names, by what a node says: its base (when it says one, for slot_for), or its tip, of tip_slot. A tip of
  * this slot or a later one is never named, for the miners of the slot do not extend it: then what was named last stays. */
 enum gw_witness_names { GW_NAMES_BASE, GW_NAMES_TIP, GW_NAMES_LAST };

@@ -197,7 +197,9 @@ static void close_minute(struct sim *s, const struct sim_event *e)
             sim_at(s, s->now + after, EV_OUTCOME, m, r, (uint64_t)min);
         }
     }
-    if (s->hostile < s->ngws && (!s->healed || s->hostile_stays))
+    if (s->opt.script != SIM_SCRIPT_NONE)
+        sim_script_minute(s, min);
+    else if (s->hostile < s->ngws && (!s->healed || s->hostile_stays))
         sim_at(s, s->now + sim_between(&s->rng, 0, sim_chance(&s->rng, 600) ? 2000 : 45000), EV_HOSTILE,
             s->hostile, (uint64_t)min, 0);
     sim_at(s, (min + 2) * SG_MINUTE_MS, EV_MINUTE, 0, (uint64_t)min + 1, 0);
@@ -244,7 +246,10 @@ static void world_event(struct sim *s, const struct sim_event *e)
         sim_faults_end(s, e);
         break;
     case EV_HOSTILE:
-        sim_hostile_slot(s, (sg_minute)e->a);
+        if (s->opt.script != SIM_SCRIPT_NONE)
+            sim_script_act(s, e);
+        else
+            sim_hostile_slot(s, (sg_minute)e->a);
         break;
     case EV_RELEASE:
         sim_hostile_release(s);

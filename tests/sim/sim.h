@@ -16,6 +16,7 @@
 #include "tests/lib/mem_store.h"
 #include "tests/sim/sim_msg.h"
 #include "tests/sim/sim_outbox.h"
+#include "tests/sim/sim_script.h"
 #include "tests/sim/sim_share.h"
 
 #define SIM_MAX_NODES   16
@@ -72,6 +73,7 @@ struct sim_options {
         cut; /* links to cut, of four nodes: bit 3 * from + (to < from ? to : to - 1); needs a number of minutes */
     bool halves; /* the nodes are parted in two, at random; needs a number of minutes */
     enum sim_bug bug;
+    enum sim_script script; /* not NONE: no faults, and this plan */
     bool verbose;
 };
 #define SIM_DAY      1425 /* minutes with faults of a run that lasts a day in all */
@@ -146,7 +148,7 @@ struct sim_gateway {
     unsigned nledgers;
     bool up, want_ready;
     struct sim_timer timer;
-    sg_minute slot;
+    sg_minute slot, again; /* again: the last slot for which the home node was asked once more */
     sg_ms follow_wall, retry;
     sg_minute reported[SIM_MAX_RELAYS];
     struct lg_hash tip;
@@ -255,6 +257,7 @@ struct sim {
     uint32_t hostile_ways;
     unsigned hostile_rate; /* permille: how often it goes each of its ways in a slot */
     bool hostile_stays;
+    struct sim_script_state script;
     uint32_t faults; /* bits that this seed drew */
     sg_ms every[SIM_FAULTS];
     unsigned relay_gap, relay_late; /* permille */

@@ -52,6 +52,10 @@ static sg_ms draw_every(struct sim *s, enum sim_fault f, unsigned minutes)
 
 void sim_faults_draw(struct sim *s)
 {
+    if (s->opt.script != SIM_SCRIPT_NONE) {
+        sim_script_draw(s);
+        return;
+    }
     unsigned minutes = s->opt.minutes != 0 ? s->opt.minutes : (unsigned)sim_between(&s->rng, 10, 40);
     uint64_t drawn = sim_rand(&s->rng);
     s->heal = SIM_START + (sg_ms)minutes * SG_MINUTE_MS + sim_between(&s->rng, 0, 59999);

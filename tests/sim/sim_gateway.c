@@ -79,6 +79,17 @@ struct sim_ledger *sim_gateway_home(struct sim_gateway *g)
     return NULL;
 }
 
+static void ask_one(struct sim *s, unsigned m, struct sim_ledger *l)
+{
+    l->asking = true;
+    l->asked_wall = sim_wall(s, m);
+    l->ask_id = s->next_id++;
+    l->ask_until = s->now + ASK_MS;
+    struct sim_msg *msg = sim_msg_new(MSG_ASK, m, l->m);
+    msg->id = l->ask_id;
+    sim_send(s, msg);
+}
+
 static void ask(struct sim *s, unsigned m)
 {
     struct sim_gateway *g = gateway(s, m);
@@ -89,13 +100,7 @@ static void ask(struct sim *s, unsigned m)
         if (l->asking)
             continue;
         l->answered = l->ready = l->has_clock = false;
-        l->asking = true;
-        l->asked_wall = sim_wall(s, m);
-        l->ask_id = s->next_id++;
-        l->ask_until = s->now + ASK_MS;
-        struct sim_msg *msg = sim_msg_new(MSG_ASK, m, l->m);
-        msg->id = l->ask_id;
-        sim_send(s, msg);
+        ask_one(s, m, l);
     }
 }
 
@@ -253,6 +258,8 @@ static bool due(const struct sim *s, unsigned m, sg_ms wall)
 {
     const struct sim_gateway *g = &s->machines[m].gw;
     bool home = false;
+    if (wall < gw_witness_sign_at(s->g, s->g->gateways[m].id, g->slot))
+        return false;
     for (unsigned i = 0; i < g->nledgers; i++)
         home = home || g->ledgers[i].answered;
     if (wall >= (g->slot + 1) * SG_MINUTE_MS + s->g->policy.collect_ms / 2)
@@ -329,6 +336,12 @@ static void try_sign(struct sim *s, unsigned m)
     if (gw_witness_may_sign(&g->core, g->slot, wall) != 0 || !due(s, m, wall))
         return;
     adopt_tip(g);
+    struct sim_ledger *home = sim_gateway_home(g);
+    if (g->again != g->slot && home != NULL && !home->asking) { /* what to name, as of now */
+        g->again = g->slot;
+        ask_one(s, m, home);
+        return;
+    }
     if (trusted(s, m))
         say(s, m);
 }
@@ -440,8 +453,9 @@ void sim_gateway_arm(struct sim *s, unsigned m)
     if (!g->up)
         return;
     until = earlier(until, g->follow_wall);
+    sg_ms first = gw_witness_sign_at(s->g, s->g->gateways[m].id, g->slot);
     if (wall < deadline)
-        until = earlier(until, deadline);
+        until = earlier(until, wall < first ? first : deadline);
     if (g->core.state == GW_WITNESS_CHOSEN && wall < g->core.inc)
         until = earlier(until, g->core.inc);
     sg_ms at = wall / SG_MINUTE_MS - 1 != g->slot ? s->now : sim_when(s, m, until);

@@ -90,9 +90,7 @@ static void host_event(void *ctx, const struct lg_event_msg *e)
         if (s->machines[n->m].honest && s->now >= s->calm_from) {
             s->stats.deepest_calm =
                 (uint64_t)e->depth > s->stats.deepest_calm ? (uint64_t)e->depth : s->stats.deepest_calm;
-            if (e->depth > 2)
-                sim_violate(
-                    s, "node %u: a reorganisation of %" PRId64 " blocks on a good network", n->m, e->depth);
+            sim_script_reorganised(s, n->m, e->depth);
         }
     } else if (e->kind == LG_EVENT_ALARM) {
         sim_say(s, "node %u alarm %s", n->m, e->alarm);

@@ -35,7 +35,7 @@ static void draw_gateways(struct sim *s, struct lg_gateway *v)
     qsort(v, s->ngws, sizeof *v, gateway_order);
     for (unsigned i = 0; i < s->ngws; i++) {
         memcpy(s->keys[i], v[i].key, SG_PUBLIC_KEY_BYTES);
-        v[i].mine = i < s->nnodes && (i < 2 || !sim_chance(&s->rng, 100));
+        v[i].mine = i < s->nnodes && (i < 2 || s->opt.script != SIM_SCRIPT_NONE || !sim_chance(&s->rng, 100));
     }
 }
 
@@ -198,7 +198,8 @@ void sim_world_init(struct sim *s)
     make_genesis(s);
     s->net.latency_min = sim_between(&s->rng, 1, 10);
     s->net.latency_max = s->net.latency_min + sim_between(&s->rng, 0, 60);
-    s->net.gather = sim_chance(&s->rng, 300) ? 20 : sim_between(&s->rng, 100, 400);
+    s->net.gather =
+        s->opt.script != SIM_SCRIPT_NONE || sim_chance(&s->rng, 300) ? 20 : sim_between(&s->rng, 100, 400);
     s->net.poll = sim_between(&s->rng, 30000, 120000);
     s->work_max = sim_chance(&s->rng, 300) ? 0 : sim_between(&s->rng, 1, 800);
     sim_faults_draw(s);

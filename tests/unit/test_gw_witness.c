@@ -362,6 +362,22 @@ static void trust_of_a_peer_allows_for_the_time_of_the_question(void **state)
     assert_false(gw_trust_agrees(NOW + 14001, NOW, NOW + 9000, 5000));
 }
 
+/* Each gateway has a moment of its own in the first quarter of collect_ms, the order moves on by one with every slot, and one that is not in
+ * the genesis signs too. */
+static void witness_gateways_sign_one_after_another(void **state)
+{
+    struct lg_gateway gateways[4] = {{.id = 3}, {.id = 5}, {.id = 7}, {.id = 9}};
+    const struct lg_genesis g = {.ngateways = 4, .gateways = gateways, .policy = {.collect_ms = 1000}};
+    const sg_ms end = INT64_C(401) * 60000;
+
+    (void)state;
+    assert_int_equal(gw_witness_sign_at(&g, 3, 400), end);
+    assert_int_equal(gw_witness_sign_at(&g, 5, 400), end + 62);
+    assert_int_equal(gw_witness_sign_at(&g, 9, 400), end + 187);
+    assert_int_equal(gw_witness_sign_at(&g, 9, 401), end + 60000);
+    assert_in_range(gw_witness_sign_at(&g, 4, 400), end, end + 250);
+}
+
 /* A statement names the node's base for its own slot. A node whose clock has not reached the minute's end, or that does not say, gives its
  * tip, when that is of a smaller slot; else what was named before stays. */
 static void witness_names_the_base_of_its_slot(void **state)
@@ -400,6 +416,7 @@ int main(void)
         cmocka_unit_test(witness_incarnation_seen_before_the_first_choice_is_no_second_process),
         cmocka_unit_test(witness_foreign_incarnation_while_idle_again_stops),
         cmocka_unit_test(witness_far_own_incarnation_counts_only_when_acknowledged),
+        cmocka_unit_test(witness_gateways_sign_one_after_another),
         cmocka_unit_test(witness_names_the_base_of_its_slot),
         cmocka_unit_test(entries_of_nothing_are_a_bare_vote),
         cmocka_unit_test(entries_are_sorted_by_relay_and_minute),
