@@ -37,7 +37,7 @@ struct bounds {
 enum figure {
     FIGURE_DEPTH,  /* blocks that a change of tip took off the best branch of an honest node */
     FIGURE_HONEST, /* those among them that honest miners made */
-    FIGURE_OFF,    /* ends of slots in a row at which an honest statement was not on the chain */
+    FIGURE_OFF,    /* slots that had ended since an honest statement arrived when it was not on the chain */
     FIGURE_LOST,   /* pairs of an honest gateway not on the chain after quiet slots: 1 or 0 */
     FIGURE_COUNT
 };

@@ -125,7 +125,7 @@ static const struct course courses[] = {
         {.rules = WORD_BY_WORD, .slots = 5, .batches = 1, .branch = 2, .plan = PLAN_CENSOR, .coarse = true},
         {5, 3, 5, 0}, false},
     {"word by word: a block in each slot, at any moment but between votes, 4 slots",
-        {.rules = WORD_BY_WORD, .slots = 4, .batches = 1, .branch = 1, .coarse = true}, {4, 4, 2, 0}, true},
+        {.rules = WORD_BY_WORD, .slots = 4, .batches = 1, .branch = 1, .coarse = true}, {4, 4, 4, 0}, true},
 };
 
 /* The deepest so far under the rules in force: of honest miners' blocks, and of all. */
