@@ -327,6 +327,7 @@ void sim_script_draw(struct sim *s)
     s->calm_from = INT64_MAX;
     s->hostile = s->opt.script == SIM_TWO_AND_TWO ? SIM_MAX_GWS : s->nnodes - 1;
     s->hostile_stays = true;
+    s->hostile_rate = 1000;
     s->hostile_ways = UINT32_C(1) << SIM_EQUIVOCATE | UINT32_C(1) << SIM_EQUIVOCATE_SAID;
     sim_at(s, s->heal, EV_HEAL, 0, 0, 0);
 }
