@@ -143,6 +143,29 @@ class Evidence(unittest.TestCase):
         for bad in ("?from=4&to=3", "?to=x", "?from=-1", "?limit=0", "?to=1&to=2"):
             self.assertEqual(get(nodes.url(0) + PAIRS + bad)[0], 400, bad)
 
+    def test_minute_read_twice_differently_stays_visible(self):
+        forge, nodes = self.forge, self.nodes(1)
+        nodes.start(0)
+        minute = forge.first + 3
+        bodies = [forge.body(minute, seed=seed) for seed in (1, 2)]
+        first = forge.statement(0, minute, bodies[:1])
+        second = forge.statement(0, minute + 1, bodies[1:], after=first)
+        blocks = [forge.block(None, minute, [first], bodies[:1])]
+        blocks.append(forge.block(blocks[0], minute + 1, [second], bodies[1:]))
+        for block in blocks:
+            self.assertEqual(post(nodes.url(0) + "/v1/blocks", canonical(block))[0], 200)
+        for _ in range(2):  # as it stands, and after a restart
+            (conflict,) = nodes.json(0, PAIRS)["bodies"]
+            self.assertEqual((conflict["relay"], conflict["minute"]), ("relay-1", minute))
+            self.assertEqual([b["digest"] for b in conflict["bodies"]], [leaf(b).hex() for b in bodies])
+            reads = [(r["gw"], r["digest"], r["height"], r["statement"]) for r in conflict["reads"]]
+            kid = forge.keys[0].kid
+            self.assertEqual(reads, [(kid, leaf(b).hex(), h + 1, leaf(s).hex()) for h, (b, s) in enumerate(zip(bodies, (first, second)))])
+            shown = nodes.json(0, "/v1/minutes/relay-1/%d" % minute)
+            self.assertEqual((shown["digest"], shown["conflict"]), (leaf(bodies[0]).hex(), True))
+            nodes.stop(0)
+            nodes.start(0)
+
     def test_peer_that_forges_changes_nothing_and_is_banned(self):
         forged = self.nowhere()
         forged[1] = dict(forged[1], sig=forged[0]["sig"])
