@@ -1,6 +1,7 @@
-/* A gateway's clock against its signature (T1, T3, T5): what a process signs while its wall clock steps, drifts or begins in 1970, before and
- * after a restart, alone and among others. Never two statements with one (inc, seq), never one from before the end of its slot, and slots
- * that only grow. The clocks, the judgement and the state machine are the product's; the loop around them is that of gateway/witness.c. */
+/* A gateway's clock against its signature (T1, T2, T3, T5): what a process signs while its wall clock steps, drifts, begins in 1970 or stands
+ * still, before and after a restart, alone and among others. Never two statements with one (inc, seq), never one from before the end of its
+ * slot, and slots that only grow while nodes take what is signed. The clocks' judgement and the state machine are the product's; the loop
+ * around them is that of gateway/witness.c. */
 #include "gateway/core/trust.h"
 #include "gateway/core/witness.h"
 
@@ -107,6 +108,7 @@ static void sign(sg_ms wall, sg_minute slot)
     for (unsigned i = 0; i < g.n; i++)
         assert_false(g.said[i].inc == s.inc && g.said[i].seq == s.seq);
     assert_true(wall >= (slot + 1) * SG_MINUTE_MS && s.inc <= wall);
+    assert_true(!g.acknowledged || g.n == 0 || slot > g.said[g.n - 1].slot);
     assert_in_range(g.n, 0, MAX_SAID - 1);
     g.said[g.n] = (struct said){s.inc, s.seq, slot, wall};
     leaf.b[0] = (uint8_t)++g.n;
@@ -250,6 +252,22 @@ static void clock_that_trembles_at_the_edge_signs_each_slot_once(void **state)
     }
 }
 
+/* T2: ten minutes of a process that stood still are ten slots without a statement: it goes on with the newest one, under the next number. */
+static void process_that_was_frozen_goes_on_with_the_newest_slot(void **state)
+{
+    struct said before;
+
+    (void)state;
+    (void)live(10 * SG_MINUTE_MS);
+    before = g.said[g.n - 1];
+    g.true_ms += 10 * SG_MINUTE_MS;
+    g.run_ms += 10 * SG_MINUTE_MS;
+    assert_in_range(live(2 * SG_MINUTE_MS), 2, 3);
+    assert_int_equal(g.said[g.n - 1].inc, before.inc);
+    assert_in_range(g.said[g.n - 1].seq - before.seq, 2, 3);
+    assert_in_range(g.said[g.n - 1].slot - before.slot, 11, 12);
+}
+
 /* T3: a machine whose clocks drift by 500 ppm signs until it is off by max_future_ms, after some three hours, and then no more among others; its wall
  * clock and its monotonic one drift alike, so only they can tell. */
 static void clock_that_drifts_signs_until_others_contradict(void **state)
@@ -276,6 +294,7 @@ int main(void)
         cmocka_unit_test_setup(clock_that_steps_signs_as_the_table_says, setup),
         cmocka_unit_test_setup(clock_ahead_that_nobody_believed_does_not_bind, setup),
         cmocka_unit_test_setup(clock_that_trembles_at_the_edge_signs_each_slot_once, setup),
+        cmocka_unit_test_setup(process_that_was_frozen_goes_on_with_the_newest_slot, setup),
         cmocka_unit_test_setup(clock_that_drifts_signs_until_others_contradict, setup),
     };
 
