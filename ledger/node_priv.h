@@ -15,8 +15,8 @@
 
 #include <pthread.h>
 
-/* Offers and results that wait for the chain thread. A full queue refuses: REST answers "overloaded", peers come again. */
-#define LG_CHAIN_QUEUE 512
+/* Offers and results that wait for the chain thread; half of it is room for two pages of a peer. A full queue refuses: REST answers "overloaded", peers come again. */
+#define LG_CHAIN_QUEUE 1024
 /* Blocks of a peer that are judged in one go, and the bytes from which on no further one is added to them. */
 #define LG_CHAIN_BATCH       256
 #define LG_CHAIN_BATCH_BYTES (4u << 20)

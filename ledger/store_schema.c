@@ -118,7 +118,7 @@ static int configure(struct lg_db *db, bool writing)
         err = exec(db, "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA foreign_keys=ON;"
                        "PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;");
     if (err == 0 && writing)
-        err = exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-4096;"
+        err = exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-2048;"
                        "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=4194304;");
     if (err == 0 && !writing)
         err = exec(db, "PRAGMA query_only=ON; PRAGMA cache_size=-512;");
