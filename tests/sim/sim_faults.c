@@ -9,6 +9,8 @@
 #define CALM_AFTER_MS (4 * SG_MINUTE_MS)
 #define CALM_MINUTES  9
 
+#define LONGEST_PARTITION_MS (180 * SG_MINUTE_MS)
+
 static const struct {
     sg_ms every_min, every_max, lasts_min, lasts_max;
 } shapes[SIM_FAULTS] = {
@@ -253,11 +255,19 @@ static void begin_net(struct sim *s, enum sim_fault f, uint64_t *detail)
         n->group[m] = (unsigned)sim_below(&s->rng, 3);
 }
 
+/* Of a run of hours or days. */
+static bool is_long(const struct sim *s)
+{
+    return s->heal - SIM_START > 60 * SG_MINUTE_MS;
+}
+
 void sim_faults_begin(struct sim *s, enum sim_fault f)
 {
     unsigned m = f == SIM_CLOCK_STEP ? s->bad_clock : (unsigned)sim_below(&s->rng, s->ngws);
     struct sim_machine *x = &s->machines[m];
     sg_ms lasts = sim_between(&s->rng, shapes[f].lasts_min, shapes[f].lasts_max);
+    if (f == SIM_PARTITION && is_long(s))
+        lasts = LONGEST_PARTITION_MS >> sim_below(&s->rng, 8);
     uint64_t detail = m;
     if (s->healed)
         return;
@@ -328,6 +338,10 @@ void sim_faults_end(struct sim *s, const struct sim_event *e)
     case SIM_CLOCK_STEP:
         sim_clock_set(s, e->m, s->now + sim_between(&s->rng, -40, 40), x->clock.ppm);
         break;
+    case SIM_DRIFT: /* left alone for hours, it would take a gateway out for as long, and its backlog more time than there is */
+        if (is_long(s))
+            sim_clock_set(s, e->m, s->now + sim_between(&s->rng, -40, 40), 0);
+        break;
     case SIM_BACKUP:
         end_backup(s, e->m);
         break;
@@ -336,7 +350,6 @@ void sim_faults_end(struct sim *s, const struct sim_event *e)
         break;
     case SIM_CRASH:
     case SIM_DISK_EIO:
-    case SIM_DRIFT:
     case SIM_FREEZE:
     case SIM_RELAY:
     case SIM_HOSTILE:

@@ -49,6 +49,8 @@ static void draw_policy(struct sim *s, struct lg_policy *p)
         .max_future_ms = future[sim_below(&s->rng, SG_ARRAY_LEN(future))],
         .max_block_bytes = 131072,
         .confirm_depth = sim_between(&s->rng, 2, 6)};
+    if (s->nnodes > 8 && p->stagger_ms > stagger[1])
+        p->stagger_ms = stagger[1]; /* all turns begin within the minute */
 }
 
 /* Most relays are read by all; the others by at least two. */
