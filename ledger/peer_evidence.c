@@ -233,7 +233,7 @@ static void ask_page(struct lg_peer *peer)
 
 void lg_peer_evidence(struct lg_peer *peer)
 {
-    if (peer->evidence_from == 0 || peer->polls % LG_EVIDENCE_ALL_POLLS == LG_EVIDENCE_POLL)
+    if (peer->evidence_from == 0 || peer->polls % LG_EVIDENCE_ALL_POLLS == LG_EVIDENCE_ALL_POLL)
         peer->evidence_from = 1;
     peer->evidence_pages = 0;
     ask_page(peer);

@@ -44,6 +44,7 @@
 #define LG_POOL_POLLS  10 /* a pool is asked for at every tenth poll */
 /* Evidence is asked for at the fifth of ten polls, all of it at the 205th of 300: every ten minutes. */
 #define LG_EVIDENCE_POLL      5
+#define LG_EVIDENCE_ALL_POLL  205
 #define LG_EVIDENCE_ALL_POLLS 300
 /* Pairs in one page or offer, bytes of one offer, pages in one go. */
 #define LG_EVIDENCE_PAIRS      64

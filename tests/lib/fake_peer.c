@@ -327,6 +327,26 @@ static void get_pool(void *ctx, struct sg_http_request *req)
     pthread_mutex_unlock(&p->lock);
 }
 
+static void get_evidence(void *ctx, struct sg_http_request *req)
+{
+    static const char none[] = "{\"bodies\":[],\"statements\":[]}";
+    struct fake_peer *p = ctx;
+    const int64_t from = number(req, "from");
+    bool serves = false;
+    pthread_mutex_lock(&p->lock);
+    for (unsigned i = 0; i < SG_ARRAY_LEN(p->evidence); i++)
+        serves = serves || p->evidence[i] != NULL;
+    const bool there = from >= 0 && from < (int64_t)SG_ARRAY_LEN(p->evidence) && p->evidence[from] != NULL;
+    const char *json = there ? p->evidence[from] : none;
+    pthread_mutex_unlock(&p->lock);
+    if (!serves) {
+        sg_http_answer_problem(req, SG_ENOT_FOUND, "none");
+        return;
+    }
+    log_put(p->log, "%c evidence %lld", p->name, (long long)from);
+    sg_http_answer(req, 200, "application/json", json, strlen(json), NULL);
+}
+
 static void post_block(void *ctx, struct sg_http_request *req)
 {
     struct fake_peer *p = ctx;
@@ -368,6 +388,7 @@ static const struct sg_http_route routes[] = {
     {SG_HTTP_GET, "/v1/sketches", 0, get_sketches},
     {SG_HTTP_POST, "/v1/sketches", LG_SKETCH_MAX_BYTES, post_sketch},
     {SG_HTTP_GET, "/v1/pool", 0, get_pool},
+    {SG_HTTP_GET, "/v1/evidence", 0, get_evidence},
     {SG_HTTP_POST, "/v1/blocks", 32u << 20, post_block},
     {SG_HTTP_POST, "/v1/statements", 32u << 20, post_statements},
     {SG_HTTP_GET, "/redirected/v1/{}", 0, get_redirected},
@@ -451,6 +472,13 @@ void fake_pool(struct fake_peer *p, unsigned page, const char *json)
 {
     pthread_mutex_lock(&p->lock);
     p->pool[page] = json;
+    pthread_mutex_unlock(&p->lock);
+}
+
+void fake_evidence(struct fake_peer *p, unsigned from, const char *json)
+{
+    pthread_mutex_lock(&p->lock);
+    p->evidence[from] = json;
     pthread_mutex_unlock(&p->lock);
 }
 

@@ -71,6 +71,8 @@ struct fake_peer {
     const char
         *sketches; /* its answer to a sketch that it is told; it gives sketches too. NULL: it knows none */
     const char *pool[4]; /* pages of its pool, in order; NULL: the empty one */
+    const char
+        *evidence[8]; /* pages of its evidence by id; all NULL: it has no such call, and says nothing of it */
     struct sg_http_request *held[16];
     unsigned nheld;
 };
@@ -89,6 +91,7 @@ void fake_claim(struct fake_peer *p, int64_t height, const struct lg_hash *tip);
 void fake_time(struct fake_peer *p, sg_ms ms);
 void fake_set(struct fake_peer *p, enum fake_route route, enum fake_mode mode);
 void fake_pool(struct fake_peer *p, unsigned page, const char *json);
+void fake_evidence(struct fake_peer *p, unsigned from, const char *json);
 /* Answer what was held with 200 and {}; held from now on is answered too. */
 void fake_release(struct fake_peer *p);
 
