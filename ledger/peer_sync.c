@@ -142,6 +142,10 @@ bool lg_peer_answered(struct lg_peer *peer, const struct sg_http_answer *answer)
     if (answer->err == SG_OK && answer->status == 200)
         return true;
     peer->tried = true;
+    if (answer->err == SG_OK && is_busy(answer->status) && peer->phase != LG_PEER_STATUS &&
+        peer->backoff_ms < LG_POLL_MS / 2)
+        peer->backoff_ms =
+            LG_POLL_MS / 2; /* it says where it stands, but what is asked for is damaged there */
     if (answer->err == SG_OK ? is_busy(answer->status) : answer->err != SG_ETOO_LARGE)
         lg_peer_failed(peer, "unreachable");
     else

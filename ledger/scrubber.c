@@ -22,6 +22,7 @@
 #define INBOX_MAX 256
 /* Real milliseconds. */
 #define REST_MS     60000 /* between two rounds of asking for the same */
+#define WANTED_MS   5000  /* the same when somebody needs it now */
 #define SOON_MS     1000  /* the chain thread is busy, or the disk full */
 #define WRITE_MS    60000 /* longest wait for the chain thread */
 #define MAX_WAIT_MS 1000  /* a document a second at least */
@@ -312,10 +313,13 @@ static void written(struct lg_scrubber *s, const struct message *m)
 
 /* ---- the thread ---- */
 
-/* Looked at first: a reader may have met a transaction, or what is repaired already. */
+/* Looked at first: it may have been put back already. */
 static void reported(struct lg_scrubber *s, const struct lg_damage *d)
 {
-    if (find(s, d) == NULL && lg_scrub_is_damaged(s->scrub, d, add, s))
+    struct item *item = find(s, d);
+    if (item != NULL && item->state == WAITING && item->due_ms > now(s) + WANTED_MS)
+        item->due_ms = now(s) + WANTED_MS;
+    if (item == NULL && lg_scrub_is_damaged(s->scrub, d, add, s))
         add(s, d);
 }
 

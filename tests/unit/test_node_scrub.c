@@ -182,6 +182,45 @@ static void node_starts_with_damage_in_its_pool(void **state)
     assert_int_equal(w->failed[0], 0);
 }
 
+/* Nodes 0 and 1 hold a branch that weighs less than that of nodes 2 and 3. */
+static void two_branches(struct nodes *w)
+{
+    for (unsigned i = 0; i < NODES; i++)
+        nodes_start(w, i, (const unsigned[]){i ^ 1u, NODES_NONE}, NULL);
+    for (unsigned i = 0; i < NODES; i++)
+        nodes_wait_ready(w, i, "");
+    for (int64_t h = 1; h <= BLOCKS; h++) {
+        const sg_minute slot = MAKER_MINUTE + h - 1;
+        nodes_set(w, (slot + 1) * SG_MINUTE_MS + 200);
+        nodes_say(w, 0, 0, slot);
+        nodes_say(w, 2, 2, slot);
+        nodes_say(w, 2, 3, slot);
+        for (unsigned i = 0; i < NODES; i += 2) {
+            nodes_mine(w, i, slot, h);
+            nodes_wait_height(w, i + 1, h);
+        }
+    }
+    for (unsigned i = 0; i < NODES; i++)
+        nodes_stop(w, i);
+}
+
+/* The engine meets damage in the middle of a reorganisation: the transaction is rolled back and the node stays where it was, without
+ * failing; when somebody has what is missing, it is fetched and the node comes to the heavier branch. */
+static void node_reorganises_when_damage_is_healed(void **state)
+{
+    struct nodes *w = *state;
+    two_branches(w);
+    raw_sql(w, 0, "UPDATE statement SET doc = x'7b7d' WHERE height = 1");
+    nodes_start(w, 0, (const unsigned[]){1, 2, NODES_NONE}, NULL);
+    nodes_start(w, 2, (const unsigned[]){0, NODES_NONE}, NULL);
+    nodes_wait(w, has_damage, 0, 1, "the damage is shown");
+    assert_int_equal(nodes_height(w, 0), BLOCKS);
+    nodes_start(w, 1, (const unsigned[]){0, 2, NODES_NONE}, NULL);
+    nodes_wait_one_tip(w, BLOCKS);
+    assert_int_equal(w->failed[0], 0);
+    assert_int_equal(damaged(w, 0), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +230,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             node_damage_that_no_peer_can_heal_stays_marked, nodes_setup, nodes_teardown),
         cmocka_unit_test_setup_teardown(node_starts_with_damage_in_its_pool, nodes_setup, nodes_teardown),
+        cmocka_unit_test_setup_teardown(node_reorganises_when_damage_is_healed, nodes_setup, nodes_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
