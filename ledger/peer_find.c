@@ -99,10 +99,13 @@ static int take_header(struct lg_peer *peer, const struct lg_header_item *item, 
     const struct sg_clock *clock = peer->owner->config.clock;
 
     struct lg_block_info known;
+    bool fresh = !peer->running || peer->run.n == 0; /* another peer may have given what follows meanwhile */
 
-    if (!peer->running && lg_peer_known_info(peer, &known, &item->hash) && known.height == height) {
+    if (fresh && lg_peer_known_info(peer, &known, &item->hash) && known.height == height) {
         peer->lo = height;
         peer->lo_hash = item->hash;
+        if (peer->running)
+            lg_header_run_init(&peer->run, &known);
         return SG_OK;
     }
     if (!peer->running) {
@@ -126,7 +129,7 @@ static void verify_ahead(struct lg_peer *peer, const struct sg_buf *body)
     if (items && lg_header_page_open(&c, body->p, body->len) == SG_OK)
         while (n < LG_HEADER_RUN_MAX && lg_header_page_next(&c, &items[n]))
             n++;
-    if (n > LG_LOCATE_NEWEST)
+    if (n > LG_LOCATE_NEWEST && !lg_peer_known_here(peer, &items[n - 1].hash))
         lg_precheck_seals(precheck, items, n);
     free(items);
 }
@@ -167,6 +170,20 @@ static void refuse(struct lg_peer *peer, int err, int64_t n)
         lg_peer_ban(peer, sg_err_code(err), LG_POLL_BAD_MS);
 }
 
+/* All headers of a page are of blocks that are here. */
+static void page_known(struct lg_peer *peer)
+{
+    peer->hi = peer->hi > peer->lo + 1 ? peer->hi : peer->lo + 1;
+    if (peer->running && peer->more_headers)
+        ask_headers(peer, peer->run.first, LG_HEADER_RUN_MAX);
+    else if (!peer->running && (peer->more_headers || peer->lo < peer->height))
+        locate(peer);
+    else if (lg_peer_known_here(peer, &peer->tip))
+        lg_peer_ask_status(peer); /* another peer has given it meanwhile */
+    else
+        lg_peer_no_progress(peer);
+}
+
 /* A whole page has been taken, or as much as the run holds or is not early. */
 static void page_taken(struct lg_peer *peer, int64_t n, bool end)
 {
@@ -179,17 +196,10 @@ static void page_taken(struct lg_peer *peer, int64_t n, bool end)
             lg_peer_fetch(peer);
     } else if (end)
         lg_peer_rest(peer, peer->state, LG_POLL_MS); /* all that is new lies ahead of our clock */
-    else if (n == 0 || peer->running)
+    else if (n == 0)
         lg_peer_no_progress(peer); /* its chain is shorter than it said, or has become so */
-    else {                         /* all of it is known here */
-        peer->hi = peer->hi > peer->lo + 1 ? peer->hi : peer->lo + 1;
-        if (peer->more_headers || peer->lo < peer->height)
-            locate(peer);
-        else if (lg_peer_known_here(peer, &peer->tip))
-            lg_peer_ask_status(peer); /* another peer has given it meanwhile */
-        else
-            lg_peer_no_progress(peer);
-    }
+    else
+        page_known(peer);
 }
 
 static void headers_done(void *ctx, struct sg_http_answer *answer)

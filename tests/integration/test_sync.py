@@ -340,6 +340,8 @@ class Progress(Syncing):
             file_actions=[(os.POSIX_SPAWN_DUP2, slave, 1), (os.POSIX_SPAWN_DUP2, slave, 2)],
         )
         os.close(slave)
+        late = threading.Timer(patience(60), os.kill, (pid, 9))  # ends the reading below with an error
+        late.start()
         seen = b""
         try:
             while b"height 20 of 50" not in seen:
@@ -349,6 +351,7 @@ class Progress(Syncing):
                 seen += os.read(master, 4096)
         finally:
             held.set()
+            late.cancel()
             os.kill(pid, 15)
             self.assertEqual(os.waitpid(pid, 0)[1], 0)
         self.assertRegex(seen.decode(), r"\r\[#+\.+\] height 20 of 50  \d+ blocks/s  eta ")
