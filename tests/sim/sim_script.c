@@ -25,7 +25,7 @@ enum moment { BEFORE_VOTES = 1, BETWEEN_VOTES = 2, BEFORE_TURN = 4, AT_THE_END =
 struct plan {
     unsigned moments, blocks, every;
     int64_t least; /* depth below which it waits */
-    bool without_victim, alone, first, to_one;
+    bool without_victim, alone, first, to_one, splits;
 };
 
 static const struct plan plans[SIM_SCRIPTS] = {
@@ -37,13 +37,18 @@ static const struct plan plans[SIM_SCRIPTS] = {
     [SIM_WITHHELD_ONCE] = {.moments = BEFORE_TURN, .blocks = MAX_RELEASE, .every = 8, .least = 1},
     [SIM_WITHHELD] = {.moments = BEFORE_TURN, .blocks = MAX_RELEASE, .every = 1, .least = 1},
     [SIM_BACKDATED] = {.moments = AT_THE_END, .blocks = 3, .every = 1, .least = 1},
-    [SIM_SPLIT] = {.moments = BETWEEN_VOTES, .blocks = 3, .every = 1, .least = 1},
-    [SIM_SPLIT_ALONE] =
-        {.moments = AT_THE_END | BETWEEN_VOTES, .blocks = 3, .every = 1, .least = 1, .to_one = true},
+    [SIM_SPLIT] = {.moments = BETWEEN_VOTES, .blocks = 3, .every = 1, .splits = true, .least = 1},
+    [SIM_SPLIT_ALONE] = {.moments = AT_THE_END | BETWEEN_VOTES,
+        .blocks = 3,
+        .every = 1,
+        .splits = true,
+        .least = 1,
+        .to_one = true},
     [SIM_TWO_FACED] = {.every = 1},
     [SIM_EVERYTHING] = {.moments = BEFORE_VOTES | BETWEEN_VOTES | BEFORE_TURN | AT_THE_END,
         .blocks = 3,
         .every = 1,
+        .splits = true,
         .least = 1},
 };
 
@@ -338,12 +343,13 @@ void sim_script_reorganised(struct sim *s, unsigned m, int64_t depth)
 {
     const struct lg_hash *tip = &s->machines[m].node.tip.hash;
     const struct sim_block *x = sim_judge_find(s, tip);
-    int64_t honest = 0, whole = s->opt.script == SIM_SCRIPT_NONE ? 2 : SIM_WHOLE_DEPTH;
+    bool splits = plans[s->opt.script].splits;
+    int64_t honest = 0, whole = s->opt.script == SIM_SCRIPT_NONE ? 2 : SIM_WHOLE_DEPTH + splits;
     for (int64_t i = 0; i < depth && x != NULL; i++, x = x->parent)
         honest += sim_gw_index(s, x->info.miner) != s->hostile;
     if ((uint64_t)honest > s->script.deepest_honest)
         s->script.deepest_honest = (uint64_t)honest;
-    if (depth > whole || honest > SIM_HONEST_DEPTH)
+    if (depth > whole || honest > SIM_HONEST_DEPTH + splits)
         sim_violate(s,
             "node %u: a reorganisation of %" PRId64 " blocks, %" PRId64
             " of honest miners, on a good network",

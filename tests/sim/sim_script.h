@@ -34,7 +34,8 @@ enum sim_script {
 extern const char *const sim_script_names[SIM_SCRIPTS];
 
 #define SIM_SCRIPT_SLOTS 24 /* minutes in which it acts */
-/* Blocks that an honest node may lose at once: of honest miners, and of all. */
+/* Blocks that an honest node may lose at once: of honest miners, and of all. One more by plans that show blocks while the gateways sign, for
+ * statements that are under way at the same time have not seen each other (docs/consensus.md, "What remains"). */
 #define SIM_HONEST_DEPTH 2
 #define SIM_WHOLE_DEPTH  4
 

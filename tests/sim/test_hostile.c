@@ -63,7 +63,7 @@ static void keeps_every_promise(enum sim_script script)
     struct worst w = run_some(script, 1, getenv("GRIDWITNESS_SLOW") != NULL ? 2 : 8, false);
     assert_int_equal(w.violations, 0);
     assert_true(script == SIM_TWO_AND_TWO || w.shown > 0);
-    assert_in_range(w.honest, 0, SIM_HONEST_DEPTH);
+    assert_in_range(w.honest, 0, SIM_HONEST_DEPTH); /* on these seeds by splits too */
     assert_in_range(w.slots, 0, 3);
 }
 
@@ -80,10 +80,10 @@ PROMISES(hostile_censor_keeps_none_off_for_long, SIM_CENSOR)
 PROMISES(hostile_branch_shown_now_and_then_moves_two_honest_blocks_at_most, SIM_WITHHELD_ONCE)
 PROMISES(hostile_branch_shown_in_every_slot_moves_two_honest_blocks_at_most, SIM_WITHHELD)
 PROMISES(hostile_backdated_blocks_move_two_honest_blocks_at_most, SIM_BACKDATED)
-PROMISES(hostile_split_of_the_votes_moves_two_honest_blocks_at_most, SIM_SPLIT)
-PROMISES(hostile_block_for_one_voter_moves_two_honest_blocks_at_most, SIM_SPLIT_ALONE)
+PROMISES(hostile_split_of_the_votes_stays_shallow, SIM_SPLIT)
+PROMISES(hostile_block_for_one_voter_stays_shallow, SIM_SPLIT_ALONE)
 PROMISES(hostile_two_faced_member_is_evident_and_changes_nothing, SIM_TWO_FACED)
-PROMISES(hostile_at_every_moment_moves_two_honest_blocks_at_most, SIM_EVERYTHING)
+PROMISES(hostile_at_every_moment_stays_shallow, SIM_EVERYTHING)
 PROMISES(partition_of_two_and_two_heals_with_nothing_lost, SIM_TWO_AND_TWO)
 
 static int command(int argc, char **argv)
@@ -107,10 +107,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(hostile_branch_shown_now_and_then_moves_two_honest_blocks_at_most),
         cmocka_unit_test(hostile_branch_shown_in_every_slot_moves_two_honest_blocks_at_most),
         cmocka_unit_test(hostile_backdated_blocks_move_two_honest_blocks_at_most),
-        cmocka_unit_test(hostile_split_of_the_votes_moves_two_honest_blocks_at_most),
-        cmocka_unit_test(hostile_block_for_one_voter_moves_two_honest_blocks_at_most),
+        cmocka_unit_test(hostile_split_of_the_votes_stays_shallow),
+        cmocka_unit_test(hostile_block_for_one_voter_stays_shallow),
         cmocka_unit_test(hostile_two_faced_member_is_evident_and_changes_nothing),
-        cmocka_unit_test(hostile_at_every_moment_moves_two_honest_blocks_at_most),
+        cmocka_unit_test(hostile_at_every_moment_stays_shallow),
         cmocka_unit_test(partition_of_two_and_two_heals_with_nothing_lost),
     };
     (void)sim_alloc_start();
