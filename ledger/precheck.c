@@ -26,6 +26,7 @@ struct lg_precheck_job {
     struct lg_precheck *owner;
     struct lg_precheck_job *prev, *next; /* while it waits */
     enum state state;
+    bool awaited; /* its taker sleeps until it is DONE */
     const uint8_t *doc;
     size_t len;
     bool sealed;
@@ -42,7 +43,7 @@ struct lg_precheck {
 
     pthread_mutex_t lock; /* of all below */
     pthread_cond_t work;  /* a job waits, there is room for results, or it ends */
-    pthread_cond_t done;  /* a job is DONE */
+    pthread_cond_t done;  /* a job that is awaited is DONE */
     struct lg_precheck_job *head, *tail;
     uint64_t ready;
     bool stopping;
@@ -143,7 +144,8 @@ static void *run(void *arg)
         pthread_mutex_lock(&p->lock);
         j->state = DONE;
         p->ready += j->len;
-        pthread_cond_broadcast(&p->done);
+        if (j->awaited)
+            pthread_cond_broadcast(&p->done);
     }
     pthread_mutex_unlock(&p->lock);
     return NULL;
@@ -177,6 +179,7 @@ static bool claim(struct lg_precheck_job *j)
 
     pthread_mutex_lock(&p->lock);
     bool begun = j->state != WAITING;
+    j->awaited = true;
     if (!begun)
         begin(p, j);
     while (begun && j->state != DONE)
