@@ -28,6 +28,8 @@ struct lg_events {
     struct lg_events_counts counts;
     void (*wake)(void *ctx);
     void *wake_ctx;
+    unsigned waking;     /* calls of wake under way */
+    pthread_cond_t idle; /* waking has become 0 */
 };
 
 struct lg_events_stream {
@@ -46,19 +48,17 @@ struct lg_events_stream {
 int lg_events_new(struct lg_events **out, sg_ms run, size_t max_bytes)
 {
     struct lg_events *h = calloc(1, sizeof *h);
-    int err = SG_ENOMEM;
+    int err;
     if (h == NULL)
-        return err;
+        return SG_ENOMEM;
     h->run = run;
-    if (pthread_mutex_init(&h->lock, NULL) == 0) {
-        err = lg_event_ring_init(&h->ring, max_bytes, max_bytes / EVENT_BYTES + 1);
-        if (err != 0)
-            pthread_mutex_destroy(&h->lock);
-    }
+    err = lg_event_ring_init(&h->ring, max_bytes, max_bytes / EVENT_BYTES + 1);
+    pthread_mutex_init(&h->lock, NULL); /* defaults need nothing and cannot fail */
+    pthread_cond_init(&h->idle, NULL);
     if (err == 0)
         *out = h;
     else
-        free(h);
+        lg_events_free(h);
     return err;
 }
 
@@ -67,6 +67,7 @@ void lg_events_free(struct lg_events *h)
     if (h == NULL)
         return;
     lg_event_ring_fini(&h->ring);
+    pthread_cond_destroy(&h->idle);
     pthread_mutex_destroy(&h->lock);
     free(h);
 }
@@ -74,6 +75,8 @@ void lg_events_free(struct lg_events *h)
 void lg_events_listen(struct lg_events *h, void (*wake)(void *ctx), void *ctx)
 {
     pthread_mutex_lock(&h->lock);
+    while (h->waking > 0)
+        pthread_cond_wait(&h->idle, &h->lock);
     h->wake = wake;
     h->wake_ctx = ctx;
     pthread_mutex_unlock(&h->lock);
@@ -84,6 +87,14 @@ void lg_events_listen(struct lg_events *h, void (*wake)(void *ctx), void *ctx)
 static void put_id(struct sg_buf *b, const struct lg_events *h, uint64_t number)
 {
     sg_buf_printf(b, "id: %" PRId64 "-%" PRIu64 "\n", h->run, number);
+}
+
+static void woken(struct lg_events *h)
+{
+    pthread_mutex_lock(&h->lock);
+    if (--h->waking == 0)
+        pthread_cond_broadcast(&h->idle);
+    pthread_mutex_unlock(&h->lock);
 }
 
 void lg_events_put(struct lg_events *h, const char *type, const struct sg_buf *json)
@@ -101,14 +112,17 @@ void lg_events_put(struct lg_events *h, const char *type, const struct sg_buf *j
     /* What could not be written counts as lost: a text longer than any ring. */
     (void)lg_event_ring_put(&h->ring, (const char *)b.p, whole ? b.len : SIZE_MAX);
     h->counts.events++;
-    if (h->streams != NULL) {
+    if (h->streams != NULL && h->wake != NULL) {
         wake = h->wake;
         ctx = h->wake_ctx;
+        h->waking++;
     }
     pthread_mutex_unlock(&h->lock);
     sg_buf_fini(&b);
-    if (wake != NULL)
+    if (wake != NULL) {
         wake(ctx);
+        woken(h);
+    }
 }
 
 /* ---- streams ---- */

@@ -32,7 +32,7 @@ struct lg_events_stream;
 SG_MUST_USE int lg_events_new(struct lg_events **out, sg_ms run, size_t max_bytes);
 /* No stream is open any more. NULL is legal. */
 void lg_events_free(struct lg_events *h);
-/* Who wakes the streams; NULL: nobody. Set before the first put and unset after the last. */
+/* Who wakes the streams; NULL: nobody. Waits for a call that is under way: afterwards the one before is not called any more. Not from wake. */
 void lg_events_listen(struct lg_events *h, void (*wake)(void *ctx), void *ctx);
 
 /* Tell an event: type is one word, json one line. Both copied. */

@@ -217,7 +217,6 @@ void lg_node_stop(struct lg_node *n)
     if (n->rest)
         lg_rest_stop(n->rest);
     lg_scrubber_stop(n->scrubber);
-    lg_events_free(n->events);
     lg_peers_stop(n->peers);
     lg_precheck_stop(n->precheck);
     if (n->engine)
@@ -226,6 +225,7 @@ void lg_node_stop(struct lg_node *n)
         lg_sqlite_close(n->sqlite);
     if (n->queue)
         sg_queue_free(n->queue);
+    lg_events_free(n->events); /* every thread that tells something has ended */
     pthread_mutex_destroy(&n->lock);
     free(n->relays);
     free(n);
