@@ -155,14 +155,14 @@ static void expect_minute(struct listener *l, const char *state, sg_minute min, 
     json_decref(json);
 }
 
-/* Node `to` is offered the whole chain of node `from`. */
+/* Node `to` is offered the whole chain of node `from`, newest first: it judges all of it in one go and mines nothing in between. */
 static void hand_over_chain(struct nodes *w, unsigned from, unsigned to)
 {
-    json_t *page = NULL, *one;
-    size_t i;
+    json_t *page = NULL;
     assert_int_equal(nodes_get(w, from, "/v1/blocks?from=1", &page), 200);
-    json_array_foreach(json_object_get(page, "blocks"), i, one)
-    {
+    const json_t *blocks = json_object_get(page, "blocks");
+    for (size_t i = json_array_size(blocks); i-- > 0;) {
+        const json_t *one = json_array_get(blocks, i);
         char url[96], *doc = json_dumps(json_object_get(one, "block"), JSON_COMPACT | JSON_SORT_KEYS);
         struct sg_http_answer answer = {0};
         snprintf(url, sizeof url, "%s/v1/blocks", w->urls[to]);
