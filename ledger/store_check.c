@@ -1,7 +1,7 @@
 /* What is looked at before a store is written again: enough to fail now, with advice, rather than in the middle of a minute, and little
  * enough that a node is back within two seconds whatever its chain's length. The rest is the walk's (store_scrub.c).
  *
- *   every statement of SQL can be prepared     no table, column or index is missing
+ *   what writes each table can be prepared     no table, column or index of a key is missing
  *   a small file: PRAGMA quick_check           its pages make trees
  *   the tip: whole, and its rows follow        what the next block is connected to; rows are rewritten
  */
@@ -35,9 +35,12 @@ int lg_sqlite_damaged_file(struct sg_fault *fault, const char *dir, const char *
 
 static int check_statements(struct lg_db *db, struct sg_fault *fault, const char *dir)
 {
-    for (int id = 0; id < LG_SQL_COUNT; id++) {
+    static const enum lg_sql writers[] = {LG_SQL_META_PUT, LG_SQL_BLOCK_PUT, LG_SQL_STATEMENT_PUT,
+        LG_SQL_STATEMENT_CONNECT, LG_SQL_BODY_PUT, LG_SQL_BODY_CONNECT, LG_SQL_READ_PUT, LG_SQL_GAP_PUT,
+        LG_SQL_REPAIR_GATEWAY, LG_SQL_EVIDENCE_PUT, LG_SQL_CONFLICT_PUT, LG_SQL_PAPER_PUT};
+    for (size_t i = 0; i < SG_ARRAY_LEN(writers); i++) {
         sqlite3_stmt *st = NULL;
-        const int err = lg_db_error(sqlite3_prepare_v2(db->h, lg_db_sql((enum lg_sql)id), -1, &st, NULL));
+        const int err = lg_db_error(sqlite3_prepare_v2(db->h, lg_db_sql(writers[i]), -1, &st, NULL));
         sqlite3_finalize(st);
         if (err == SG_ECORRUPT)
             return fail(fault, dir, sqlite3_errmsg(db->h));

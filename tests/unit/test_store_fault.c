@@ -1,5 +1,6 @@
 /* A disk that fails at its n-th write or sync, for every n: the store says so, what it acknowledged before is there
- * afterwards, and the rest is there whole or not at all. */
+ * afterwards, and the rest is there whole or not at all.
+ * run-tests: no valgrind (hundreds of databases are opened and closed) */
 #include "ledger/store_db.h"
 #include "tests/lib/fault_vfs.h"
 #include "tests/lib/store_fixture.h"
