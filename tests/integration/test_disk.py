@@ -121,12 +121,9 @@ class BadDisk(unittest.TestCase):
         keys = iter(range(GATEWAYS, GATEWAYS + VICTIMS))
         for number, case in enumerate(CASES):
             self.victims.append(Victim(number, case, next(keys) if case[0] == "gateway" else None, preload))
+            self.addCleanup(self.victims[-1].running.stop)
         for victim in self.victims:
             wait_until(lambda v=victim: height(v.url) >= 1, 60, victim.words())
-
-    def tearDown(self):
-        for victim in self.victims:
-            victim.running.stop()
 
     def ends(self, victim):
         """An error of the disk: exit code 1, and the last words name it."""
