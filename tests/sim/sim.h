@@ -191,6 +191,7 @@ struct sim_block {
     unsigned nbriefs;
     struct lg_block_info info;
     const struct sim_block *parent; /* NULL: the genesis */
+    const struct sim_block *skip;   /* an ancestor further down, or NULL: long ways go by it */
     bool judged;
     int verdict;                               /* of lg_block_check without a clock; when judged */
     struct lg_statement_ref last[SIM_MAX_GWS]; /* seq 0: none */

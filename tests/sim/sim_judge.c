@@ -64,11 +64,24 @@ void sim_judge_fini(struct sim *s)
 
 /* ---- the view ---- */
 
+/* The ancestor of this height: some steps by skips and a few by parents. */
+static const struct sim_block *ancestor_at(const struct sim_block *end, int64_t height)
+{
+    while (end != NULL && end->info.height > height)
+        end = end->skip != NULL && end->skip->info.height >= height ? end->skip : end->parent;
+    return end;
+}
+
+/* Where a skip of this height leads: its lowest bit cleared, or two for odd ones, so that from any height any other is near. */
+static int64_t skip_height(int64_t height)
+{
+    int64_t even = height & (height - 1);
+    return (height & 1) != 0 ? even & (even - 1) : even;
+}
+
 bool sim_is_ancestor(const struct sim_block *a, const struct sim_block *end)
 {
-    while (end != NULL && end->info.height > a->info.height)
-        end = end->parent;
-    return end == a;
+    return ancestor_at(end, a->info.height) == a;
 }
 
 struct end_view {
@@ -222,6 +235,7 @@ static void judge(struct sim *s, struct sim_block *x)
     lg_block_info_genesis(&root, s->g);
     const struct lg_block_info *parent = first ? &root : &x->parent->info;
     lg_block_info_of(&x->info, x->b, parent);
+    x->skip = ancestor_at(x->parent, skip_height(x->info.height));
     x->judged = true;
     x->verdict = lg_block_check(&rules, x->b, parent, &view, -1);
     if (x->verdict == 0 && h->weight != sim_weigh(s, x->b, x->parent))
