@@ -180,29 +180,47 @@ static bool is_of_page(const struct lg_chain_msg *m)
     return m->kind == LG_MSG_BLOCK && m->job;
 }
 
-/* Gather m and the blocks that peers have sent right behind it, each with what was found of it ahead. Waiting for one gives others the
+/* What was found ahead of msgs[from..to), the last of them first: they are checked in order, so that this thread sleeps about once for all of
+ * them, and checks from the other end what nobody has begun. */
+static void take_checked(
+    struct lg_chain_msg *const *msgs, struct lg_block_offer *offers, unsigned from, unsigned to)
+{
+    for (unsigned i = to; i-- > from;) {
+        offers[i] = (struct lg_block_offer){.from = msgs[i]->peer};
+        offers[i].err = lg_precheck_take(&offers[i].b, msgs[i]->job);
+    }
+}
+
+/* Gather m and the blocks that peers have sent right behind it, each with what was found of it ahead. Waiting for some gives others the
  * time to come. *after: the message that ends the row, NULL: none. */
 static unsigned gather(struct lg_node *n, struct lg_chain_msg *msgs[static LG_CHAIN_BATCH],
     struct lg_block_offer offers[static LG_CHAIN_BATCH], struct lg_chain_msg **after, struct lg_chain_msg *m)
 {
-    unsigned count = 0;
+    unsigned count = 0, taken = 0;
     size_t bytes = 0;
-    void *next = NULL;
+    void *next = m;
 
     *after = NULL;
-    for (;; m = next) {
-        offers[count] = (struct lg_block_offer){.from = m->peer};
-        offers[count].err = lg_precheck_take(&offers[count].b, m->job);
+    while (next) {
+        m = next;
+        next = NULL;
+        if (!is_of_page(m)) {
+            *after = m;
+            break;
+        }
         msgs[count++] = m;
         bytes += m->len;
-        if (count == LG_CHAIN_BATCH || bytes >= LG_CHAIN_BATCH_BYTES ||
-            sg_queue_get(n->queue, &next, 0) != SG_OK)
-            return count;
-        if (!is_of_page(next)) {
-            *after = next;
-            return count;
-        }
+        if (count == LG_CHAIN_BATCH || bytes >= LG_CHAIN_BATCH_BYTES)
+            break;
+        if (sg_queue_get(n->queue, &next, 0) == SG_OK)
+            continue;
+        take_checked(msgs, offers, taken, count);
+        taken = count;
+        if (sg_queue_get(n->queue, &next, 0) != SG_OK)
+            break;
     }
+    take_checked(msgs, offers, taken, count);
+    return count;
 }
 
 /* Blocks of pages: what needs no branch has been checked, or is while the first of them wait here. */
@@ -210,16 +228,18 @@ static int take_blocks(struct lg_node *n, struct lg_chain_msg **after, struct lg
 {
     struct lg_chain_msg *msgs[LG_CHAIN_BATCH];
     struct lg_block_offer offers[LG_CHAIN_BATCH];
+    struct lg_peers_result results[LG_CHAIN_BATCH];
     unsigned count = gather(n, msgs, offers, after, m);
     bool accepted = false;
     int err = n->ops->offer_blocks(n->engine, offers, count, now);
 
     for (unsigned i = 0; i < count; i++) {
         accepted = accepted || (offers[i].err == SG_OK && offers[i].verdict == LG_BLOCK_ACCEPTED);
-        lg_peers_result(n->peers, msgs[i]->peer, msgs[i]->ticket, offers[i].err);
+        results[i] = (struct lg_peers_result){msgs[i]->peer, msgs[i]->ticket, offers[i].err};
         free(msgs[i]->doc);
         free(msgs[i]);
     }
+    lg_peers_results(n->peers, results, count);
     if (accepted)
         disk_is_full(n, false);
     return err;

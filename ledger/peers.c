@@ -28,14 +28,25 @@ struct message {
     uint8_t doc[];
 };
 
-static void send_message(struct lg_peers *p, struct message *m)
+/* False: the inbox is full, the message is gone. */
+static bool put_message(struct lg_peers *p, struct message *m)
 {
-    if (sg_queue_put(p->inbox, m) != SG_OK) {
-        free(m);
-        return;
-    }
+    if (sg_queue_put(p->inbox, m) == SG_OK)
+        return true;
+    free(m);
+    return false;
+}
+
+static void wake(struct lg_peers *p)
+{
     if (!atomic_exchange(&p->woken, true))
         sg_http_client_wakeup(p->http);
+}
+
+static void send_message(struct lg_peers *p, struct message *m)
+{
+    if (put_message(p, m))
+        wake(p);
 }
 
 static struct message *new_message(enum message_kind kind, int peer, size_t len)
@@ -137,12 +148,23 @@ void lg_peers_want(struct lg_peers *p)
 
 void lg_peers_result(struct lg_peers *p, int peer, uint64_t ticket, int err)
 {
-    struct message *m = new_message(MSG_RESULT, peer, 0);
-    if (!m)
-        return;
-    m->ticket = ticket;
-    m->err = err;
-    send_message(p, m);
+    lg_peers_results(p, &(struct lg_peers_result){peer, ticket, err}, 1);
+}
+
+void lg_peers_results(struct lg_peers *p, const struct lg_peers_result *results, unsigned n)
+{
+    bool any = false;
+
+    for (unsigned i = 0; i < n; i++) {
+        struct message *m = new_message(MSG_RESULT, results[i].peer, 0);
+        if (!m)
+            continue;
+        m->ticket = results[i].ticket;
+        m->err = results[i].err;
+        any = put_message(p, m) || any;
+    }
+    if (any)
+        wake(p);
 }
 
 /* ---- the thread ---- */

@@ -52,6 +52,13 @@ void lg_peers_announce_statements(struct lg_peers *p, struct lg_statement *const
 /* Ask all peers at once where they stand: a block's parent is not known here. */
 void lg_peers_want(struct lg_peers *p);
 void lg_peers_result(struct lg_peers *p, int peer, uint64_t ticket, int err);
+/* The same for n documents that were judged together: the thread is woken once. */
+struct lg_peers_result {
+    int peer;
+    uint64_t ticket;
+    int err;
+};
+void lg_peers_results(struct lg_peers *p, const struct lg_peers_result *results, unsigned n);
 
 struct lg_peer_state {
     char url[256];

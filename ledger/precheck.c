@@ -7,7 +7,7 @@
  *
  * Invariants: a job is in the list while it waits and only then; whoever moves it to RUNNING, under the lock, is the only one that
  * touches it until it is DONE; `ready` is the sum of the documents of all that are DONE.
- * The list is in order of arrival, and results are taken in about that order, so those that are taken next are begun next. */
+ * The list is in order of arrival; who takes several takes the last first, so that he meets the threads in the middle and sleeps for one at most. */
 #include "ledger/precheck.h"
 #include "ledger/core/hash_map.h"
 #include "ledger/core/validity_parts.h"
