@@ -208,14 +208,23 @@ static int connect_body(struct lg_sqlite *s, const struct lg_body *b, int64_t he
     return err;
 }
 
+/* The view's state behind the block below height. */
+static int paper_below(struct lg_sqlite *s, struct lg_paper_state *prev, int64_t height)
+{
+    if (s->paper_known && s->paper.index == height) {
+        *prev = s->paper;
+        return 0;
+    }
+    const int err = lg_db_paper_state(&s->db, prev, height);
+    return err == SG_ENOT_FOUND ? SG_ECORRUPT : err;
+}
+
 static int connect_paper(struct lg_sqlite *s, const struct lg_block *b, int64_t height)
 {
     struct lg_paper_state prev, state;
     struct sg_buf text;
     sg_buf_init(&text, LG_PAPER_MAX_BYTES);
-    int err = lg_db_paper_state(&s->db, &prev, height);
-    if (err == SG_ENOT_FOUND)
-        err = SG_ECORRUPT;
+    int err = paper_below(s, &prev, height);
     if (err == 0)
         err = lg_paper_block(&text, &state, &prev, s->db.genesis, b);
     if (err == 0)
@@ -224,6 +233,9 @@ static int connect_paper(struct lg_sqlite *s, const struct lg_block *b, int64_t 
         err = run_one(s, LG_SQL_PAPER_PUT,
             LG_ARGS(lg_arg_int(height + 1), lg_arg_int(state.proof), lg_arg_hash(&state.hash),
                 lg_arg_blob(text.p, text.len)));
+    s->paper_known = err == 0;
+    if (err == 0)
+        s->paper = state;
     sg_buf_fini(&text);
     return err;
 }
@@ -295,6 +307,7 @@ static int disconnect_all(struct lg_sqlite *s, const struct lg_block *b, const s
 {
     const struct lg_arg height = lg_arg_int(info->height);
     int err = check_tip(s, &info->hash);
+    s->paper_known = false;
     if (err == 0)
         err = run_one(s, LG_SQL_PAPER_DELETE, LG_ARGS(lg_arg_int(info->height + 1)));
     for (unsigned i = b->nstatements; i-- > 0 && err == 0;)
@@ -378,6 +391,7 @@ int lg_sqlite_rewrite_rows(struct lg_sqlite *s, const struct lg_block *b, const 
         const struct place at = {lg_db_gateway_index(&s->db, x->gw), info->height, i};
         err = rewrite_statement(s, &c, x, &at);
     }
+    s->paper_known = false; /* of some older block, perhaps */
     if (err == 0)
         err = lg_db_run(&s->db, NULL, LG_SQL_PAPER_DELETE, LG_ARGS(lg_arg_int(info->height + 1)));
     return err != 0 ? err : connect_paper(s, b, info->height);

@@ -250,6 +250,8 @@ struct lg_sqlite {
     bool in_tx;
     bool tip_known; /* in this transaction: tip is the hash of the best branch's end, or the chain id */
     struct lg_hash tip;
+    bool paper_known; /* in this transaction: paper is the state behind that block */
+    struct lg_paper_state paper;
     int tx_err; /* first error of the running transaction: all that follows it fails, and so does its commit */
     int failed;    /* SG_EIO or SG_ECORRUPT seen: final */
     int log_pages; /* in the write-ahead log after the last commit */

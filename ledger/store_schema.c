@@ -21,6 +21,7 @@
  * Refuses: a file that is no database, another application's, a newer schema, another chain. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
@@ -108,7 +109,8 @@ static int pragma_int(struct lg_db *db, const char *sql, int64_t *out)
 }
 
 /* Small caches: a gateway with its node must stay below 20 MB. WAL with FULL: a commit is on disk when it
- * returns. The writer empties the log itself (store_write.c); its file is cut back to 4 MiB. */
+ * returns. The writer empties the log itself (store_write.c); its file is cut back to 4 MiB. What
+ * a row leaves behind is no secret, so it is not overwritten with zeros, which Debian's SQLite does otherwise. */
 static int configure(struct lg_db *db, bool writing)
 {
     sqlite3_busy_timeout(db->h, BUSY_MS);
@@ -118,8 +120,9 @@ static int configure(struct lg_db *db, bool writing)
         err = exec(db, "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA foreign_keys=ON;"
                        "PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;");
     if (err == 0 && writing)
-        err = exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-2048;"
-                       "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=4194304;");
+        err = exec(db,
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-2048;"
+            "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=4194304; PRAGMA secure_delete=OFF;");
     if (err == 0 && !writing)
         err = exec(db, "PRAGMA query_only=ON; PRAGMA cache_size=-512;");
     return err;
@@ -243,8 +246,17 @@ static int database_name(struct sg_buf *out, const char *data_dir, bool frozen)
     return sg_buf_err(out);
 }
 
+/* Without SQLite's counts of memory, which nobody asks for: they cost a lock for each allocation, and Debian's SQLite makes each small one
+ * of them by malloc. Refused when SQLite is in use already, by another part of the process; that is no fault. */
+static void configure_library(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 static int open_file(struct lg_db *db, const char *path, int flags, bool writing, struct sg_fault *fault)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, configure_library);
     const int rc = sqlite3_open_v2(path, &db->h, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
     int err = lg_db_error(rc);
     if (err == 0)
