@@ -181,6 +181,22 @@ struct lg_reader_conflict {
 typedef int lg_reader_conflict_fn(void *arg, const struct lg_reader_conflict *c);
 SG_MUST_USE int lg_reader_conflicts(struct lg_reader *r, int64_t height, unsigned index, unsigned limit,
     lg_reader_conflict_fn *fn, void *arg);
+/* Disputes: two reads of one (relay, minute) with different digests by statements that this node holds, wherever they are now.
+ * Newest first, ids up to `to`; ids begin with 1. */
+struct lg_reader_dispute_side {
+    struct lg_attestation read; /* height and index 0: the statement is not on the best branch */
+    int64_t body_height;        /* 0: the body is not on the best branch */
+    unsigned body_index;
+};
+struct lg_reader_dispute {
+    int64_t id;
+    const char *relay; /* borrowed from the genesis */
+    sg_minute min;
+    struct lg_reader_dispute_side side[2]; /* in the order in which they came to this node */
+};
+typedef int lg_reader_dispute_fn(void *arg, const struct lg_reader_dispute *d);
+SG_MUST_USE int lg_reader_disputes(
+    struct lg_reader *r, int64_t to, unsigned limit, lg_reader_dispute_fn *fn, void *arg);
 /* All bodies of one (relay, minute) on the best branch, in the order of their inclusion, and all reads of it, later ones of
  * the same gateway too, by (gw, height, index). */
 typedef int lg_reader_body_fn(void *arg, const struct lg_hash *digest, int64_t height, unsigned index);

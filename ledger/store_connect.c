@@ -11,12 +11,23 @@
 
 /* ---- put ---- */
 
+/* What the pool had has been compared as it came; what was evidence alone has not, for nobody had to show its bodies. */
+static int put_one(struct lg_sqlite *s, const struct lg_statement *x)
+{
+    struct lg_doc_place place = {.state = LG_DOC_NONE};
+    bool added;
+    int err = lg_sqlite_add_statement(s, &added, x, LG_MARK_SIDE);
+    if (err == 0 && !added)
+        err = lg_db_document(&s->db, NULL, &place, false, &x->leaf);
+    return err == 0 && (added || place.state == LG_DOC_OVERTAKEN) ? lg_sqlite_note_reads(s, x) : err;
+}
+
 static int put_documents(struct lg_sqlite *s, const struct lg_block *b)
 {
     bool added;
     int err = 0;
     for (unsigned i = 0; i < b->nstatements && err == 0; i++)
-        err = lg_sqlite_add_statement(s, &added, b->statements[i], LG_MARK_SIDE);
+        err = put_one(s, b->statements[i]);
     for (unsigned i = 0; i < b->nbodies && err == 0; i++)
         err = lg_sqlite_add_body(s, &added, b->bodies[i], LG_MARK_SIDE);
     return err;

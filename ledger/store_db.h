@@ -75,6 +75,12 @@ enum lg_sql {
     LG_SQL_CONFLICT_PUT,
     LG_SQL_CONFLICT_DELETE,
     LG_SQL_CONFLICTS,
+    LG_SQL_FIRST_READ,
+    LG_SQL_FIRST_READ_MINED,
+    LG_SQL_FIRST_READ_PUT,
+    LG_SQL_DISPUTE_PUT,
+    LG_SQL_DISPUTE_COUNT,
+    LG_SQL_DISPUTES,
     LG_SQL_PAPER_PUT,
     LG_SQL_PAPER_DELETE,
     LG_SQL_PAPER,
@@ -266,6 +272,8 @@ SG_MUST_USE int lg_sqlite_add_statement(
     struct lg_sqlite *s, bool *added, const struct lg_statement *st, enum lg_pool_mark mark);
 SG_MUST_USE int lg_sqlite_add_body(
     struct lg_sqlite *s, bool *added, const struct lg_body *b, enum lg_pool_mark mark);
+/* store_dispute.c: compare what a statement reads with what others read; its row exists. Writes what first differs. */
+SG_MUST_USE int lg_sqlite_note_reads(struct lg_sqlite *s, const struct lg_statement *st);
 /* After opening: be told how long the log is after each commit. */
 void lg_sqlite_watch_log(struct lg_sqlite *s);
 /* The writing half of the vtable. */

@@ -1,4 +1,4 @@
-/* Inside of a reader: shared by store_reader.c and store_reader_minute.c. */
+/* Inside of a reader: shared by store_reader.c, store_reader_minute.c and store_reader_dispute.c. */
 #ifndef LG_STORE_READER_H
 #define LG_STORE_READER_H
 

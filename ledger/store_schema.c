@@ -11,6 +11,8 @@
  *   gateway    counters of each gateway: greatest inc and slot ever held, incarnations and gap minutes on the best branch
  *   evidence   pairs of statements with one (gw, inc, seq)
  *   conflict   bodies of the best branch that are not the first of their (relay, minute)
+ *   first_read the first read of a (relay, minute) that any statement held here makes, whatever becomes of the statement
+ *   dispute    pairs of reads of one (relay, minute) with different digests, for ever (store_dispute.c)
  *   paper      the paper's view: index h + 1 belongs to block h
  *
  * gw and relay are positions in the genesis, which never changes for a database: the chain id in meta is compared at
@@ -31,9 +33,22 @@
 #include "ledger/store_db.h"
 
 #define APPLICATION_ID 0x47574c31 /* "GWL1" */
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 /* Another process can only hold the file for moments: a reader that recovers the log of a killed writer. */
 #define BUSY_MS 5000
+
+/* What version 1 had not. */
+#define DISPUTE_TABLES                                                                                       \
+    "CREATE TABLE first_read(relay INTEGER NOT NULL, min INTEGER NOT NULL, gw INTEGER NOT NULL,"             \
+    " statement INTEGER NOT NULL, live INTEGER NOT NULL, digest BLOB NOT NULL,"                              \
+    " PRIMARY KEY(relay, min)) WITHOUT ROWID;"                                                               \
+    "CREATE TABLE dispute(id INTEGER PRIMARY KEY, relay INTEGER NOT NULL, min INTEGER NOT NULL,"             \
+    " first_gw INTEGER NOT NULL, second_gw INTEGER NOT NULL, first INTEGER NOT NULL, second INTEGER NOT "    \
+    "NULL,"                                                                                                  \
+    " first_live INTEGER NOT NULL, second_live INTEGER NOT NULL, first_digest BLOB NOT NULL,"                \
+    " second_digest BLOB NOT NULL);"                                                                         \
+    "CREATE UNIQUE INDEX dispute_body ON dispute(relay, min, second_digest);"                                \
+    "CREATE INDEX dispute_gateways ON dispute(first_gw, second_gw);"
 
 static const char schema[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL) WITHOUT ROWID;"
@@ -76,7 +91,7 @@ static const char schema[] =
     " first INTEGER NOT NULL, second INTEGER NOT NULL);"
     "CREATE UNIQUE INDEX evidence_seq ON evidence(gw, inc, seq);"
     "CREATE TABLE conflict(height INTEGER NOT NULL, idx INTEGER NOT NULL, relay INTEGER NOT NULL,"
-    " min INTEGER NOT NULL, PRIMARY KEY(height, idx)) WITHOUT ROWID;"
+    " min INTEGER NOT NULL, PRIMARY KEY(height, idx)) WITHOUT ROWID;" DISPUTE_TABLES
     "CREATE TABLE paper(idx INTEGER PRIMARY KEY, proof INTEGER NOT NULL, hash BLOB NOT NULL, text BLOB NOT "
     "NULL);";
 
@@ -172,6 +187,19 @@ static int create(struct lg_db *db)
     return err;
 }
 
+/* From version 1, in one transaction. The tables begin empty: what is on the best branch is looked up there (store_dispute.c). */
+static int upgrade(struct lg_db *db)
+{
+    int err = exec(db, "BEGIN IMMEDIATE");
+    if (err == 0)
+        err = exec(db, DISPUTE_TABLES "PRAGMA user_version=2;");
+    if (err == 0)
+        err = exec(db, "COMMIT");
+    if (err != 0 && !sqlite3_get_autocommit(db->h))
+        (void)exec(db, "ROLLBACK");
+    return err;
+}
+
 static int check_chain(struct lg_db *db, const char *path, struct sg_fault *fault)
 {
     sqlite3_stmt *st;
@@ -208,10 +236,15 @@ static int check_schema(struct lg_db *db, const char *path, bool writing, struct
             return fail(fault, err, path, writing ? sg_err_text(err) : "holds no chain yet");
     } else if (app != APPLICATION_ID) {
         return fail(fault, SG_ECONFIG, path, "is a database of another program");
-    } else if (version != SCHEMA_VERSION) {
+    } else if (version != SCHEMA_VERSION && version != 1) {
         return fail(fault, SG_ECONFIG, path, "was written by another version of this program");
     }
-    return check_chain(db, path, fault);
+    err = check_chain(db, path, fault);
+    if (err == 0 && version == 1 && writing) {
+        err = upgrade(db);
+        return err == 0 ? 0 : fail(fault, err, path, sg_err_text(err));
+    }
+    return err;
 }
 
 /* Is this the folder of a node that does not run, on a medium that cannot be written? SQLite would need to make

@@ -122,6 +122,23 @@ static const char *const sql[LG_SQL_COUNT] = {
     [LG_SQL_CONFLICT_DELETE] = "DELETE FROM conflict WHERE height = ?1",
     [LG_SQL_CONFLICTS] = "SELECT height, idx, relay, min FROM conflict WHERE (height, idx) < (?1, ?2)"
                          " ORDER BY height DESC, idx DESC LIMIT ?3",
+    [LG_SQL_FIRST_READ] = "SELECT gw, statement, live, digest FROM first_read WHERE relay = ?1 AND min = ?2",
+    [LG_SQL_FIRST_READ_MINED] =
+        "SELECT s.gw, s.id, r.live, b.digest FROM read r CROSS JOIN body b ON b.id = r.body"
+        " CROSS JOIN statement s ON s.gw = r.gw AND s.height = r.height AND s.idx = r.idx"
+        " WHERE r.relay = ?1 AND r.min = ?2 LIMIT 1",
+    [LG_SQL_FIRST_READ_PUT] =
+        "INSERT INTO first_read(relay, min, gw, statement, live, digest) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+    [LG_SQL_DISPUTE_PUT] =
+        "INSERT INTO dispute(relay, min, first_gw, second_gw, first, second, first_live, second_live,"
+        " first_digest, second_digest) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+        " ON CONFLICT(relay, min, second_digest) DO NOTHING",
+    [LG_SQL_DISPUTE_COUNT] = "SELECT count(*) FROM dispute WHERE first_gw = ?1 AND second_gw = ?2",
+    [LG_SQL_DISPUTES] =
+        "SELECT d.id, d.relay, d.min, d.first_gw, d.second_gw, d.first_live, d.second_live, d.first_digest,"
+        " d.second_digest, a.leaf, b.leaf, a.height, b.height, a.idx, b.idx FROM dispute d"
+        " CROSS JOIN statement a ON a.id = d.first CROSS JOIN statement b ON b.id = d.second"
+        " WHERE d.id <= ?1 ORDER BY d.id DESC LIMIT ?2",
 
     [LG_SQL_PAPER_PUT] = "INSERT INTO paper(idx, proof, hash, text) VALUES(?1, ?2, ?3, ?4)",
     [LG_SQL_PAPER_DELETE] = "DELETE FROM paper WHERE idx = ?1",

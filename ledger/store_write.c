@@ -214,6 +214,8 @@ static int put_statement(void *ctx, const struct lg_statement *x)
         err = lg_sqlite_add_statement(s, &added, x, LG_MARK_POOLED);
     if (err == 0 && !added)
         err = lg_db_run(&s->db, NULL, LG_SQL_STATEMENT_TO_POOL, LG_ARGS(lg_arg_hash(&x->leaf)));
+    if (err == 0)
+        err = lg_sqlite_note_reads(s, x);
     return lg_sqlite_note(s, err);
 }
 

@@ -61,6 +61,9 @@ struct lg_store {
     /* Into the pool; 0 also when it is there already in any state but NONE/SIDE/OVERTAKEN (nothing changes then). */
     int (*put_statement)(void *ctx, const struct lg_statement *s);
     int (*put_body)(void *ctx, const struct lg_body *b);
+    /* put_block and put_statement also compare each read with the first one of its (relay, minute) in any statement put here before: the
+     * first two statements that name a certain other digest stay on record, whatever becomes of either. At most 64 such pairs of
+     * an ordered pair of gateways (then 0, not on record). */
     /* Out of the pool, readable for ever. */
     int (*overtake_statement)(void *ctx, const struct lg_hash *leaf);
     int (*overtake_body)(void *ctx, const struct lg_hash *digest);

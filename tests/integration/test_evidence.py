@@ -166,6 +166,40 @@ class Evidence(unittest.TestCase):
             nodes.stop(0)
             nodes.start(0)
 
+    def test_minute_that_a_lost_branch_read_differently_stays_visible(self):
+        forge, nodes = self.forge, self.nodes(2)
+        nodes.start(0)
+        minute = forge.first + 3
+        bodies = [forge.body(minute, seed=seed) for seed in (1, 2)]
+        lost, won = (forge.statement(k, minute, bodies[k : k + 1]) for k in range(2))
+        losing = forge.block(None, minute, [lost], bodies[:1])
+        winning = [forge.block(None, minute, [won], bodies[1:], miner=1)]
+        again = forge.statement(0, minute + 1, inc=lost["inc"] + 1)  # its first one can follow nothing there
+        winning.append(forge.block(winning[0], minute + 1, [again, forge.statement(2, minute + 1)]))
+        last = None
+        for n in range(2, 9):
+            last = forge.statement(1, minute + n, after=last or won)
+            winning.append(forge.block(winning[-1], minute + n, [last]))
+        for block in [losing, *winning]:
+            self.assertEqual(post(nodes.url(0) + "/v1/blocks", canonical(block))[0], 200)
+        status = nodes.json(0, "/v1/status")
+        self.assertEqual((status["height"], status["pool"]["statements"]), (9, 0))
+        sides = [(0, lost, {}), (1, won, {"height": 1})]
+        for _ in range(2):  # as it stands, and after a restart
+            (found,) = nodes.json(0, PAIRS)["bodies"]
+            self.assertEqual((found["relay"], found["minute"]), ("relay-1", minute))
+            digests = [leaf(b).hex() for b in bodies]
+            self.assertEqual(found["bodies"], [{"digest": digests[0]}, {"digest": digests[1], "height": 1, "index": 1}])
+            for read, (k, said, place) in zip(found["reads"], sides):
+                expected = dict(place, digest=digests[k], gw=forge.keys[k].kid, live=said["reads"][0][3], statement=leaf(said).hex())
+                self.assertEqual(read, expected)
+                for path in ("/v1/statements/" + expected["statement"], "/v1/bodies/" + digests[k]):
+                    self.assertEqual(get(nodes.url(0) + path)[0], 200, path)
+            self.assertEqual(nodes.json(0, PAIRS + "?bodies_from=0-0")["bodies"], [])
+            self.assertEqual(nodes.json(0, PAIRS + "?bodies_from=0-1")["bodies"], [found])
+            nodes.stop(0)
+            nodes.start(0)
+
     def test_peer_that_forges_changes_nothing_and_is_banned(self):
         forged = self.nowhere()
         forged[1] = dict(forged[1], sig=forged[0]["sig"])

@@ -192,7 +192,8 @@ static void store_disconnected_and_reconnected_is_identical(void **state)
     char *off = fixture_dump(f);
     assert_string_not_equal(off, before);
     assert_non_null(strstr(off, "\nread\ngap\ngateway\n"));
-    assert_non_null(strstr(off, "\nevidence\nconflict\npaper\n 1 1 "));
+    assert_non_null(strstr(off, "\nevidence\nconflict\nfirst_read\n "));
+    assert_non_null(strstr(off, "\npaper\n 1 1 "));
     assert_null(strstr(strstr(off, "\npaper\n") + 7, "\n 2 "));
     fixture_connect(f, 1, FIXTURE_BLOCKS);
     char *after = fixture_dump(f);
@@ -384,9 +385,9 @@ static void store_foreign_files_are_refused(void **state)
     struct lg_reader *r = NULL;
     struct sg_fault fault = {0};
     fixture_close(f);
-    raw_sql(f->dir, "PRAGMA user_version=2");
+    raw_sql(f->dir, "PRAGMA user_version=3");
     assert_code(open_code(f->dir, f->g), SG_ECONFIG);
-    raw_sql(f->dir, "PRAGMA user_version=1; PRAGMA application_id=1");
+    raw_sql(f->dir, "PRAGMA user_version=2; PRAGMA application_id=1");
     assert_code(open_code(f->dir, f->g), SG_ECONFIG);
     snprintf(path, sizeof path, "%s/chain.db", f->dir);
     assert_int_equal(unlink(path), 0);
