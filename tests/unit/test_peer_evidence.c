@@ -20,15 +20,22 @@ static void start(struct peers_world *w)
     peers_pass(w, LG_POLL_MS);
 }
 
-/* Passes polls until evidence is asked for again. */
+static bool was_asked(struct peers_world *w, unsigned times)
+{
+    return log_count(&w->log, "a evidence") >= times;
+}
+
+/* Passes polls until evidence is asked for again. Asked and answered, the peer no longer rests: its pair waits to be judged. */
 static void until_asked(struct peers_world *w, unsigned times)
 {
-    for (unsigned i = 0; i <= LG_POOL_POLLS && log_count(&w->log, "a evidence") < times; i++) {
+    for (unsigned i = 0; i <= LG_POOL_POLLS && !was_asked(w, times); i++) {
         peers_pass(w, LG_POLL_MS);
-        peers_wait_state(w, 0, "ok");
-        for (unsigned k = 0; k < 20; k++)
+        for (unsigned k = 0; k < 4000 && !was_asked(w, times) && !peers_is_state(w, 0, "ok"); k++)
+            log_look(&w->log);
+        for (unsigned k = 0; k < 20 && !was_asked(w, times); k++)
             log_look(&w->log);
     }
+    assert_true(was_asked(w, times));
 }
 
 /* Two statements of gateway 2 with one number, held by the store. */
