@@ -136,10 +136,10 @@ static int configure(struct lg_db *db, bool writing)
                        "PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;");
     if (err == 0 && writing)
         err = exec(db,
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-2048;"
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-1024;"
             "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=4194304; PRAGMA secure_delete=OFF;");
     if (err == 0 && !writing)
-        err = exec(db, "PRAGMA query_only=ON; PRAGMA cache_size=-512;");
+        err = exec(db, "PRAGMA query_only=ON; PRAGMA cache_size=-256;");
     return err;
 }
 
