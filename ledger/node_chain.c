@@ -183,7 +183,7 @@ static bool is_of_page(const struct lg_chain_msg *m)
 /* What was found ahead of msgs[from..to), the last of them first: they are checked in order, so that this thread sleeps about once for all of
  * them, and checks from the other end what nobody has begun. */
 static void take_checked(
-    struct lg_chain_msg *const *msgs, struct lg_block_offer *offers, unsigned from, unsigned to)
+    struct lg_chain_msg **msgs, struct lg_block_offer *offers, unsigned from, unsigned to)
 {
     for (unsigned i = to; i-- > from;) {
         offers[i] = (struct lg_block_offer){.from = msgs[i]->peer};

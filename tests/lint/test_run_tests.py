@@ -143,7 +143,7 @@ class FuzzReplay(unittest.TestCase):
         cls.folder = tempfile.TemporaryDirectory()
         cls.program = os.path.join(cls.folder.name, "fuzz_x")
         write_tree(cls.folder.name, {"x.c": cls.TARGET})
-        subprocess.run([os.environ.get("CC", "cc"), "-D_GNU_SOURCE", "-I" + ROOT, "-o", cls.program, cls.folder.name + "/x.c",
+        subprocess.run([*os.environ.get("CC", "cc").split(), "-D_GNU_SOURCE", "-I" + ROOT, "-o", cls.program, cls.folder.name + "/x.c",
                         ROOT + "/tests/lib/fuzz_main.c"], check=True)
 
     @classmethod
