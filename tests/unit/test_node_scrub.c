@@ -218,7 +218,7 @@ static void node_reorganises_when_damage_is_healed(void **state)
     nodes_start(w, 1, (const unsigned[]){0, 2, NODES_NONE}, NULL);
     nodes_wait_one_tip(w, BLOCKS);
     assert_int_equal(w->failed[0], 0);
-    assert_int_equal(damaged(w, 0), 0);
+    nodes_wait(w, has_damage, 0, 0, "the damage is over");
 }
 
 int main(void)
