@@ -48,7 +48,8 @@ def run_tests(binaries=None, scripts=None, env=None, build="build/fake"):
     with tempfile.TemporaryDirectory() as root:
         files = {"tests/integration/" + name: text for name, text in (scripts or {}).items()}
         for name, text in (binaries or {}).items():
-            files["tests/unit/%s.c" % name] = "\n"
+            if name.startswith("test_"):
+                files["tests/unit/%s.c" % name] = "\n"
             if text is not None:
                 files["build/fake/tests/unit/" + name] = text
         write_tree(root, {"tests/x": "", **files})
@@ -74,6 +75,21 @@ class RunTests(unittest.TestCase):
         self.assertEqual(output.count("  tests/unit/test_b: second\n"), 1)
         self.assertIn("| [  FAILED  ] second", output)
         self.assertNotIn("| [       OK ] second", output)
+
+    ONCE = "#!/bin/sh\ncd \"$(dirname \"$0\")\" && [ -e ran ] && exec sh ./good\ntouch ran\n"  # bad the first time
+
+    def test_file_that_fails_only_beside_others_is_unsteady_and_named(self):
+        output = self.verdict("2 passed, 0 failed", 0, binaries={"test_a": self.ONCE + CMOCKA_BAD, "good": CMOCKA_GOOD})
+        self.assertIn("Unsteady, passed when alone:\n  tests/unit/test_a (tests/unit/test_a: second)\n", output)
+
+    def test_what_an_instrument_found_is_not_tried_again(self):
+        for line in "WARNING: ThreadSanitizer: data race", "x.c:3:5: runtime error: overflow", "==12== Invalid read of size 4":
+            output = self.verdict("1 passed, 1 failed", 1, binaries={"test_a": self.ONCE + "echo '%s'\n" % line + CMOCKA_BAD, "good": CMOCKA_GOOD})
+            self.assertNotIn("Unsteady", output)
+
+    def test_many_failures_are_not_tried_again(self):
+        output = self.verdict("5 passed, 5 failed", 1, binaries={"test_%d" % i: CMOCKA_BAD for i in range(5)})
+        self.assertNotIn("again", output)
 
     def test_crash_in_the_middle_fails_what_did_not_finish(self):
         crash = "#!/bin/sh\necho '[==========] Running 5 test(s).'\necho '[       OK ] first'\nkill -SEGV $$\n"

@@ -38,19 +38,21 @@ static void until_asked(struct peers_world *w, unsigned times)
     assert_true(was_asked(w, times));
 }
 
-/* Two statements of gateway 2 with one number, held by the store. */
-static void hold_pair(struct peers_world *w, int64_t seq)
+/* From now on the store holds, for each of these numbers, two statements of gateway 2: all at once, so that no look of the thread parts them. */
+static void hold_pairs(struct peers_world *w, int64_t first, int64_t last)
 {
     const struct lg_store *s = w->f.s;
     const struct lg_hash other = {{1}};
-    struct lg_statement *a = synth_statement(&w->s, 2, 1764000000000, seq, &w->f.g->id, NULL, 0, 0);
-    struct lg_statement *b = synth_statement(&w->s, 2, 1764000000000, seq, &other, NULL, 0, 0);
     assert_int_equal(s->begin(s->ctx), 0);
-    assert_int_equal(s->put_evidence(s->ctx, a), 0);
-    assert_int_equal(s->put_evidence(s->ctx, b), 0);
+    for (int64_t seq = first; seq <= last; seq++) {
+        struct lg_statement *a = synth_statement(&w->s, 2, 1764000000000, seq, &w->f.g->id, NULL, 0, 0);
+        struct lg_statement *b = synth_statement(&w->s, 2, 1764000000000, seq, &other, NULL, 0, 0);
+        assert_int_equal(s->put_evidence(s->ctx, a), 0);
+        assert_int_equal(s->put_evidence(s->ctx, b), 0);
+        lg_statement_free(a);
+        lg_statement_free(b);
+    }
     assert_int_equal(s->commit(s->ctx), 0);
-    lg_statement_free(a);
-    lg_statement_free(b);
 }
 
 /* A peer's pairs are asked for page by page, each judged before the next, and later only from the id after the last one seen. */
@@ -116,14 +118,13 @@ static void evidence_forged_bans_the_peer(void **state)
 static void evidence_is_handed_on(void **state)
 {
     struct peers_world *w = *state;
-    hold_pair(w, 5);
+    hold_pairs(w, 5, 5);
     peers_start_a(w);
     log_until(&w->log, "a gets bodies 0 statements 2");
     peers_wait_state(w, 0, "ok");
     peers_pass(w, LG_POLL_MS);
     peers_wait_state(w, 0, "ok");
-    hold_pair(w, 6);
-    hold_pair(w, 7);
+    hold_pairs(w, 6, 7);
     peers_pass(w, LG_POLL_MS);
     log_until(&w->log, "a gets bodies 0 statements 4");
     for (unsigned i = 0; i < 3; i++) {
