@@ -15,7 +15,7 @@
 
 /* ---- offers ---- */
 
-static int enqueue(struct lg_node *n, const struct lg_chain_msg *msg)
+int lg_node_enqueue(struct lg_node *n, const struct lg_chain_msg *msg)
 {
     struct lg_chain_msg *m = malloc(sizeof(*m));
     int err = SG_ENOMEM;
@@ -67,25 +67,25 @@ static int rest_statements(void *ctx, struct sg_http_request *req)
     sg_sha256(m.digest.b, body, len);
     unsigned known = known_offer(n, &m.digest);
     if (known == 0)
-        return enqueue(n, &m);
+        return lg_node_enqueue(n, &m);
     lg_rest_answer_offer(req, &(struct lg_offer){.known = known, .nstatements = known}, SG_OK);
     return SG_OK;
 }
 
 static int rest_block(void *ctx, struct sg_http_request *req)
 {
-    return enqueue(ctx, &(struct lg_chain_msg){.kind = LG_MSG_BLOCK, .req = req, .peer = -1});
+    return lg_node_enqueue(ctx, &(struct lg_chain_msg){.kind = LG_MSG_BLOCK, .req = req, .peer = -1});
 }
 
 static int rest_built(void *ctx, struct sg_http_request *req, uint8_t *doc, size_t len)
 {
-    return enqueue(
+    return lg_node_enqueue(
         ctx, &(struct lg_chain_msg){.kind = LG_MSG_BLOCK, .req = req, .doc = doc, .len = len, .peer = -1});
 }
 
 static int peer_statements(void *ctx, uint8_t *doc, size_t len, int peer, uint64_t ticket)
 {
-    return enqueue(
+    return lg_node_enqueue(
         ctx, &(struct lg_chain_msg){
                  .kind = LG_MSG_STATEMENTS, .doc = doc, .len = len, .peer = peer, .ticket = ticket});
 }
@@ -96,7 +96,7 @@ static int peer_block(void *ctx, uint8_t *doc, size_t len, bool sealed, int peer
     struct lg_chain_msg m = {.kind = LG_MSG_BLOCK, .doc = doc, .len = len, .peer = peer, .ticket = ticket};
     int err = lg_precheck_add(n->precheck, &m.job, doc, len, sealed);
 
-    if (err == SG_OK && (err = enqueue(n, &m)) != SG_OK)
+    if (err == SG_OK && (err = lg_node_enqueue(n, &m)) != SG_OK)
         lg_precheck_drop(m.job);
     return err;
 }
@@ -111,7 +111,7 @@ static void peers_evidence(void *ctx, unsigned pairs)
 
 static int miner_found(void *ctx, uint64_t job_id, int64_t nonce)
 {
-    return enqueue(
+    return lg_node_enqueue(
         ctx, &(struct lg_chain_msg){.kind = LG_MSG_SOLVED, .peer = -1, .job_id = job_id, .nonce = nonce});
 }
 

@@ -85,6 +85,9 @@ struct lg_node {
 };
 
 /* node.c */
+/* A copy of msg waits for the chain thread; what it points at goes with it on success only. SG_EFULL, SG_ECLOSED, SG_ENOMEM.
+ * Any thread. */
+SG_MUST_USE int lg_node_enqueue(struct lg_node *n, const struct lg_chain_msg *msg);
 /* Every statement of these bytes is held now: durable, acknowledged. */
 void lg_node_remember_offer(struct lg_node *n, const struct lg_hash *digest, unsigned nstatements);
 /* A reorganisation may make an overtaken statement mineable again: what was known must be judged anew. */

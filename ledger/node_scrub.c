@@ -3,25 +3,13 @@
  * Invariant: a stored document that is damaged stops nothing but what needs that document. The step that stumbled on it has changed
  * nothing (its transaction was rolled back), its sender is told that the node is not ready for it, and comes again. */
 #include "ledger/node_priv.h"
-#include "sg_log.h"
-
-#include <stdlib.h>
 
 #define DAY_MS INT64_C(86400000)
 
 static int repair(void *ctx, const struct lg_damage *d, uint8_t *doc, size_t len)
 {
-    struct lg_node *n = ctx;
-    struct lg_chain_msg *m = calloc(1, sizeof(*m));
-    int err = SG_ENOMEM;
-
-    if (!m)
-        return err;
-    *m = (struct lg_chain_msg){.kind = LG_MSG_REPAIR, .doc = doc, .len = len, .peer = -1, .damage = *d};
-    err = sg_queue_put(n->queue, m);
-    if (err != SG_OK)
-        free(m);
-    return err;
+    return lg_node_enqueue(
+        ctx, &(struct lg_chain_msg){.kind = LG_MSG_REPAIR, .doc = doc, .len = len, .peer = -1, .damage = *d});
 }
 
 static void alarm_of(void *ctx, const char *kind, bool on)

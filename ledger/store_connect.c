@@ -95,13 +95,10 @@ static int find_tip_height(
     if (lg_hash_eq(tip, &info->prev))
         return 0;
     sqlite3_stmt *st;
-    const int err = lg_db_query(&s->db, &st, LG_SQL_BLOCK_BEST_HEIGHT, LG_ARGS(lg_arg_hash(tip)));
-    if (err != 0)
-        return err;
-    const int row = lg_db_row(st);
+    const int err = lg_db_first(&s->db, &st, LG_SQL_BLOCK_BEST_HEIGHT, LG_ARGS(lg_arg_hash(tip)));
     *out = lg_arg_null();
-    if (row <= 0)
-        return row;
+    if (err != 0)
+        return err == SG_ENOT_FOUND ? 0 : err;
     *out = lg_arg_int(sqlite3_column_int64(st, 0));
     lg_db_done(st);
     return 0;

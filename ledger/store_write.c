@@ -133,13 +133,10 @@ static void rollback(void *ctx)
 static int evidence_count(struct lg_sqlite *s, int64_t *count, int g)
 {
     sqlite3_stmt *st;
-    const int err = lg_db_query(&s->db, &st, LG_SQL_GATEWAY, LG_ARGS(lg_arg_int(g)));
-    if (err != 0)
-        return err;
-    const int row = lg_db_row(st);
+    const int err = lg_db_first(&s->db, &st, LG_SQL_GATEWAY, LG_ARGS(lg_arg_int(g)));
     *count = 0;
-    if (row <= 0)
-        return row;
+    if (err != 0)
+        return err == SG_ENOT_FOUND ? 0 : err;
     *count = sqlite3_column_int64(st, 4);
     lg_db_done(st);
     return 0;

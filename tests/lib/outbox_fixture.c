@@ -68,3 +68,19 @@ unsigned open_items(struct gw_outbox *o, struct gw_item items[static 16])
     assert_int_equal(gw_outbox_open_items(o, items, 16, &n, SLOT - 1439, SLOT + 10), 0);
     return n;
 }
+
+int outbox_put_nth(struct gw_outbox *o, unsigned i, const uint8_t *doc, size_t len)
+{
+    const struct gw_pair pair = {
+        .min = SLOT + i, .digest = {{(uint8_t)i}}, .live = 6, .doc = doc, .doc_len = len};
+    return gw_outbox_put_pair(o, &pair, SLOT + i);
+}
+
+int outbox_say_nth(struct gw_outbox *o, sg_ms inc, unsigned i)
+{
+    struct gw_item items[64];
+    struct gw_said_row row = {.inc = inc, .seq = i + 1, .slot = SLOT + i, .leaf = {{1, (uint8_t)i}}};
+    unsigned n = 0;
+    const int err = gw_outbox_open_items(o, items, SG_ARRAY_LEN(items), &n, 0, SLOT + i);
+    return err != 0 ? err : gw_outbox_add_statement(o, &row, (const uint8_t *)"{}", 2, items, n);
+}

@@ -23,4 +23,9 @@ int put_pair(struct gw_outbox *o, unsigned relay, sg_minute min, uint8_t digest,
 /* What may be stated from SLOT - 1439 to SLOT + 10; how many. */
 unsigned open_items(struct gw_outbox *o, struct gw_item items[static 16]);
 
+/* The i-th of consecutive minutes, from SLOT on (i < 64): its pair, and a statement (inc, i + 1) of all that may be stated then. The
+ * first error. */
+int outbox_put_nth(struct gw_outbox *o, unsigned i, const uint8_t *doc, size_t len);
+int outbox_say_nth(struct gw_outbox *o, sg_ms inc, unsigned i);
+
 #endif

@@ -1,4 +1,5 @@
 #include "power_vfs.h"
+#include "pass_vfs.h"
 
 #include <assert.h>
 #include <fcntl.h>
@@ -28,8 +29,7 @@ struct disk {
 };
 
 struct file {
-    sqlite3_file base;
-    sqlite3_file *real;
+    struct pass_file pass;
     struct disk *disk; /* NULL: not one that matters */
 };
 
@@ -113,21 +113,6 @@ static void apply(struct disk *d, const struct change *c)
 
 /* ---- the methods ---- */
 
-static sqlite3_file *real(sqlite3_file *f)
-{
-    return ((struct file *)f)->real;
-}
-
-static int f_close(sqlite3_file *f)
-{
-    return real(f)->pMethods->xClose(real(f));
-}
-
-static int f_read(sqlite3_file *f, void *p, int n, sqlite3_int64 at)
-{
-    return real(f)->pMethods->xRead(real(f), p, n, at);
-}
-
 static int f_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 at)
 {
     struct disk *d = ((struct file *)f)->disk;
@@ -135,7 +120,7 @@ static int f_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 at)
         return SQLITE_IOERR_WRITE;
     if (d != NULL)
         remember(d, p, n, at);
-    return real(f)->pMethods->xWrite(real(f), p, n, at);
+    return pass_real(f)->pMethods->xWrite(pass_real(f), p, n, at);
 }
 
 static int f_truncate(sqlite3_file *f, sqlite3_int64 size)
@@ -145,7 +130,7 @@ static int f_truncate(sqlite3_file *f, sqlite3_int64 size)
         return SQLITE_IOERR_TRUNCATE;
     if (d != NULL)
         remember(d, NULL, -1, size);
-    return real(f)->pMethods->xTruncate(real(f), size);
+    return pass_real(f)->pMethods->xTruncate(pass_real(f), size);
 }
 
 static int f_sync(sqlite3_file *f, int flags)
@@ -163,36 +148,6 @@ static int f_sync(sqlite3_file *f, int flags)
     return SQLITE_OK;
 }
 
-static int f_size(sqlite3_file *f, sqlite3_int64 *size)
-{
-    return real(f)->pMethods->xFileSize(real(f), size);
-}
-
-static int f_lock(sqlite3_file *f, int level)
-{
-    return real(f)->pMethods->xLock(real(f), level);
-}
-
-static int f_unlock(sqlite3_file *f, int level)
-{
-    return real(f)->pMethods->xUnlock(real(f), level);
-}
-
-static int f_reserved(sqlite3_file *f, int *out)
-{
-    return real(f)->pMethods->xCheckReservedLock(real(f), out);
-}
-
-static int f_control(sqlite3_file *f, int op, void *arg)
-{
-    return real(f)->pMethods->xFileControl(real(f), op, arg);
-}
-
-static int f_sector(sqlite3_file *f)
-{
-    return real(f)->pMethods->xSectorSize(real(f));
-}
-
 /* None of the promises of a good disk. */
 static int f_device(sqlite3_file *f)
 {
@@ -200,35 +155,12 @@ static int f_device(sqlite3_file *f)
     return 0;
 }
 
-static int f_shm_map(sqlite3_file *f, int page, int size, int extend, void volatile **out)
-{
-    return real(f)->pMethods->xShmMap(real(f), page, size, extend, out);
-}
-
-static int f_shm_lock(sqlite3_file *f, int offset, int n, int flags)
-{
-    return real(f)->pMethods->xShmLock(real(f), offset, n, flags);
-}
-
-static void f_shm_barrier(sqlite3_file *f)
-{
-    real(f)->pMethods->xShmBarrier(real(f));
-}
-
-static int f_shm_unmap(sqlite3_file *f, int delete_too)
-{
-    return real(f)->pMethods->xShmUnmap(real(f), delete_too);
-}
-
 static int f_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags, int *out)
 {
     struct file *file = (struct file *)f;
     (void)vfs;
     memset(file, 0, sizeof *file);
-    file->real = (sqlite3_file *)(file + 1);
-    const int rc = real_vfs->xOpen(real_vfs, name, file->real, flags, out);
-    if (file->real->pMethods != NULL)
-        file->base.pMethods = &methods;
+    const int rc = pass_open(real_vfs, &methods, name, f, sizeof *file, flags, out);
     if (rc == SQLITE_OK && name != NULL && (flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL)) != 0)
         file->disk = disk_of(name);
     return rc;
@@ -260,9 +192,11 @@ void power_vfs_install(void)
     power.xOpen = f_open;
     power.xDelete = v_delete;
     power.pNext = NULL;
-    methods = (sqlite3_io_methods){2, f_close, f_read, f_write, f_truncate, f_sync, f_size, f_lock, f_unlock,
-        f_reserved, f_control, f_sector, f_device, f_shm_map, f_shm_lock, f_shm_barrier, f_shm_unmap, NULL,
-        NULL};
+    pass_methods(&methods);
+    methods.xWrite = f_write;
+    methods.xSync = f_sync;
+    methods.xTruncate = f_truncate;
+    methods.xDeviceCharacteristics = f_device;
     armed = failed = false;
     const int rc = sqlite3_vfs_register(&power, 1);
     assert(rc == SQLITE_OK);

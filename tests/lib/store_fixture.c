@@ -51,14 +51,79 @@ void fixture_close(struct fixture *f)
     f->db = NULL;
 }
 
+void fixture_open_in_child(struct fixture *f)
+{
+    struct sg_fault fault = {0};
+    if (lg_sqlite_open(&f->db, f->dir, f->g, &fault) != 0)
+        _exit(2);
+    f->s = lg_sqlite_store(f->db);
+}
+
+int fixture_setup(void **state)
+{
+    struct fixture *f = malloc(sizeof *f);
+    fixture_init(f);
+    *state = f;
+    return 0;
+}
+
+int fixture_setup_closed(void **state)
+{
+    fixture_setup(state);
+    fixture_close(*state);
+    return 0;
+}
+
+int fixture_teardown(void **state)
+{
+    fixture_fini(*state);
+    free(*state);
+    return 0;
+}
+
+int fixture_put(struct fixture *f, int64_t h)
+{
+    const struct lg_store *s = f->s;
+    int err = s->begin(s->ctx);
+    if (err != 0)
+        return err;
+    err = s->put_block(s->ctx, f->blocks[h - 1], &f->info[h]);
+    if (err == 0)
+        err = s->connect(s->ctx, f->blocks[h - 1], &f->info[h]);
+    if (err == 0)
+        return s->commit(s->ctx);
+    s->rollback(s->ctx);
+    return err;
+}
+
+int64_t fixture_height(const struct fixture *f)
+{
+    struct lg_block_info tip;
+    const int err = f->s->tip(f->s->ctx, &tip);
+    if (err == SG_ENOT_FOUND)
+        return 0;
+    assert_code(err, 0);
+    return tip.height;
+}
+
+void fixture_check_rows(struct fixture *f)
+{
+    const int64_t h = fixture_height(f);
+    char *before = fixture_dump(f);
+    if (h > 0) {
+        fixture_disconnect(f, h, 1);
+        fixture_connect(f, 1, h);
+    }
+    char *after = fixture_dump(f);
+    assert_string_equal(after, before);
+    free(before);
+    free(after);
+}
+
 void fixture_connect(struct fixture *f, int64_t first, int64_t last)
 {
-    for (int64_t h = first; h <= last; h++) {
-        assert_code(f->s->begin(f->s->ctx), 0);
-        assert_code(f->s->put_block(f->s->ctx, f->blocks[h - 1], &f->info[h]), 0);
-        assert_code(f->s->connect(f->s->ctx, f->blocks[h - 1], &f->info[h]), 0);
-        assert_code(f->s->commit(f->s->ctx), 0);
-    }
+    for (int64_t h = first; h <= last; h++)
+        assert_code(fixture_put(f, h), 0);
 }
 
 void fixture_disconnect(struct fixture *f, int64_t first, int64_t last)

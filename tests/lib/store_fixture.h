@@ -20,12 +20,24 @@ struct fixture {
 /* Folder, vectors and an open, empty store. */
 void fixture_init(struct fixture *f);
 void fixture_fini(struct fixture *f);
+/* A cmocka setup, one that leaves the store closed, and the teardown of both: *state is the fixture. */
+int fixture_setup(void **state);
+int fixture_setup_closed(void **state);
+int fixture_teardown(void **state);
 void fixture_open(struct fixture *f);
 void fixture_close(struct fixture *f);
+/* In a child process: open, or _exit(2), for a failed assertion there would be nobody's. */
+void fixture_open_in_child(struct fixture *f);
+/* Put and connect the block of a height in one transaction; the first error. */
+int fixture_put(struct fixture *f, int64_t h);
+/* Of the tip; 0: none. */
+int64_t fixture_height(const struct fixture *f);
 /* Put and connect blocks first..last (heights), one transaction each. */
 void fixture_connect(struct fixture *f, int64_t first, int64_t last);
 /* Disconnect from the tip `first` down to `last`. */
 void fixture_disconnect(struct fixture *f, int64_t first, int64_t last);
+/* The rows that follow from the branch fit it: with all blocks taken off and put on again they are the same. */
+void fixture_check_rows(struct fixture *f);
 /* Every row of every table as text, in the order of all columns; free() when done. */
 char *fixture_dump(const struct fixture *f);
 /* Remove a folder that holds only files. */

@@ -15,21 +15,6 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-static int setup(void **state)
-{
-    struct fixture *f = malloc(sizeof *f);
-    fixture_init(f);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture_fini(*state);
-    free(*state);
-    return 0;
-}
-
 /* A new folder holds an empty chain: no tip, no children of the genesis, nothing pooled. */
 static void store_new_folder_is_empty_chain(void **state)
 {
@@ -452,19 +437,21 @@ static void store_statements_use_indexes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(store_new_folder_is_empty_chain, setup, teardown),
-        cmocka_unit_test_setup_teardown(store_connected_chain_is_answered, setup, teardown),
-        cmocka_unit_test_setup_teardown(store_disconnected_and_reconnected_is_identical, setup, teardown),
-        cmocka_unit_test_setup_teardown(store_reopened_is_identical, setup, teardown),
-        cmocka_unit_test_setup_teardown(store_connect_off_the_tip_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(store_side_block_is_kept_whole, setup, teardown),
-        cmocka_unit_test_setup_teardown(store_rollback_leaves_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(store_overtaken_documents_stay_overtaken, setup, teardown),
-        cmocka_unit_test_setup_teardown(store_second_process_is_locked_out, setup, teardown),
-        cmocka_unit_test_setup_teardown(store_other_chain_is_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(store_foreign_files_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(store_flipped_bits_are_corrupt, setup, teardown),
-        cmocka_unit_test_setup_teardown(store_statements_use_indexes, setup, teardown),
+        cmocka_unit_test_setup_teardown(store_new_folder_is_empty_chain, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(store_connected_chain_is_answered, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(
+            store_disconnected_and_reconnected_is_identical, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(store_reopened_is_identical, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(store_connect_off_the_tip_refused, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(store_side_block_is_kept_whole, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(store_rollback_leaves_nothing, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(
+            store_overtaken_documents_stay_overtaken, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(store_second_process_is_locked_out, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(store_other_chain_is_refused, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(store_foreign_files_are_refused, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(store_flipped_bits_are_corrupt, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(store_statements_use_indexes, fixture_setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

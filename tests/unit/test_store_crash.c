@@ -17,31 +17,6 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-static int setup(void **state)
-{
-    struct fixture *f = malloc(sizeof *f);
-    fixture_init(f);
-    fixture_close(f);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture_fini(*state);
-    free(*state);
-    return 0;
-}
-
-/* The child's failures end it with another status than the signal's; the parent sees that. */
-static void child_open(struct fixture *f)
-{
-    struct sg_fault fault = {0};
-    if (lg_sqlite_open(&f->db, f->dir, f->g, &fault) != 0)
-        _exit(2);
-    f->s = lg_sqlite_store(f->db);
-}
-
 /* In a file system of 12 MiB: fills it, frees some, writes again. Ends the child with 0 when all held. */
 static void fill_disk(struct fixture *f)
 {
@@ -57,7 +32,7 @@ static void fill_disk(struct fixture *f)
         mkdir(dir, 0700) != 0 || mount("tmpfs", dir, "tmpfs", 0, "size=12m") != 0)
         _exit(77);
     strcpy(f->dir, dir);
-    child_open(f);
+    fixture_open_in_child(f);
     snprintf(junk, sizeof junk, "%s/junk", dir);
     FILE *out = fopen(junk, "w");
     for (int i = 0; i < 112; i++) /* 7 MiB; the ballast has 4 */
@@ -84,7 +59,7 @@ static void fill_disk(struct fixture *f)
     if (f->s->statement_state(f->s->ctx, &state, NULL, &last) != 0 || state != LG_DOC_POOLED)
         _exit(5);
     fixture_close(f);
-    child_open(f); /* a full disk can still be read and served */
+    fixture_open_in_child(f); /* a full disk can still be read and served */
     if (f->s->statement_state(f->s->ctx, &state, NULL, &last) != 0 || state != LG_DOC_POOLED)
         _exit(6);
     unlink(junk);
@@ -129,7 +104,7 @@ static void read_frozen(struct fixture *f)
         mkdir(dir, 0700) != 0 || mount("tmpfs", dir, "tmpfs", 0, "size=16m") != 0)
         _exit(77);
     strcpy(f->dir, dir);
-    child_open(f);
+    fixture_open_in_child(f);
     fixture_connect(f, 1, 3);
     fixture_close(f);
     if (mount("tmpfs", dir, "tmpfs", MS_REMOUNT | MS_RDONLY, "size=16m") != 0)
@@ -167,8 +142,10 @@ static void reader_on_a_read_only_folder_reads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(store_on_a_full_disk_loses_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(reader_on_a_read_only_folder_reads, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            store_on_a_full_disk_loses_nothing, fixture_setup_closed, fixture_teardown),
+        cmocka_unit_test_setup_teardown(
+            reader_on_a_read_only_folder_reads, fixture_setup_closed, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,33 +25,10 @@
 
 static unsigned lives = 200;
 
-static int setup(void **state)
-{
-    struct fixture *f = malloc(sizeof *f);
-    fixture_init(f);
-    fixture_close(f);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture_fini(*state);
-    free(*state);
-    return 0;
-}
-
 static void must(bool good)
 {
     if (!good)
         _exit(3);
-}
-
-static void child_open(struct fixture *f)
-{
-    struct sg_fault fault = {0};
-    must(lg_sqlite_open(&f->db, f->dir, f->g, &fault) == 0);
-    f->s = lg_sqlite_store(f->db);
 }
 
 static void acknowledge(int fd, const void *p, size_t len)
@@ -73,7 +50,7 @@ static void append(void *ctx, int fd)
 {
     struct appending *a = ctx;
     const struct lg_store *s;
-    child_open(a->f);
+    fixture_open_in_child(a->f);
     s = a->f->s;
     for (int64_t seq = a->seq;; seq++) {
         struct lg_body *b = synth_body(&a->made, 0, a->f->g->minute + seq, seq);
@@ -161,7 +138,7 @@ static void move_tip(void *ctx, int fd)
     struct fixture *f = m->f;
     int64_t height = m->height;
     bool up = height < FIXTURE_BLOCKS;
-    child_open(f);
+    fixture_open_in_child(f);
     for (;;) {
         const int64_t h = up ? height + 1 : height; /* the block that is put on or taken off */
         must(f->s->begin(f->s->ctx) == 0);
@@ -177,20 +154,6 @@ static void move_tip(void *ctx, int fd)
     }
 }
 
-/* The rows that follow from the branch fit its height: taken off and put on again they are the same. */
-static void check_rows(struct fixture *f, int64_t height)
-{
-    char *before = fixture_dump(f);
-    if (height > 0) {
-        fixture_disconnect(f, height, 1);
-        fixture_connect(f, 1, height);
-    }
-    char *after = fixture_dump(f);
-    assert_string_equal(after, before);
-    free(before);
-    free(after);
-}
-
 static void move_once(struct moving *m, struct killed *k, bool rows)
 {
     struct lg_block_info tip = {.height = 0};
@@ -204,7 +167,7 @@ static void move_once(struct moving *m, struct killed *k, bool rows)
     assert_in_range(tip.height, last > 0 ? last - 1 : 0, last + 1);
     m->height = tip.height;
     if (rows)
-        check_rows(m->f, tip.height);
+        fixture_check_rows(m->f);
     fixture_close(m->f);
 }
 
@@ -326,9 +289,12 @@ static void outbox_killed_keeps_what_it_promised(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(store_killed_keeps_what_it_acknowledged, setup, teardown),
-        cmocka_unit_test_setup_teardown(store_killed_is_at_a_whole_block, setup, teardown),
-        cmocka_unit_test_setup_teardown(outbox_killed_keeps_what_it_promised, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            store_killed_keeps_what_it_acknowledged, fixture_setup_closed, fixture_teardown),
+        cmocka_unit_test_setup_teardown(
+            store_killed_is_at_a_whole_block, fixture_setup_closed, fixture_teardown),
+        cmocka_unit_test_setup_teardown(
+            outbox_killed_keeps_what_it_promised, fixture_setup_closed, fixture_teardown),
     };
     const char *text = getenv("GRIDWITNESS_KILLS_STORE");
     if (text != NULL && atoi(text) > 0)

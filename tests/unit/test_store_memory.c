@@ -2,8 +2,8 @@
  * so and has changed nothing; nothing acknowledged is lost, nothing leaks (the sanitizers look), and when there is memory again the
  * same process goes on.
  * run-tests: no valgrind (thousands of databases are opened and closed; the sanitized flavours look for leaks) */
-#include "gateway/outbox.h"
 #include "tests/lib/fault_memory.h"
+#include "tests/lib/outbox_fixture.h"
 #include "tests/lib/store_fixture.h"
 
 #include <setjmp.h>
@@ -18,7 +18,6 @@
 #define SOME   43
 #define MAX_N  100000
 #define ROUNDS 2
-#define SLOT   INT64_C(30000000)
 
 /* ---- our own: the linker leads calls of our objects here ---- */
 
@@ -51,37 +50,7 @@ char *__wrap_strdup(const char *s)
     return fault_memory_ours() ? NULL : __real_strdup(s);
 }
 
-static int setup(void **state)
-{
-    struct fixture *f = malloc(sizeof *f);
-    fixture_init(f);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture_fini(*state);
-    free(*state);
-    return 0;
-}
-
 /* ---- the store ---- */
-
-static int put(struct fixture *f, int64_t h)
-{
-    const struct lg_store *s = f->s;
-    int err = s->begin(s->ctx);
-    if (err != 0)
-        return err;
-    err = s->put_block(s->ctx, f->blocks[h - 1], &f->info[h]);
-    if (err == 0)
-        err = s->connect(s->ctx, f->blocks[h - 1], &f->info[h]);
-    if (err == 0)
-        return s->commit(s->ctx);
-    s->rollback(s->ctx);
-    return err;
-}
 
 /* Reads a block back: what the engine does at a reorganisation. */
 static int get(struct fixture *f, int64_t h)
@@ -97,16 +66,6 @@ static int get(struct fixture *f, int64_t h)
     return err;
 }
 
-static int64_t height_of(struct fixture *f)
-{
-    struct lg_block_info tip;
-    const int err = f->s->tip(f->s->ctx, &tip);
-    if (err == SG_ENOT_FOUND)
-        return 0;
-    assert_code(err, 0);
-    return tip.height;
-}
-
 /* Opening, two blocks, reading them. *acked: the height that was acknowledged. */
 static int store_work(struct fixture *f, int64_t *acked)
 {
@@ -119,7 +78,7 @@ static int store_work(struct fixture *f, int64_t *acked)
     }
     f->s = lg_sqlite_store(f->db);
     for (int64_t h = 1; h <= BLOCKS && err == 0; h++) {
-        err = put(f, h);
+        err = fixture_put(f, h);
         if (err == 0)
             *acked = h;
         if (err == 0)
@@ -133,7 +92,7 @@ static void store_goes_on(struct fixture *f, int64_t acked, const char *sound)
 {
     if (f->db == NULL)
         fixture_open(f);
-    assert_int_equal(height_of(f), acked);
+    assert_int_equal(fixture_height(f), acked);
     fixture_connect(f, acked + 1, BLOCKS);
     char *after = fixture_dump(f);
     assert_string_equal(after, sound);
@@ -190,22 +149,6 @@ static void store_survives_without_memory(void **state)
 
 static const uint8_t words[] = "{\"a body\":1}";
 
-static int put_pair(struct gw_outbox *o, unsigned i)
-{
-    const struct gw_pair pair = {
-        .min = SLOT + i, .digest = {{(uint8_t)i}}, .live = 6, .doc = words, .doc_len = sizeof words - 1};
-    return gw_outbox_put_pair(o, &pair, SLOT + i);
-}
-
-static int say(struct gw_outbox *o, unsigned i)
-{
-    struct gw_item items[4 * ROUNDS];
-    struct gw_said_row row = {.inc = 5, .seq = i + 1, .slot = SLOT + i, .leaf = {{1, (uint8_t)i}}};
-    unsigned n = 0;
-    const int err = gw_outbox_open_items(o, items, 4 * ROUNDS, &n, 0, SLOT + i);
-    return err != 0 ? err : gw_outbox_add_statement(o, &row, (const uint8_t *)"{}", 2, items, n);
-}
-
 /* *said: statements that were acknowledged. */
 static int outbox_work(const struct gw_outbox_config *config, struct gw_outbox **o, unsigned *said)
 {
@@ -214,9 +157,9 @@ static int outbox_work(const struct gw_outbox_config *config, struct gw_outbox *
     if (err != 0)
         *o = NULL;
     for (unsigned i = 0; i < ROUNDS && err == 0; i++) {
-        err = put_pair(*o, i);
+        err = outbox_put_nth(*o, i, words, sizeof words - 1);
         if (err == 0)
-            err = say(*o, i);
+            err = outbox_say_nth(*o, 5, i);
         *said += err == 0;
     }
     return err;
@@ -229,13 +172,13 @@ static void outbox_goes_on(const struct gw_outbox_config *config, struct gw_outb
         assert_code(gw_outbox_open(&o, config, &fault), 0);
     for (unsigned i = 0; i < ROUNDS; i++) {
         struct gw_said_row row;
-        const int err = put_pair(o, i);
+        const int err = outbox_put_nth(o, i, words, sizeof words - 1);
         assert_true(err == 0 || err == SG_EKNOWN);
         const int there = gw_outbox_find_seq(o, &row, 5, i + 1);
         if (i < said)
             assert_code(there, 0);
         if (there != 0)
-            assert_code(say(o, i), 0);
+            assert_code(outbox_say_nth(o, 5, i), 0);
     }
     gw_outbox_close(o);
 }
@@ -277,9 +220,10 @@ static void outbox_survives_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(store_survives_sqlite_without_memory, setup, teardown),
-        cmocka_unit_test_setup_teardown(store_survives_without_memory, setup, teardown),
-        cmocka_unit_test_setup_teardown(outbox_survives_without_memory, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            store_survives_sqlite_without_memory, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(store_survives_without_memory, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(outbox_survives_without_memory, fixture_setup, fixture_teardown),
     };
     fault_memory_install();
     return cmocka_run_group_tests(tests, NULL, NULL);

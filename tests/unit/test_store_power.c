@@ -1,9 +1,9 @@
 /* The power fails at any write or sync, and of what was not synced the disk keeps what it likes (D2): dropped, out of order, torn at 512
  * bytes. And files whose tails or logs are gone (D3, D6). What was acknowledged is there, the rest whole or not at all.
  * run-tests: no valgrind (a thousand databases are opened and closed) */
-#include "gateway/outbox.h"
 #include "ledger/store_scrub.h"
 #include "tests/lib/power_vfs.h"
+#include "tests/lib/outbox_fixture.h"
 #include "tests/lib/store_fixture.h"
 
 #include <setjmp.h>
@@ -21,64 +21,14 @@
 #define ROUNDS  6
 #define MAX_N   400
 #define INC     INT64_C(1764000000000)
-#define SLOT    INT64_C(30000000)
 #define BIG_DOC 60000 /* of a pair: so that the log is moved into the database on the way */
-
-static int setup(void **state)
-{
-    struct fixture *f = malloc(sizeof *f);
-    fixture_init(f);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture_fini(*state);
-    free(*state);
-    return 0;
-}
-
-static int put(struct fixture *f, int64_t h)
-{
-    const struct lg_store *s = f->s;
-    int err = s->begin(s->ctx);
-    if (err != 0)
-        return err;
-    err = s->put_block(s->ctx, f->blocks[h - 1], &f->info[h]);
-    if (err == 0)
-        err = s->connect(s->ctx, f->blocks[h - 1], &f->info[h]);
-    if (err == 0)
-        return s->commit(s->ctx);
-    s->rollback(s->ctx);
-    return err;
-}
-
-static int64_t height_of(struct fixture *f)
-{
-    struct lg_block_info tip;
-    const int err = f->s->tip(f->s->ctx, &tip);
-    if (err == SG_ENOT_FOUND)
-        return 0;
-    assert_code(err, 0);
-    return tip.height;
-}
 
 /* The chain stands between these heights, and its rows fit it. */
 static void check_store(struct fixture *f, int64_t least, int64_t most)
 {
     fixture_open(f);
-    const int64_t h = height_of(f);
-    assert_in_range(h, least, most);
-    char *before = fixture_dump(f);
-    if (h > 0) {
-        fixture_disconnect(f, h, 1);
-        fixture_connect(f, 1, h);
-    }
-    char *after = fixture_dump(f);
-    assert_string_equal(after, before);
-    free(before);
-    free(after);
+    assert_in_range(fixture_height(f), least, most);
+    fixture_check_rows(f);
     fixture_close(f);
 }
 
@@ -90,7 +40,7 @@ static bool store_life(struct fixture *f, int n, enum power_loss how)
     power_vfs_install();
     fixture_open(f);
     power_vfs_arm(n);
-    for (int64_t h = 1; h <= BLOCKS && put(f, h) == 0; h++)
+    for (int64_t h = 1; h <= BLOCKS && fixture_put(f, h) == 0; h++)
         acked = h;
     fixture_close(f);
     const bool failed = power_vfs_failed();
@@ -118,22 +68,6 @@ static void store_power_loss_keeps_what_was_acknowledged(void **state)
 
 static uint8_t doc[BIG_DOC];
 
-static int put_pair(struct gw_outbox *o, unsigned i)
-{
-    const struct gw_pair pair = {
-        .min = SLOT + i, .digest = {{(uint8_t)i}}, .live = 6, .doc = doc, .doc_len = sizeof doc};
-    return gw_outbox_put_pair(o, &pair, SLOT + i);
-}
-
-static int say(struct gw_outbox *o, unsigned i)
-{
-    struct gw_item items[4 * ROUNDS];
-    struct gw_said_row row = {.inc = INC, .seq = i + 1, .slot = SLOT + i, .leaf = {{1, (uint8_t)i}}};
-    unsigned n = 0;
-    const int err = gw_outbox_open_items(o, items, 4 * ROUNDS, &n, 0, SLOT + i);
-    return err != 0 ? err : gw_outbox_add_statement(o, &row, (const uint8_t *)"{}", 2, items, n);
-}
-
 static int count(void *ctx, const uint8_t *body, size_t len)
 {
     assert_int_equal(len, sizeof doc);
@@ -150,7 +84,7 @@ static void check_outbox(const struct gw_outbox_config *config, unsigned pairs, 
     if (gw_outbox_open(&o, config, &fault) != 0)
         fail_msg("%s", fault.text);
     for (unsigned i = 0; i < pairs; i++)
-        assert_code(put_pair(o, i), SG_EKNOWN);
+        assert_code(outbox_put_nth(o, i, doc, sizeof doc), SG_EKNOWN);
     for (unsigned i = 0; i < ROUNDS; i++) {
         struct gw_said_row row;
         unsigned bodies = 0;
@@ -176,9 +110,9 @@ static bool outbox_life(const struct gw_outbox_config *config, int n, enum power
     assert_code(gw_outbox_open(&o, config, &fault), 0);
     power_vfs_arm(n);
     for (unsigned i = 0; i < ROUNDS && err == 0; i++) {
-        err = put_pair(o, i);
+        err = outbox_put_nth(o, i, doc, sizeof doc);
         pairs += err == 0;
-        err = err != 0 ? err : say(o, i);
+        err = err != 0 ? err : outbox_say_nth(o, INC, i);
         said += err == 0;
     }
     gw_outbox_close(o);
@@ -310,11 +244,14 @@ static void store_without_its_own_tail_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(store_power_loss_keeps_what_was_acknowledged, setup, teardown),
-        cmocka_unit_test_setup_teardown(outbox_power_loss_keeps_what_was_acknowledged, setup, teardown),
         cmocka_unit_test_setup_teardown(
-            store_without_the_tail_of_its_log_is_older_but_whole, setup, teardown),
-        cmocka_unit_test_setup_teardown(store_without_its_own_tail_is_refused, setup, teardown),
+            store_power_loss_keeps_what_was_acknowledged, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(
+            outbox_power_loss_keeps_what_was_acknowledged, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(
+            store_without_the_tail_of_its_log_is_older_but_whole, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(
+            store_without_its_own_tail_is_refused, fixture_setup, fixture_teardown),
     };
     memset(doc, 'x', sizeof doc);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,17 +27,8 @@ struct found {
 
 static int setup(void **state)
 {
-    struct fixture *f = malloc(sizeof *f);
-    fixture_init(f);
-    fixture_connect(f, 1, CHAIN);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture_fini(*state);
-    free(*state);
+    fixture_setup(state);
+    fixture_connect(*state, 1, CHAIN);
     return 0;
 }
 
@@ -367,10 +358,10 @@ static void store_with_any_bit_flipped_never_serves_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(scrub_of_a_sound_store_finds_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(scrub_finds_and_repair_puts_back, setup, teardown),
-        cmocka_unit_test_setup_teardown(repair_takes_nothing_else, setup, teardown),
-        cmocka_unit_test_setup_teardown(store_with_any_bit_flipped_never_serves_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(scrub_of_a_sound_store_finds_nothing, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(scrub_finds_and_repair_puts_back, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(repair_takes_nothing_else, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(store_with_any_bit_flipped_never_serves_it, setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
