@@ -143,9 +143,14 @@ int lg_rest_get_readyz(struct lg_rest_call *c)
 
 /* ---- metrics: Prometheus text format 0.0.4 ---- */
 
-static void metric(struct sg_buf *b, const char *name, const char *type, const char *help, int64_t v)
+static void family(struct sg_buf *b, const char *name, const char *type, const char *help)
 {
     sg_buf_printf(b, "# HELP gridwitness_%s %s\n# TYPE gridwitness_%s %s\n", name, help, name, type);
+}
+
+static void metric(struct sg_buf *b, const char *name, const char *type, const char *help, int64_t v)
+{
+    family(b, name, type, help);
     sg_buf_printf(b, "gridwitness_%s %lld\n", name, (long long)v);
 }
 
@@ -160,6 +165,13 @@ static void put_label(struct sg_buf *b, const char *text)
         else
             sg_buf_put_u8(b, (uint8_t)*text);
     }
+}
+
+/* The head of a sample with a label: what follows closes the quotes. */
+static void sample(struct sg_buf *b, const char *name, const char *label, const char *text)
+{
+    sg_buf_printf(b, "gridwitness_%s{%s=\"", name, label);
+    put_label(b, text);
 }
 
 static void engine_metrics(
@@ -184,21 +196,16 @@ static void engine_metrics(
 
 static void ban_metrics(struct sg_buf *b, const struct lg_rest_snapshot *s)
 {
-    sg_buf_puts(b, "# HELP gridwitness_peer_bans_total Bans of a peer since the start.\n"
-                   "# TYPE gridwitness_peer_bans_total counter\n");
+    family(b, "peer_bans_total", "counter", "Bans of a peer since the start.");
     for (unsigned i = 0; i < s->npeers; i++) {
-        sg_buf_puts(b, "gridwitness_peer_bans_total{url=\"");
-        put_label(b, s->peers[i].url);
+        sample(b, "peer_bans_total", "url", s->peers[i].url);
         sg_buf_printf(b, "\"} %llu\n", (unsigned long long)s->peers[i].bans);
     }
-    sg_buf_puts(b,
-        "# HELP gridwitness_peer_banned_until_ms End of the ban of a peer, ms since 1970, and its reason.\n"
-        "# TYPE gridwitness_peer_banned_until_ms gauge\n");
+    family(b, "peer_banned_until_ms", "gauge", "End of the ban of a peer, ms since 1970, and its reason.");
     for (unsigned i = 0; i < s->npeers; i++) {
         if (!s->peers[i].reason)
             continue;
-        sg_buf_puts(b, "gridwitness_peer_banned_until_ms{url=\"");
-        put_label(b, s->peers[i].url);
+        sample(b, "peer_banned_until_ms", "url", s->peers[i].url);
         sg_buf_printf(b, "\",reason=\"%s\"} %lld\n", s->peers[i].reason, (long long)s->peers[i].until_ms);
     }
 }
@@ -218,27 +225,21 @@ static void scrub_metrics(struct sg_buf *b, const struct lg_scrubber_summary *s)
 
 static void peer_metrics(struct sg_buf *b, const struct lg_rest_snapshot *s)
 {
-    sg_buf_puts(b, "# HELP gridwitness_peer_up 1 while the peer answers and fits.\n"
-                   "# TYPE gridwitness_peer_up gauge\n");
+    family(b, "peer_up", "gauge", "1 while the peer answers and fits.");
     for (unsigned i = 0; i < s->npeers; i++) {
-        sg_buf_puts(b, "gridwitness_peer_up{url=\"");
-        put_label(b, s->peers[i].url);
+        sample(b, "peer_up", "url", s->peers[i].url);
         const bool up = strcmp(s->peers[i].state, "ok") == 0 || strcmp(s->peers[i].state, "syncing") == 0;
         sg_buf_puts(b, up ? "\"} 1\n" : "\"} 0\n");
     }
     ban_metrics(b, s);
-    sg_buf_puts(b, "# HELP gridwitness_alarms_total Alarms since the start.\n"
-                   "# TYPE gridwitness_alarms_total counter\n");
+    family(b, "alarms_total", "counter", "Alarms since the start.");
     for (unsigned i = 0; i < s->alarms.n; i++) {
-        sg_buf_puts(b, "gridwitness_alarms_total{kind=\"");
-        put_label(b, s->alarms.v[i].code);
+        sample(b, "alarms_total", "kind", s->alarms.v[i].code);
         sg_buf_printf(b, "\"} %llu\n", (unsigned long long)s->alarms.v[i].count);
     }
-    sg_buf_puts(b, "# HELP gridwitness_alarm_on 1 while an alarm is on.\n"
-                   "# TYPE gridwitness_alarm_on gauge\n");
+    family(b, "alarm_on", "gauge", "1 while an alarm is on.");
     for (unsigned i = 0; i < s->alarms.n; i++) {
-        sg_buf_puts(b, "gridwitness_alarm_on{kind=\"");
-        put_label(b, s->alarms.v[i].code);
+        sample(b, "alarm_on", "kind", s->alarms.v[i].code);
         sg_buf_puts(b, s->alarms.v[i].until_ms == 0 ? "\"} 1\n" : "\"} 0\n");
     }
 }
@@ -260,13 +261,11 @@ static void relay_metrics(struct lg_rest_call *c)
 {
     const struct lg_rest_node *node = c->rest->config.node;
     struct lg_node_relay_state state;
-    sg_buf_puts(&c->out, "# HELP gridwitness_relay_last_sample_ms Time of the newest sample of a relay.\n"
-                         "# TYPE gridwitness_relay_last_sample_ms gauge\n");
+    family(&c->out, "relay_last_sample_ms", "gauge", "Time of the newest sample of a relay.");
     for (unsigned i = 0; i < c->genesis->nrelays; i++) {
         if (!node->relay(node->ctx, &state, i))
             continue;
-        sg_buf_puts(&c->out, "gridwitness_relay_last_sample_ms{relay=\"");
-        put_label(&c->out, c->genesis->relays[i].id);
+        sample(&c->out, "relay_last_sample_ms", "relay", c->genesis->relays[i].id);
         sg_buf_puts(&c->out, "\",state=\"");
         put_label(&c->out, state.state);
         sg_buf_printf(&c->out, "\"} %lld\n", (long long)state.last_sample_ms);

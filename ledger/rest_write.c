@@ -28,32 +28,31 @@ static void refuse(struct sg_http_request *req, int err)
         sg_http_answer_problem(req, SG_ENOT_READY, sg_err_text(SG_ENOT_READY));
 }
 
-void lg_rest_post_block(void *ctx, struct sg_http_request *req)
+/* Hands the request to a call of the node, which answers it, unless it has parameters. */
+static void hand_on(const struct lg_rest *r, struct sg_http_request *req,
+    int (*offer)(void *ctx, struct sg_http_request *req))
 {
-    const struct lg_rest *r = ctx;
     static const char *const none[] = {NULL};
     const char *which;
     if (sg_http_query_check(req, none, &which) != 0) {
         sg_http_answer_problem(req, SG_EBAD_PARAMETER, "this call has no parameters");
         return;
     }
-    const int err = r->config.node->offer_block(r->config.node->ctx, req);
+    const int err = offer(r->config.node->ctx, req);
     if (err != 0)
         refuse(req, err);
+}
+
+void lg_rest_post_block(void *ctx, struct sg_http_request *req)
+{
+    const struct lg_rest *r = ctx;
+    hand_on(r, req, r->config.node->offer_block);
 }
 
 void lg_rest_post_statements(void *ctx, struct sg_http_request *req)
 {
     const struct lg_rest *r = ctx;
-    static const char *const none[] = {NULL};
-    const char *which;
-    if (sg_http_query_check(req, none, &which) != 0) {
-        sg_http_answer_problem(req, SG_EBAD_PARAMETER, "this call has no parameters");
-        return;
-    }
-    const int err = r->config.node->offer_statements(r->config.node->ctx, req);
-    if (err != 0)
-        refuse(req, err);
+    hand_on(r, req, r->config.node->offer_statements);
 }
 
 /* A rule's code goes out as it is; all else is refuse()'s. */

@@ -20,9 +20,7 @@ SUBSTATION = "Bogotá Electrical Substation - U.D."
 SPEED = int(os.environ.get("GRIDWITNESS_TEST_SPEED", "20"))
 
 
-def get(url, accept="application/json", timeout_s=10):
-    """(status, body as bytes) of a GET; status 0 when nobody answers."""
-    request = urllib.request.Request(url, headers={"Accept": accept})
+def call(request, timeout_s):
     try:
         with urllib.request.urlopen(request, timeout=patience(timeout_s)) as answer:
             return answer.status, answer.read()
@@ -31,19 +29,18 @@ def get(url, accept="application/json", timeout_s=10):
             return error.code, error.read()
     except OSError:
         return 0, b""
+
+
+def get(url, accept="application/json", timeout_s=10):
+    """(status, body as bytes) of a GET; status 0 when nobody answers."""
+    request = urllib.request.Request(url, headers={"Accept": accept})
+    return call(request, timeout_s)
 
 
 def post(url, document, timeout_s=10):
     """(status, body as bytes) of a POST of JSON bytes; status 0 when nobody answers."""
     request = urllib.request.Request(url, data=document, headers={"Content-Type": "application/json"})
-    try:
-        with urllib.request.urlopen(request, timeout=patience(timeout_s)) as answer:
-            return answer.status, answer.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read()
-    except OSError:
-        return 0, b""
+    return call(request, timeout_s)
 
 
 def canonical(document):

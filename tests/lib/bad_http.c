@@ -13,6 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/lib/raw_http.h"
+
 enum { MAX_CONNS = 256, REQUEST_MAX = 65536 };
 
 struct conn {
@@ -31,50 +33,31 @@ struct bad_http {
     int nconns, secret_hits, together;
 };
 
-static bool put(int fd, const void *bytes, size_t n)
-{
-    const char *p = bytes;
-
-    while (n > 0) {
-        ssize_t k = send(fd, p, n, MSG_NOSIGNAL);
-        if (k <= 0)
-            return false;
-        p += k;
-        n -= (size_t)k;
-    }
-    return true;
-}
-
-static bool puts_to(int fd, const char *text)
-{
-    return put(fd, text, strlen(text));
-}
-
 static bool put_body(int fd, int status, const char *body, size_t n)
 {
     char head[128];
 
     (void)snprintf(head, sizeof(head), "HTTP/1.1 %d Text\r\nContent-Length: %zu\r\n\r\n", status, n);
-    return puts_to(fd, head) && put(fd, body, n);
+    return raw_sends(fd, head) && raw_send(fd, body, n);
 }
 
 /* ---- behaviours: true keeps the connection ---- */
 
 static void for_ever(int fd, const char *head, const char *piece)
 {
-    bool good = puts_to(fd, head);
+    bool good = raw_sends(fd, head);
 
     while (good)
-        good = puts_to(fd, piece);
+        good = raw_sends(fd, piece);
 }
 
 static void drip(int fd)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};
 
-    if (!puts_to(fd, "HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n"))
+    if (!raw_sends(fd, "HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n"))
         return;
-    while (poll(&p, 1, 20) == 0 && puts_to(fd, "x"))
+    while (poll(&p, 1, 20) == 0 && raw_sends(fd, "x"))
         ;
 }
 
@@ -99,11 +82,11 @@ static bool length(int fd, size_t n)
 
 static bool chunks(int fd, size_t n)
 {
-    bool good = puts_to(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    bool good = raw_sends(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
 
     for (; good && n > 0; n--)
-        good = puts_to(fd, "1\r\nx\r\n");
-    return good && puts_to(fd, "0\r\n\r\n");
+        good = raw_sends(fd, "1\r\nx\r\n");
+    return good && raw_sends(fd, "0\r\n\r\n");
 }
 
 static bool together(struct conn *c, int wanted)
@@ -173,7 +156,7 @@ static bool behave(struct conn *c, const char *path, const char *request, size_t
     const char *text = fixed(path);
 
     if (text) {
-        (void)puts_to(c->fd, text);
+        (void)raw_sends(c->fd, text);
         return false;
     }
     if (endless(c->fd, path))
@@ -191,7 +174,7 @@ static bool behave(struct conn *c, const char *path, const char *request, size_t
     if (strncmp(path, "/together/", 10) == 0)
         return together(c, atoi(path + 10));
     if (strcmp(path, "/more") == 0)
-        return puts_to(c->fd, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345678901234567890");
+        return raw_sends(c->fd, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345678901234567890");
     if (strcmp(path, "/drip") == 0)
         drip(c->fd);
     if (strcmp(path, "/drip") == 0 || strcmp(path, "/silent") == 0) {

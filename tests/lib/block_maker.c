@@ -145,3 +145,24 @@ struct lg_block *maker_block(const struct maker *m, const struct maker_parts *p)
     free(docs);
     return b;
 }
+
+int maker_check(
+    const struct lg_rules *r, const struct mem_tree *t, int tip, const struct lg_block *b, sg_ms now_ms)
+{
+    const struct lg_rules alone = {.genesis = r->genesis, .crypto = &sg_crypto_openssl};
+    const struct lg_block_info *parent = mem_tree_info(t, tip);
+    struct mem_branch branch = {t, tip};
+    struct lg_block *ahead = NULL;
+    struct lg_view view;
+
+    mem_branch_view(&view, &branch);
+    int err = lg_block_check(r, b, parent, &view, now_ms);
+    assert_int_equal(lg_block_decode(&ahead, b->doc, b->doc_len), 0);
+    lg_block_precheck(&alone, ahead);
+    if (err == 0)
+        assert_int_equal(ahead->passed,
+            LG_PASSED_SEAL | LG_PASSED_ORDER | LG_PASSED_ROOT | LG_PASSED_SIGNATURES | LG_PASSED_BODIES);
+    assert_code(lg_block_check(r, ahead, parent, &view, now_ms), err);
+    lg_block_free(ahead);
+    return err;
+}

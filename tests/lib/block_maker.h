@@ -5,6 +5,7 @@
 
 #include "ledger/core/validity.h"
 #include "sg_key.h"
+#include "tests/lib/mem_view.h"
 
 #define MAKER_KEYS 5
 
@@ -39,5 +40,9 @@ struct maker_parts {
     unsigned nbodies;
 };
 struct lg_block *maker_block(const struct maker *m, const struct maker_parts *parts);
+
+/* The verdict of a block on node tip of the tree, which must be the same when what needs no branch has been checked ahead. */
+int maker_check(
+    const struct lg_rules *r, const struct mem_tree *t, int tip, const struct lg_block *b, sg_ms now_ms);
 
 #endif

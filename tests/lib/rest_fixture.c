@@ -117,6 +117,32 @@ void rest_fini(struct rest_fixture *r)
     sg_buf_fini(&r->built);
 }
 
+static int set_up(void **state, int64_t height)
+{
+    struct rest_fixture *r = malloc(sizeof *r);
+    assert_non_null(r);
+    rest_init(r, height);
+    *state = r;
+    return 0;
+}
+
+int rest_setup(void **state)
+{
+    return set_up(state, FIXTURE_BLOCKS);
+}
+
+int rest_setup_empty(void **state)
+{
+    return set_up(state, 0);
+}
+
+int rest_teardown(void **state)
+{
+    rest_fini(*state);
+    free(*state);
+    return 0;
+}
+
 static int call(struct rest_fixture *r, const char *path, const char *accept, const void *post, size_t len)
 {
     char url[600];

@@ -32,6 +32,10 @@ struct rest_fixture {
 
 void rest_init(struct rest_fixture *r, int64_t height);
 void rest_fini(struct rest_fixture *r);
+/* For cmocka: *state is a fixture of its own with FIXTURE_BLOCKS blocks, or none. */
+int rest_setup(void **state);
+int rest_setup_empty(void **state);
+int rest_teardown(void **state);
 /* GET; returns the status. The answer is kept until the next call. */
 int rest_get(struct rest_fixture *r, const char *path);
 /* The body of the last answer as a string; caller frees. */

@@ -28,6 +28,12 @@ json_t *vec_get(const json_t *object, const char *key)
     return v;
 }
 
+json_int_t vec_number(const json_t *object, const char *key)
+{
+    assert_true(json_is_integer(vec_get(object, key)));
+    return json_integer_value(vec_get(object, key));
+}
+
 const char *vec_text(const json_t *object, const char *key)
 {
     const char *text = json_string_value(vec_get(object, key));

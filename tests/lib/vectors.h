@@ -12,6 +12,8 @@ json_t *vec_load(const char *name);
 /* A member of an object that must be there. */
 json_t *vec_get(const json_t *object, const char *key);
 const char *vec_text(const json_t *object, const char *key);
+/* An integer member that must be there. */
+json_int_t vec_number(const json_t *object, const char *key);
 /* The canonical bytes of a document; free() when done. */
 uint8_t *vec_bytes(const json_t *doc, size_t *len);
 struct lg_hash vec_hash(const char *hex);

@@ -13,35 +13,6 @@
 #define KEYS(...)                                                                                            \
     (const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)
 
-static int setup(void **state)
-{
-    struct rest_fixture *r = malloc(sizeof *r);
-    rest_init(r, FIXTURE_BLOCKS);
-    *state = r;
-    return 0;
-}
-
-static int setup_empty(void **state)
-{
-    struct rest_fixture *r = malloc(sizeof *r);
-    rest_init(r, 0);
-    *state = r;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    rest_fini(*state);
-    free(*state);
-    return 0;
-}
-
-static json_int_t number(const json_t *object, const char *key)
-{
-    assert_true(json_is_integer(vec_get(object, key)));
-    return json_integer_value(vec_get(object, key));
-}
-
 static const json_t *vector_block(struct rest_fixture *r, size_t height)
 {
     return vec_get(json_array_get(vec_get(r->f.chain, "blocks"), height - 1), "block");
@@ -68,20 +39,20 @@ static void status_of_a_chain_is_complete(void **state)
     assert_string_equal(vec_text(j, "chain"), vec_text(r->f.chain, "chain_id"));
     assert_string_equal(vec_text(j, "engine"), "pow");
     assert_string_equal(vec_text(j, "name"), "vectors");
-    assert_int_equal(number(j, "height"), 8);
-    assert_int_equal(number(j, "slot"), 29400008);
+    assert_int_equal(vec_number(j, "height"), 8);
+    assert_int_equal(vec_number(j, "slot"), 29400008);
     const json_t *last = json_array_get(vec_get(r->f.chain, "blocks"), 7);
     assert_string_equal(vec_text(j, "tip"), vec_text(last, "hash"));
     assert_string_equal(vec_text(vec_get(j, "node"), "id"), "34750f98bd59fcfc");
     assert_string_equal(vec_text(vec_get(j, "node"), "name"), "Red_BKC_NODO_5004");
-    assert_int_equal(number(vec_get(j, "pool"), "statements"), 3);
+    assert_int_equal(vec_number(vec_get(j, "pool"), "statements"), 3);
     const json_t *peer = json_array_get(vec_get(j, "peers"), 0);
     assert_keys(peer, KEYS("url", "state", "height"));
     assert_string_equal(vec_text(peer, "url"), "http://127.0.0.1:5005");
     peer = json_array_get(vec_get(j, "peers"), 1);
     assert_keys(peer, KEYS("url", "state", "height", "reason", "until_ms"));
     assert_string_equal(vec_text(peer, "reason"), "work");
-    assert_int_equal(number(peer, "until_ms"), 1764000000000);
+    assert_int_equal(vec_number(peer, "until_ms"), 1764000000000);
     assert_int_equal(json_array_size(vec_get(j, "relays")), 1);
     assert_keys(json_array_get(vec_get(j, "relays"), 0), KEYS("id", "state", "last_seq", "last_sample_ms"));
 }
@@ -101,10 +72,10 @@ static void status_tells_the_base_of_the_slot(void **state)
     assert_keys(base, KEYS("hash", "height", "slot", "slot_for", "time"));
     assert_string_equal(
         vec_text(base, "hash"), "abababababababababababababababababababababababababababababababab");
-    assert_int_equal(number(base, "height"), 7);
-    assert_int_equal(number(base, "slot"), 29400007);
-    assert_int_equal(number(base, "slot_for"), 29400009);
-    assert_int_equal(number(base, "time"), 1764000485000);
+    assert_int_equal(vec_number(base, "height"), 7);
+    assert_int_equal(vec_number(base, "slot"), 29400007);
+    assert_int_equal(vec_number(base, "slot_for"), 29400009);
+    assert_int_equal(vec_number(base, "time"), 1764000485000);
 }
 
 /* An empty chain has the genesis as tip, height 0, and empty lists everywhere. */
@@ -115,8 +86,8 @@ static void empty_chain_is_answered(void **state)
         KEYS("chain", "name", "engine", "node", "height", "tip", "slot", "time", "pool", "peers", "relays",
             "version"));
     assert_string_equal(vec_text(j, "tip"), vec_text(r->f.chain, "chain_id"));
-    assert_int_equal(number(j, "height"), 0);
-    assert_int_equal(number(j, "slot"), 29399999);
+    assert_int_equal(vec_number(j, "height"), 0);
+    assert_int_equal(vec_number(j, "slot"), 29399999);
     j = rest_json(r, "/v1/headers", KEYS("headers"));
     assert_int_equal(json_array_size(vec_get(j, "headers")), 0);
     j = rest_json(r, "/v1/minutes?relay=relay-1", KEYS("minutes"));
@@ -125,7 +96,7 @@ static void empty_chain_is_answered(void **state)
     j = rest_json(r, "/v1/pool", KEYS("bodies", "statements"));
     assert_int_equal(json_array_size(vec_get(j, "statements")), 0);
     j = rest_json(r, "/get_chain", KEYS("1_length", "2_chain"));
-    assert_int_equal(number(j, "1_length"), 1);
+    assert_int_equal(vec_number(j, "1_length"), 1);
     assert_true(json_equal(
         json_array_get(vec_get(j, "2_chain"), 0), json_array_get(vec_get(r->f.chain, "paper_view"), 0)));
     assert_problem(r, "/v1/blocks/latest", SG_ENOT_FOUND);
@@ -178,13 +149,13 @@ static void block_is_found_by_each_name(void **state)
     struct rest_fixture *r = *state;
     char path[96];
     json_t *j = rest_json(r, "/v1/blocks/6", KEYS("block", "confirmations", "hash"));
-    assert_int_equal(number(j, "confirmations"), 3);
+    assert_int_equal(vec_number(j, "confirmations"), 3);
     assert_true(json_equal(vec_get(j, "block"), vector_block(r, 6)));
     snprintf(path, sizeof path, "/v1/blocks/%s", vec_text(j, "hash"));
     j = rest_json(r, path, KEYS("block", "confirmations", "hash"));
     assert_true(json_equal(vec_get(j, "block"), vector_block(r, 6)));
     j = rest_json(r, "/v1/blocks/latest", KEYS("block", "confirmations", "hash"));
-    assert_int_equal(number(j, "confirmations"), 1);
+    assert_int_equal(vec_number(j, "confirmations"), 1);
     assert_problem(r, "/v1/blocks/9", SG_ENOT_FOUND);
     assert_problem(r, "/v1/blocks/0", SG_ENOT_FOUND);
     assert_problem(r, "/v1/blocks/-1", SG_EBAD_PARAMETER);
@@ -202,19 +173,19 @@ static void minute_with_a_conflict_answers_with_the_majority(void **state)
     assert_int_equal(json_array_size(vec_get(j, "attested")), 3);
     assert_true(json_is_true(vec_get(j, "conflict")));
     assert_memory_equal(vec_text(j, "digest"), "3b618433", 8);
-    assert_int_equal(number(j, "of"), 5);
-    assert_int_equal(number(j, "seen_by"), 5);
-    assert_int_equal(number(j, "height"), 7);
-    assert_int_equal(number(j, "confirmations"), 2);
+    assert_int_equal(vec_number(j, "of"), 5);
+    assert_int_equal(vec_number(j, "seen_by"), 5);
+    assert_int_equal(vec_number(j, "height"), 7);
+    assert_int_equal(vec_number(j, "confirmations"), 2);
     assert_string_equal(vec_text(j, "state"), "mined");
     assert_keys(json_array_get(vec_get(j, "attested"), 0), KEYS("gw", "live"));
     j = rest_json(r, "/v1/minutes/relay-1/2025-11-24T16:07:00Z", minute_keys, SG_ARRAY_LEN(minute_keys));
-    assert_int_equal(number(vec_get(j, "body"), "min"), 29400007);
+    assert_int_equal(vec_number(vec_get(j, "body"), "min"), 29400007);
     j = rest_json(r, "/v1/evidence", KEYS("bodies", "statements"));
     const json_t *c = json_array_get(vec_get(j, "bodies"), 0);
     assert_int_equal(json_array_size(vec_get(j, "bodies")), 1);
     assert_keys(c, KEYS("bodies", "minute", "reads", "relay"));
-    assert_int_equal(number(c, "minute"), 29400007);
+    assert_int_equal(vec_number(c, "minute"), 29400007);
     assert_int_equal(json_array_size(vec_get(c, "bodies")), 2);
     assert_int_equal(json_array_size(vec_get(c, "reads")), 4);
 }
@@ -228,15 +199,15 @@ static void minutes_count_their_witnesses(void **state)
     const json_t *late = json_array_get(vec_get(j, "attested"), 3);
     assert_int_equal(json_array_size(vec_get(j, "attested")), 4);
     assert_string_equal(vec_text(late, "gw"), "c5b940ed3f65c391");
-    assert_int_equal(number(late, "live"), 0);
+    assert_int_equal(vec_number(late, "live"), 0);
     assert_true(json_is_false(vec_get(j, "conflict")));
     j = rest_json(r, "/v1/minutes/relay-2/29400003", minute_keys, SG_ARRAY_LEN(minute_keys));
     assert_int_equal(json_array_size(vec_get(j, "attested")), 1);
-    assert_int_equal(number(j, "of"), 2);
-    assert_int_equal(number(j, "confirmations"), 6);
+    assert_int_equal(vec_number(j, "of"), 2);
+    assert_int_equal(vec_number(j, "confirmations"), 6);
     assert_string_equal(vec_text(j, "state"), "confirmed");
     j = rest_json(r, "/v1/minutes/relay-1/29400008", minute_keys, SG_ARRAY_LEN(minute_keys));
-    assert_int_equal(number(j, "seen_by"), 0);
+    assert_int_equal(vec_number(j, "seen_by"), 0);
     assert_problem(r, "/v1/minutes/relay-1/29400009", SG_ENOT_FOUND);
     assert_problem(r, "/v1/minutes/relay-9/29400001", SG_ENOT_FOUND);
     assert_problem(r, "/v1/minutes/relay-1/yesterday", SG_EBAD_PARAMETER);
@@ -247,11 +218,11 @@ static void lists_of_minutes_are_paged(void **state)
 {
     struct rest_fixture *r = *state;
     json_t *j = rest_json(r, "/v1/minutes?relay=relay-1&limit=3", KEYS("minutes", "next"));
-    assert_int_equal(number(j, "next"), 29400004);
+    assert_int_equal(vec_number(j, "next"), 29400004);
     assert_keys(json_array_get(vec_get(j, "minutes"), 0), minute_keys, SG_ARRAY_LEN(minute_keys));
     j = rest_json(r, "/v1/minutes?relay=relay-1&order=desc&limit=2", KEYS("minutes", "next"));
-    assert_int_equal(number(vec_get(json_array_get(vec_get(j, "minutes"), 0), "body"), "min"), 29400008);
-    assert_int_equal(number(j, "next"), 29400006);
+    assert_int_equal(vec_number(vec_get(json_array_get(vec_get(j, "minutes"), 0), "body"), "min"), 29400008);
+    assert_int_equal(vec_number(j, "next"), 29400006);
     j = rest_json(
         r, "/v1/minutes?relay=relay-1&order=desc&limit=8&to=29400006&from=29400005", KEYS("minutes"));
     assert_int_equal(json_array_size(vec_get(j, "minutes")), 2);
@@ -343,7 +314,7 @@ static void documents_have_their_place(void **state)
         rest_json(r, path, KEYS("block", "confirmations", "height", "index", "leaf", "state", "statement"));
     assert_code(lg_c0_check(r->answer.body.p, r->answer.body.len), 0);
     assert_string_equal(vec_text(j, "state"), "mined");
-    assert_int_equal(number(j, "height"), 8);
+    assert_int_equal(vec_number(j, "height"), 8);
     assert_true(
         json_equal(vec_get(j, "statement"), json_array_get(vec_get(vector_block(r, 8), "statements"), 0)));
     fixture_disconnect(&r->f, 8, 8);
@@ -354,13 +325,13 @@ static void documents_have_their_place(void **state)
     assert_int_equal(json_array_size(vec_get(j, "statements")), 5);
     assert_int_equal(json_array_size(vec_get(j, "bodies")), 2);
     j = rest_json(r, "/v1/pool?limit=2", KEYS("bodies", "next", "statements"));
-    assert_int_equal(number(j, "next"), 2);
+    assert_int_equal(vec_number(j, "next"), 2);
     j = rest_json(r, "/v1/pool?from=2&limit=3", KEYS("bodies", "statements"));
     assert_int_equal(json_array_size(vec_get(j, "statements")), 3);
     j = rest_json(r, "/v1/pool?from=1&to=3", KEYS("bodies", "statements")); /* to is inclusive, and the end */
     assert_int_equal(json_array_size(vec_get(j, "statements")), 3);
     j = rest_json(r, "/v1/pool?from=1&limit=2&to=3", KEYS("bodies", "next", "statements"));
-    assert_int_equal(number(j, "next"), 3);
+    assert_int_equal(vec_number(j, "next"), 3);
     j = rest_json(r, "/v1/pool?from=5", KEYS("bodies", "statements"));
     assert_int_equal(json_array_size(vec_get(j, "statements")), 0);
     assert_problem(r, "/v1/pool?from=3&to=1", SG_EBAD_PARAMETER);
@@ -369,7 +340,7 @@ static void documents_have_their_place(void **state)
     snprintf(path, sizeof path, "/v1/bodies/%s", hex);
     j = rest_json(r, path, KEYS("block", "body", "confirmations", "digest", "height", "index", "state"));
     assert_string_equal(vec_text(j, "state"), "confirmed");
-    assert_int_equal(number(j, "index"), 5);
+    assert_int_equal(vec_number(j, "index"), 5);
     assert_problem(r, "/v1/bodies/00", SG_EBAD_PARAMETER);
     assert_problem(
         r, "/v1/statements/0000000000000000000000000000000000000000000000000000000000000000", SG_ENOT_FOUND);
@@ -402,20 +373,22 @@ static void pooled_statement_behind_the_branch_is_overtaken(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(status_of_a_chain_is_complete, setup, teardown),
-        cmocka_unit_test_setup_teardown(status_tells_the_base_of_the_slot, setup, teardown),
-        cmocka_unit_test_setup_teardown(pooled_statement_behind_the_branch_is_overtaken, setup, teardown),
-        cmocka_unit_test_setup_teardown(empty_chain_is_answered, setup_empty, teardown),
-        cmocka_unit_test_setup_teardown(genesis_is_canonical, setup, teardown),
-        cmocka_unit_test_setup_teardown(lists_of_the_chain_are_paged, setup, teardown),
-        cmocka_unit_test_setup_teardown(block_is_found_by_each_name, setup, teardown),
-        cmocka_unit_test_setup_teardown(minute_with_a_conflict_answers_with_the_majority, setup, teardown),
-        cmocka_unit_test_setup_teardown(minutes_count_their_witnesses, setup, teardown),
-        cmocka_unit_test_setup_teardown(lists_of_minutes_are_paged, setup, teardown),
-        cmocka_unit_test_setup_teardown(minutes_as_csv_have_a_row_each, setup, teardown),
-        cmocka_unit_test_setup_teardown(pooled_minutes_are_shown, setup, teardown),
-        cmocka_unit_test_setup_teardown(proofs_verify_offline, setup, teardown),
-        cmocka_unit_test_setup_teardown(documents_have_their_place, setup, teardown),
+        cmocka_unit_test_setup_teardown(status_of_a_chain_is_complete, rest_setup, rest_teardown),
+        cmocka_unit_test_setup_teardown(status_tells_the_base_of_the_slot, rest_setup, rest_teardown),
+        cmocka_unit_test_setup_teardown(
+            pooled_statement_behind_the_branch_is_overtaken, rest_setup, rest_teardown),
+        cmocka_unit_test_setup_teardown(empty_chain_is_answered, rest_setup_empty, rest_teardown),
+        cmocka_unit_test_setup_teardown(genesis_is_canonical, rest_setup, rest_teardown),
+        cmocka_unit_test_setup_teardown(lists_of_the_chain_are_paged, rest_setup, rest_teardown),
+        cmocka_unit_test_setup_teardown(block_is_found_by_each_name, rest_setup, rest_teardown),
+        cmocka_unit_test_setup_teardown(
+            minute_with_a_conflict_answers_with_the_majority, rest_setup, rest_teardown),
+        cmocka_unit_test_setup_teardown(minutes_count_their_witnesses, rest_setup, rest_teardown),
+        cmocka_unit_test_setup_teardown(lists_of_minutes_are_paged, rest_setup, rest_teardown),
+        cmocka_unit_test_setup_teardown(minutes_as_csv_have_a_row_each, rest_setup, rest_teardown),
+        cmocka_unit_test_setup_teardown(pooled_minutes_are_shown, rest_setup, rest_teardown),
+        cmocka_unit_test_setup_teardown(proofs_verify_offline, rest_setup, rest_teardown),
+        cmocka_unit_test_setup_teardown(documents_have_their_place, rest_setup, rest_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,27 +14,6 @@
 #define KEYS(...)                                                                                            \
     (const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)
 
-static int setup(void **state)
-{
-    struct rest_fixture *r = malloc(sizeof *r);
-    rest_init(r, FIXTURE_BLOCKS);
-    *state = r;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    rest_fini(*state);
-    free(*state);
-    return 0;
-}
-
-static json_int_t number(const json_t *object, const char *key)
-{
-    assert_true(json_is_integer(vec_get(object, key)));
-    return json_integer_value(vec_get(object, key));
-}
-
 /* Every wrong request has its status and its code, and the server still answers after all of them. */
 static void wrong_requests_have_their_code(void **state)
 {
@@ -99,12 +78,12 @@ static void offered_statements_are_answered_by_the_node(void **state)
     assert_int_equal(rest_post(r, "/v1/statements", "{\"bodies\":[]}", 13), 200);
     assert_int_equal(r->offered_len, 13);
     assert_keys(r->json, KEYS("accepted", "known", "rejected"));
-    assert_int_equal(number(r->json, "accepted"), 2);
-    assert_int_equal(number(r->json, "known"), 1);
+    assert_int_equal(vec_number(r->json, "accepted"), 2);
+    assert_int_equal(vec_number(r->json, "known"), 1);
     const json_t *second = json_array_get(vec_get(r->json, "rejected"), 1);
     assert_keys(second, KEYS("code", "index"));
     assert_string_equal(vec_text(second, "code"), "future");
-    assert_int_equal(number(second, "index"), 3);
+    assert_int_equal(vec_number(second, "index"), 3);
     static const struct {
         int err, status;
         const char *code;
@@ -216,8 +195,8 @@ static void relays_show_registry_and_state(void **state)
     assert_keys(first, keys, SG_ARRAY_LEN(keys));
     assert_string_equal(vec_text(first, "state"), "timeout");
     assert_string_equal(vec_text(first, "substation"), "Bogotá Electrical Substation - U.D.");
-    assert_int_equal(number(first, "of"), 5);
-    assert_int_equal(number(second, "of"), 2);
+    assert_int_equal(vec_number(first, "of"), 5);
+    assert_int_equal(vec_number(second, "of"), 2);
     assert_string_equal(vec_text(second, "state"), "unread");
     assert_int_equal(json_array_size(vec_get(second, "readers")), 2);
     j = rest_json(r, "/v1/relays?limit=1", KEYS("next", "relays"));
@@ -228,7 +207,7 @@ static void relays_show_registry_and_state(void **state)
         r, "/v1/relays/relay-1/latest", KEYS("id", "last_sample_ms", "last_seq", "sample", "state"));
     assert_keys(vec_get(j, "sample"), KEYS("qual", "t", "values"));
     assert_keys(vec_get(vec_get(j, "sample"), "values"), KEYS("vab", "ia"));
-    assert_int_equal(number(vec_get(vec_get(j, "sample"), "values"), "ia"), -7);
+    assert_int_equal(vec_number(vec_get(vec_get(j, "sample"), "values"), "ia"), -7);
 }
 
 /* Gateways: where each stands on the chain and in the pool, gaps, restarts, as lg_client.h reads it. */
@@ -240,23 +219,23 @@ static void gateways_show_where_they_stand(void **state)
             "recent_gaps", "restarts"));
     assert_code(lg_c0_check(r->answer.body.p, r->answer.body.len), 0);
     assert_keys(vec_get(j, "chain"), KEYS("inc", "leaf", "seq", "slot"));
-    assert_int_equal(number(vec_get(j, "chain"), "seq"), 3);
-    assert_int_equal(number(vec_get(j, "chain"), "inc"), INT64_C(1764000400000));
-    assert_int_equal(number(j, "greatest_inc"), INT64_C(1764000400000));
-    assert_int_equal(number(j, "greatest_slot"), 29400008);
-    assert_int_equal(number(j, "restarts"), 1);
-    assert_int_equal(number(j, "mine"), 1);
+    assert_int_equal(vec_number(vec_get(j, "chain"), "seq"), 3);
+    assert_int_equal(vec_number(vec_get(j, "chain"), "inc"), INT64_C(1764000400000));
+    assert_int_equal(vec_number(j, "greatest_inc"), INT64_C(1764000400000));
+    assert_int_equal(vec_number(j, "greatest_slot"), 29400008);
+    assert_int_equal(vec_number(j, "restarts"), 1);
+    assert_int_equal(vec_number(j, "mine"), 1);
     assert_string_equal(vec_text(j, "name"), "Red_BKC_NODO_5007");
     assert_int_equal(rest_get(r, "/v1/gateways/6a3803d5f059902a"), 200);
-    assert_int_equal(number(r->json, "gaps"), 1);
+    assert_int_equal(vec_number(r->json, "gaps"), 1);
     const json_t *gap = json_array_get(vec_get(r->json, "recent_gaps"), 0);
     assert_string_equal(json_string_value(json_array_get(gap, 0)), "relay-2");
     assert_int_equal(json_integer_value(json_array_get(gap, 1)), 29400003);
     assert_string_equal(json_string_value(json_array_get(gap, 3)), "timeout");
     fixture_disconnect(&r->f, 8, 8);
     assert_int_equal(rest_get(r, "/v1/gateways/c5b940ed3f65c391"), 200);
-    assert_int_equal(number(vec_get(r->json, "pool"), "slot"), 29400008);
-    assert_int_equal(number(vec_get(r->json, "chain"), "seq"), 2);
+    assert_int_equal(vec_number(vec_get(r->json, "pool"), "slot"), 29400008);
+    assert_int_equal(vec_number(vec_get(r->json, "chain"), "seq"), 2);
     j = rest_json(r, "/v1/gateways?limit=2", KEYS("gateways", "next"));
     assert_string_equal(vec_text(j, "next"), "7599776c3085e3f9");
     j = rest_json(r, "/v1/gateways?from=7599776c3085e3f9", KEYS("gateways"));
@@ -309,10 +288,10 @@ static void paper_view_is_golden(void **state)
     struct rest_fixture *r = *state;
     const json_t *golden = vec_get(r->f.chain, "paper_view");
     json_t *j = rest_json(r, "/get_chain", KEYS("1_length", "2_chain"));
-    assert_int_equal(number(j, "1_length"), 9);
+    assert_int_equal(vec_number(j, "1_length"), 9);
     assert_true(json_equal(vec_get(j, "2_chain"), golden));
     j = rest_json(r, "/chain?from=4&limit=2", KEYS("1_length", "2_chain"));
-    assert_int_equal(number(j, "1_length"), 9);
+    assert_int_equal(vec_number(j, "1_length"), 9);
     assert_int_equal(json_array_size(vec_get(j, "2_chain")), 2);
     assert_true(json_equal(json_array_get(vec_get(j, "2_chain"), 1), json_array_get(golden, 4)));
     j = rest_json(r, "/chain?from=10", KEYS("1_length", "2_chain"));
@@ -336,16 +315,17 @@ static void paper_view_is_golden(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(wrong_requests_have_their_code, setup, teardown),
-        cmocka_unit_test_setup_teardown(offered_statements_are_answered_by_the_node, setup, teardown),
-        cmocka_unit_test_setup_teardown(offered_blocks_are_answered_by_the_node, setup, teardown),
-        cmocka_unit_test_setup_teardown(oversized_offers_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(offers_to_a_full_queue_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(relays_show_registry_and_state, setup, teardown),
-        cmocka_unit_test_setup_teardown(gateways_show_where_they_stand, setup, teardown),
-        cmocka_unit_test_setup_teardown(readiness_follows_the_node, setup, teardown),
-        cmocka_unit_test_setup_teardown(metrics_are_prometheus_text, setup, teardown),
-        cmocka_unit_test_setup_teardown(paper_view_is_golden, setup, teardown),
+        cmocka_unit_test_setup_teardown(wrong_requests_have_their_code, rest_setup, rest_teardown),
+        cmocka_unit_test_setup_teardown(
+            offered_statements_are_answered_by_the_node, rest_setup, rest_teardown),
+        cmocka_unit_test_setup_teardown(offered_blocks_are_answered_by_the_node, rest_setup, rest_teardown),
+        cmocka_unit_test_setup_teardown(oversized_offers_are_refused, rest_setup, rest_teardown),
+        cmocka_unit_test_setup_teardown(offers_to_a_full_queue_are_refused, rest_setup, rest_teardown),
+        cmocka_unit_test_setup_teardown(relays_show_registry_and_state, rest_setup, rest_teardown),
+        cmocka_unit_test_setup_teardown(gateways_show_where_they_stand, rest_setup, rest_teardown),
+        cmocka_unit_test_setup_teardown(readiness_follows_the_node, rest_setup, rest_teardown),
+        cmocka_unit_test_setup_teardown(metrics_are_prometheus_text, rest_setup, rest_teardown),
+        cmocka_unit_test_setup_teardown(paper_view_is_golden, rest_setup, rest_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* Validity against the worked chain, its 70 invalid variants and the forks. */
 #include "ledger/core/validity.h"
+#include "tests/lib/block_maker.h"
 #include "tests/lib/mem_view.h"
 #include "tests/lib/vectors.h"
 
@@ -34,31 +35,9 @@ static void chain_fini(struct chain *c)
     json_decref(c->doc);
 }
 
-/* The verdict, which is the same when what needs no branch has been checked ahead. */
-static int check_twice(const struct lg_rules *r, const struct lg_block *b, const struct lg_block_info *parent,
-    const struct lg_view *view, sg_ms now_ms)
-{
-    const struct lg_rules alone = {.genesis = r->genesis, .crypto = &sg_crypto_openssl};
-    struct lg_block *ahead = NULL;
-    int err = lg_block_check(r, b, parent, view, now_ms);
-
-    assert_int_equal(lg_block_decode(&ahead, b->doc, b->doc_len), 0);
-    lg_block_precheck(&alone, ahead);
-    if (err == 0)
-        assert_int_equal(ahead->passed,
-            LG_PASSED_SEAL | LG_PASSED_ORDER | LG_PASSED_ROOT | LG_PASSED_SIGNATURES | LG_PASSED_BODIES);
-    assert_code(lg_block_check(r, ahead, parent, view, now_ms), err);
-    lg_block_free(ahead);
-    return err;
-}
-
 static int check_on(struct chain *c, int tip, const struct lg_block *b, sg_ms now_ms)
 {
-    struct mem_branch branch = {&c->tree, tip};
-    struct lg_view view;
-
-    mem_branch_view(&view, &branch);
-    return check_twice(&c->rules, b, mem_tree_info(&c->tree, tip), &view, now_ms);
+    return maker_check(&c->rules, &c->tree, tip, b, now_ms);
 }
 
 /* The first n blocks of chain.json, each checked on the one before it. */

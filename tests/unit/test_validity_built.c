@@ -39,31 +39,9 @@ static int teardown(void **state)
     return 0;
 }
 
-/* The verdict, which is the same when what needs no branch has been checked ahead. */
-static int check_twice(const struct lg_rules *r, const struct lg_block *b, const struct lg_block_info *parent,
-    const struct lg_view *view, sg_ms now_ms)
-{
-    const struct lg_rules alone = {.genesis = r->genesis, .crypto = &sg_crypto_openssl};
-    struct lg_block *ahead = NULL;
-    int err = lg_block_check(r, b, parent, view, now_ms);
-
-    assert_int_equal(lg_block_decode(&ahead, b->doc, b->doc_len), 0);
-    lg_block_precheck(&alone, ahead);
-    if (err == 0)
-        assert_int_equal(ahead->passed,
-            LG_PASSED_SEAL | LG_PASSED_ORDER | LG_PASSED_ROOT | LG_PASSED_SIGNATURES | LG_PASSED_BODIES);
-    assert_code(lg_block_check(r, ahead, parent, view, now_ms), err);
-    lg_block_free(ahead);
-    return err;
-}
-
 static int check_at(const struct fixture *f, int tip, const struct lg_block *b, sg_ms now_ms)
 {
-    struct mem_branch branch = {&f->tree, tip};
-    struct lg_view view;
-
-    mem_branch_view(&view, &branch);
-    return check_twice(&f->rules, b, mem_tree_info(&f->tree, tip), &view, now_ms);
+    return maker_check(&f->rules, &f->tree, tip, b, now_ms);
 }
 
 /* Make a block from these parts on the genesis, judge it. */
