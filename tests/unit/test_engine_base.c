@@ -35,6 +35,15 @@ static void two_parents_init(struct mine *x, struct two_parents *t)
     x->r = rig_new(&x->m, x->order[0]);
 }
 
+/* The statements of the tip before S0 come in time, then the heavy block, then the light one. */
+static void two_parents_known(struct mine *x, const struct two_parents *t)
+{
+    for (unsigned i = 0; i < 3; i++)
+        give(x, x->last[i], end_of(S0 - 1) + 100);
+    take(x, t->heavy, end_of(S0 - 1) + 2000);
+    take(x, t->light, end_of(S0 - 1) + 2100);
+}
+
 /* A better block of a smaller slot that comes late is what is then extended: the work on the other parent is given up, and begins
  * again at this node's turn on the new one. */
 static void base_better_parent_that_comes_late_is_extended(void **state)
@@ -138,10 +147,7 @@ static void base_votes_of_the_slot_choose_the_parent(void **state)
     struct mine x;
     struct two_parents t;
     two_parents_init(&x, &t);
-    for (unsigned i = 0; i < 3; i++)
-        give(&x, x.last[i], end_of(S0 - 1) + 100);
-    take(&x, t.heavy, end_of(S0 - 1) + 2000);
-    take(&x, t.light, end_of(S0 - 1) + 2100);
+    two_parents_known(&x, &t);
     assert_code(rig_tick(x.r, end_of(S0)), 0);
     assert_base(&x, &t.heavy_info.hash);
     const struct lg_statement *first = say(&x, 0, S0);
@@ -165,10 +171,7 @@ static void base_other_branches_are_known_after_a_restart(void **state)
     struct mine x;
     struct two_parents t;
     two_parents_init(&x, &t);
-    for (unsigned i = 0; i < 3; i++)
-        give(&x, x.last[i], end_of(S0 - 1) + 100);
-    take(&x, t.heavy, end_of(S0 - 1) + 2000);
-    take(&x, t.light, end_of(S0 - 1) + 2100);
+    two_parents_known(&x, &t);
     give(&x, say(&x, 0, S0), end_of(S0) + 200);
     give(&x, say(&x, 1, S0), end_of(S0) + 201);
     assert_base(&x, &x.at.hash);

@@ -8,6 +8,21 @@
 
 #include "tests/lib/mine_stage.h"
 
+/* The first in the order has one statement of slot S0 to mine. */
+static void mine_one(struct mine *x, unsigned bits)
+{
+    mine_init(x, 0, (struct maker_config){.bits = bits});
+    give(x, say(x, 0, S0), end_of(S0) + 200);
+}
+
+/* Lets the work on slot S0 begin, at the turn that it returns. */
+static sg_ms first_turn(struct mine *x)
+{
+    const sg_ms turn = end_of(S0) + COLLECT;
+    assert_code(rig_tick(x->r, turn), 0);
+    return turn;
+}
+
 /* Each position works at its own millisecond, collect_ms and its position times stagger_ms after the minute, and not before; the block
  * has the time of the start of the work, is judged, stored and told. */
 static void mine_each_position_works_at_its_turn(void **state)
@@ -58,8 +73,7 @@ static void mine_old_minute_is_given_up(void **state)
 {
     (void)state;
     struct mine x;
-    mine_init(&x, 0, (struct maker_config){0});
-    give(&x, say(&x, 0, S0), end_of(S0) + 200);
+    mine_one(&x, 0);
     assert_code(rig_tick(x.r, end_of(S0) + COLLECT), 0);
     assert_true(x.r->working);
     uint64_t old = x.r->job.id;
@@ -190,10 +204,8 @@ static void mine_one_block_per_parent_and_slot(void **state)
     (void)state;
     for (unsigned restart = 0; restart < 2; restart++) {
         struct mine x;
-        mine_init(&x, 0, (struct maker_config){0});
-        give(&x, say(&x, 0, S0), end_of(S0) + 200);
-        sg_ms turn = end_of(S0) + COLLECT;
-        assert_code(rig_tick(x.r, turn), 0);
+        mine_one(&x, 0);
+        sg_ms turn = first_turn(&x);
         assert_code(rig_solve(x.r, turn), 0);
         if (restart)
             rig_reopen(x.r);
@@ -212,10 +224,8 @@ static void mine_new_statement_replaces_the_job(void **state)
 {
     (void)state;
     struct mine x;
-    mine_init(&x, 0, (struct maker_config){0});
-    give(&x, say(&x, 0, S0), end_of(S0) + 200);
-    sg_ms turn = end_of(S0) + COLLECT;
-    assert_code(rig_tick(x.r, turn), 0);
+    mine_one(&x, 0);
+    sg_ms turn = first_turn(&x);
     struct lg_job first = x.r->job;
     assert_code(rig_tick(x.r, turn + 50), 0);
     assert_int_equal(x.r->job.id, first.id);
@@ -239,10 +249,8 @@ static void mine_wrong_nonce_is_asked_for_again(void **state)
 {
     (void)state;
     struct mine x;
-    mine_init(&x, 0, (struct maker_config){.bits = 12});
-    give(&x, say(&x, 0, S0), end_of(S0) + 200);
-    sg_ms turn = end_of(S0) + COLLECT;
-    assert_code(rig_tick(x.r, turn), 0);
+    mine_one(&x, 12);
+    sg_ms turn = first_turn(&x);
     int64_t good;
     assert_int_equal(lg_work_search(&good, &x.r->job.header, 0, UINT64_C(1) << 24), 0);
     uint64_t id = x.r->job.id;
@@ -259,10 +267,8 @@ static void mine_forbidden_stops_the_work(void **state)
 {
     (void)state;
     struct mine x;
-    mine_init(&x, 0, (struct maker_config){0});
-    give(&x, say(&x, 0, S0), end_of(S0) + 200);
-    sg_ms turn = end_of(S0) + COLLECT;
-    assert_code(rig_tick(x.r, turn), 0);
+    mine_one(&x, 0);
+    sg_ms turn = first_turn(&x);
     assert_true(x.r->working);
     lg_engine_pow.allow_mining(x.r->engine, false);
     assert_code(rig_tick(x.r, turn + 1), 0);
@@ -279,8 +285,7 @@ static void mine_clock_behind_the_tip_does_not_work(void **state)
 {
     (void)state;
     struct mine x;
-    mine_init(&x, 0, (struct maker_config){0});
-    give(&x, say(&x, 0, S0), end_of(S0) + 200);
+    mine_one(&x, 0);
     assert_code(rig_tick(x.r, end_of(S0 - 3) + 30000), 0);
     assert_false(x.r->working);
     int p = lg_rank_position(x.m.g, &x.at.hash, S0, chain_maker_kid(&x.m, x.order[0]));
@@ -295,8 +300,7 @@ static void mine_own_early_block_is_held_and_not_made_twice(void **state)
 {
     (void)state;
     struct mine x;
-    mine_init(&x, 0, (struct maker_config){0});
-    give(&x, say(&x, 0, S0), end_of(S0) + 200);
+    mine_one(&x, 0);
     sg_ms turn = end_of(S0) + COLLECT;
     assert_code(rig_tick(x.r, turn + 500), 0);
     assert_code(rig_solve(x.r, turn), 0);
@@ -318,8 +322,7 @@ static void mine_nonce_of_another_minute_is_not_used(void **state)
     const sg_ms jumps[] = {60000, -60000, -70405959};
     for (unsigned i = 0; i < SG_ARRAY_LEN(jumps); i++) {
         struct mine x;
-        mine_init(&x, 0, (struct maker_config){0});
-        give(&x, say(&x, 0, S0), end_of(S0) + 200);
+        mine_one(&x, 0);
         assert_code(rig_tick(x.r, end_of(S0) + COLLECT), 0);
         assert_true(x.r->working);
         rig_forget(x.r);
@@ -338,8 +341,7 @@ static void mine_clock_set_back_inside_the_minute_mines_again(void **state)
 {
     (void)state;
     struct mine x;
-    mine_init(&x, 0, (struct maker_config){0});
-    give(&x, say(&x, 0, S0), end_of(S0) + 200);
+    mine_one(&x, 0);
     assert_code(rig_tick(x.r, end_of(S0) + 40000), 0);
     assert_true(x.r->working);
     rig_forget(x.r);
@@ -360,8 +362,7 @@ static void mine_with_a_store_that_fails_goes_on(void **state)
     uint64_t n = 1;
     for (bool failed = true; failed; n++) {
         struct mine x;
-        mine_init(&x, 0, (struct maker_config){0});
-        give(&x, say(&x, 0, S0), end_of(S0) + 200);
+        mine_one(&x, 0);
         sg_ms turn = end_of(S0) + COLLECT;
         mem_store_fail(x.r->store, n, SG_EIO, false);
         int err = rig_tick(x.r, turn);
