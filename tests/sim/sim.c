@@ -171,32 +171,38 @@ static bool of_machine(enum sim_event_kind k)
            k == EV_OUTCOME;
 }
 
-static void message(struct sim *s, struct sim_event *e)
+void sim_message(struct sim *s, struct sim_msg *msg)
 {
-    struct sim_msg *msg = e->p;
     s->stats.messages++;
     if (msg->to_gateway) {
-        if (s->machines[e->m].gw.up)
-            sim_gateway_message(s, e->m, msg);
-    } else if (s->machines[e->m].node.engine != NULL) {
-        sim_node_message(s, e->m, msg);
+        if (s->machines[msg->to].gw.up)
+            sim_gateway_message(s, msg->to, msg);
+    } else if (s->machines[msg->to].node.engine != NULL) {
+        sim_node_message(s, msg->to, msg);
     }
+}
+
+/* Its relays are read together, but for the late ones. */
+static void read_relays(struct sim *s, unsigned m, sg_minute min)
+{
+    sg_ms after = sim_between(&s->rng, 20, 400);
+    uint64_t relays = s->machines[m].gw.relays;
+    for (unsigned r = 0; r < s->g->nrelays && !s->healed && s->relay_late > 0; r++)
+        if ((relays >> r & 1) != 0 && sim_chance(&s->rng, s->relay_late)) {
+            relays &= ~(UINT64_C(1) << r);
+            sim_at(s, s->now + after + sim_between(&s->rng, 1000, 20 * SG_MINUTE_MS), EV_OUTCOME, m,
+                UINT64_C(1) << r, (uint64_t)min);
+        }
+    if (relays != 0)
+        sim_at(s, s->now + after, EV_OUTCOME, m, relays, (uint64_t)min);
 }
 
 static void close_minute(struct sim *s, const struct sim_event *e)
 {
     sg_minute min = (sg_minute)e->a;
-    for (unsigned m = 0; m < s->ngws; m++) {
-        struct sim_machine *x = &s->machines[m];
-        for (unsigned r = 0; r < s->g->nrelays && x->up && m != s->hostile; r++) {
-            if (!sim_reads(s, m, r))
-                continue;
-            sg_ms after = sim_between(&s->rng, 20, 400);
-            if (!s->healed && sim_chance(&s->rng, s->relay_late))
-                after += sim_between(&s->rng, 1000, 20 * SG_MINUTE_MS);
-            sim_at(s, s->now + after, EV_OUTCOME, m, r, (uint64_t)min);
-        }
-    }
+    for (unsigned m = 0; m < s->ngws; m++)
+        if (s->machines[m].up && m != s->hostile)
+            read_relays(s, m, min);
     if (s->opt.script != SIM_SCRIPT_NONE)
         sim_script_minute(s, min);
     else if (s->hostile < s->ngws && (!s->healed || s->hostile_stays))
@@ -218,19 +224,19 @@ static void machine_event(struct sim *s, struct sim_event *e)
         return;
     }
     if (e->kind == EV_MSG)
-        message(s, e);
+        sim_message(s, e->p);
     else if (e->kind == EV_NODE && sim_timer_fires(s, &x->node.timer, e))
         sim_node_wake(s, e->m);
     else if (e->kind == EV_SOLVED && e->b == x->process)
         sim_node_solved(s, e->m, e->a);
-    else if (e->kind == EV_POLL && e->b == x->process)
-        sim_peers_poll(s, e->m, (unsigned)e->a);
+    else if (e->kind == EV_POLL && e->a == x->process)
+        sim_peers_poll(s, e->m);
     else if (e->kind == EV_GATHER && e->a == x->process)
         sim_node_gather(s, e->m);
     else if (e->kind == EV_GW && sim_timer_fires(s, &x->gw.timer, e) && x->gw.up)
         sim_gateway_turn(s, e->m);
     else if (e->kind == EV_OUTCOME && x->gw.up)
-        sim_gateway_outcome(s, e->m, (unsigned)e->a, (sg_minute)e->b);
+        sim_gateway_outcome(s, e->m, e->a, (sg_minute)e->b);
 }
 
 static void world_event(struct sim *s, const struct sim_event *e)

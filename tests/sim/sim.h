@@ -146,7 +146,8 @@ struct sim_gateway {
     struct gw_witness_core core;
     struct sim_ledger ledgers[SIM_MAX_LEDGERS];
     unsigned nledgers;
-    bool up, want_ready;
+    uint64_t relays; /* that it may read, as bits */
+    bool up, want_ready, turning;
     struct sim_timer timer;
     sg_minute slot, again; /* again: the last slot for which the home node was asked once more */
     sg_ms follow_wall, retry;
@@ -230,7 +231,10 @@ struct sim_net {
     unsigned loss, duplicate, delayed; /* permille */
     sg_ms latency_min, latency_max, delay_max;
     sg_ms gather; /* a node passes statements on this long after the first of them */
-    sg_ms poll;   /* a node asks each peer this often where it stands */
+    sg_ms poll;   /* a node asks its peers this often where they stand */
+    bool apart;   /* an answer takes its own time back; else question and answer arrive with the question */
+    bool peers[SIM_MAX_NODES]
+              [SIM_MAX_NODES]; /* whom a node has in its configuration; either way or neither */
 };
 
 struct sim_stats {
@@ -308,6 +312,9 @@ unsigned sim_gw_index(const struct sim *s, lg_kid gw);
 /* May gateway m read the relay? */
 bool sim_reads(const struct sim *s, unsigned m, unsigned relay);
 
+/* The machine is up and not frozen: the message comes in. */
+void sim_message(struct sim *s, struct sim_msg *msg);
+
 /* ---- sim_net.c ---- */
 /* Takes the message. */
 void sim_send(struct sim *s, struct sim_msg *m_take);
@@ -325,7 +332,7 @@ int sim_node_block(struct sim *s, unsigned m, struct sim_doc *d, int from);
 int sim_node_statements(struct sim *s, unsigned m, struct sim_doc *d, int from, struct lg_offer *offer);
 void sim_node_message(struct sim *s, unsigned m, struct sim_msg *msg);
 void sim_peers_start(struct sim *s, unsigned m);
-void sim_peers_poll(struct sim *s, unsigned m, unsigned peer);
+void sim_peers_poll(struct sim *s, unsigned m);
 void sim_peers_want(struct sim *s, unsigned m);
 void sim_peers_message(struct sim *s, unsigned m, struct sim_msg *msg);
 /* NULL when ready, else why not: ledger/node.c. */
@@ -339,7 +346,8 @@ void sim_bug_adopts(struct sim *s, unsigned m, struct sim_doc *d, int err);
 /* ---- sim_gateway.c, sim_commit.c ---- */
 void sim_gateway_start(struct sim *s, unsigned m);
 void sim_gateway_turn(struct sim *s, unsigned m);
-void sim_gateway_outcome(struct sim *s, unsigned m, unsigned relay, sg_minute min);
+/* What was read of a minute of these relays (bits), or why not. */
+void sim_gateway_outcome(struct sim *s, unsigned m, uint64_t relays, sg_minute min);
 void sim_gateway_message(struct sim *s, unsigned m, struct sim_msg *msg);
 void sim_gateway_arm(struct sim *s, unsigned m);
 void sim_gateway_give_up(struct sim *s, unsigned m, sg_ms inc);

@@ -32,12 +32,10 @@ static bool clock_off(const struct sim *s, unsigned m)
     return off > s->g->policy.max_future_ms || off < -s->g->policy.max_future_ms;
 }
 
-void sim_gateway_outcome(struct sim *s, unsigned m, unsigned relay, sg_minute min)
+static void outcome(struct sim *s, unsigned m, unsigned relay, sg_minute min)
 {
     struct sim_gateway *g = gateway(s, m);
     struct sim_item it = {.relay = relay, .min = min, .entered = sim_wall(s, m) / SG_MINUTE_MS - 1};
-    if (clock_off(s, m) || s->now > (min + 1 + 60) * SG_MINUTE_MS) /* RING is an hour long */
-        return;
     if (!s->healed && sim_chance(&s->rng, s->relay_gap)) {
         it.reason = LG_REASON_TIMEOUT;
     } else {
@@ -50,6 +48,15 @@ void sim_gateway_outcome(struct sim *s, unsigned m, unsigned relay, sg_minute mi
         s->stats.pairs += it.is_read;
     if (min > g->reported[relay])
         g->reported[relay] = min;
+}
+
+void sim_gateway_outcome(struct sim *s, unsigned m, uint64_t relays, sg_minute min)
+{
+    if (clock_off(s, m) || s->now > (min + 1 + 60) * SG_MINUTE_MS) /* RING is an hour long */
+        return;
+    for (unsigned r = 0; r < s->g->nrelays; r++)
+        if ((relays >> r & 1) != 0)
+            outcome(s, m, r, min);
     sim_gateway_turn(s, m);
 }
 
@@ -64,7 +71,8 @@ static void catch_up(struct sim *s, unsigned m)
                 continue;
             const struct sim_item *it = sim_outbox_item(&gateway(s, m)->box, r, min);
             if (it == NULL || (!it->is_read && it->carried == 0))
-                sim_at(s, s->now + sim_between(&s->rng, 100, 3000), EV_OUTCOME, m, r, (uint64_t)min);
+                sim_at(s, s->now + sim_between(&s->rng, 100, 3000), EV_OUTCOME, m, UINT64_C(1) << r,
+                    (uint64_t)min);
         }
     }
 }
@@ -101,6 +109,8 @@ static void ask(struct sim *s, unsigned m)
             continue;
         l->answered = l->ready = l->has_clock = false;
         ask_one(s, m, l);
+        if (!g->up)
+            return;
     }
 }
 
@@ -254,6 +264,15 @@ static void begin(struct sim *s, unsigned m)
 
 /* ---- one statement ---- */
 
+static bool have_reported(const struct sim *s, unsigned m)
+{
+    const struct sim_gateway *g = &s->machines[m].gw;
+    for (unsigned r = 0; r < s->g->nrelays; r++)
+        if (g->reported[r] < g->slot && (g->relays >> r & 1) != 0)
+            return false;
+    return true;
+}
+
 static bool due(const struct sim *s, unsigned m, sg_ms wall)
 {
     const struct sim_gateway *g = &s->machines[m].gw;
@@ -264,10 +283,7 @@ static bool due(const struct sim *s, unsigned m, sg_ms wall)
         home = home || g->ledgers[i].answered;
     if (wall >= (g->slot + 1) * SG_MINUTE_MS + s->g->policy.collect_ms / 2)
         return settled(g) || home;
-    for (unsigned r = 0; r < s->g->nrelays; r++)
-        if (g->reported[r] < g->slot && sim_reads(s, m, r))
-            return false;
-    return settled(g);
+    return have_reported(s, m) && settled(g);
 }
 
 struct signer {
@@ -340,7 +356,9 @@ static void try_sign(struct sim *s, unsigned m)
     if (g->again != g->slot && home != NULL && !home->asking) { /* what to name, as of now */
         g->again = g->slot;
         ask_one(s, m, home);
-        return;
+        if (home->asking || !g->up)
+            return;
+        adopt_tip(g);
     }
     if (trusted(s, m))
         say(s, m);
@@ -426,7 +444,7 @@ static void take_places(struct sim *s, unsigned m, const struct sim_msg *msg)
 
 /* ---- turns ---- */
 
-void sim_gateway_turn(struct sim *s, unsigned m)
+static void turn(struct sim *s, unsigned m)
 {
     struct sim_gateway *g = gateway(s, m);
     sg_ms wall = sim_wall(s, m);
@@ -438,11 +456,24 @@ void sim_gateway_turn(struct sim *s, unsigned m)
     } else if (s->now >= g->retry) {
         ask(s, m);
     }
-    if (wall >= g->follow_wall)
+    if (g->up && wall >= g->follow_wall)
         follow(s, m);
-    try_sign(s, m);
-    sim_commit_kick(s, m);
+    if (g->up)
+        try_sign(s, m);
+    if (g->up)
+        sim_commit_kick(s, m);
     sim_gateway_arm(s, m);
+}
+
+/* What its own node answers at once is part of the turn. */
+void sim_gateway_turn(struct sim *s, unsigned m)
+{
+    struct sim_gateway *g = gateway(s, m);
+    if (g->turning)
+        return;
+    g->turning = true;
+    turn(s, m);
+    g->turning = false;
 }
 
 void sim_gateway_arm(struct sim *s, unsigned m)
@@ -453,9 +484,10 @@ void sim_gateway_arm(struct sim *s, unsigned m)
     if (!g->up)
         return;
     until = earlier(until, g->follow_wall);
-    sg_ms first = gw_witness_sign_at(s->g, s->g->gateways[m].id, g->slot);
-    if (wall < deadline)
-        until = earlier(until, wall < first ? first : deadline);
+    if (wall < deadline && g->core.least_slot <= g->slot) { /* an outcome or an answer comes by itself */
+        sg_ms first = gw_witness_sign_at(s->g, s->g->gateways[m].id, g->slot);
+        until = earlier(until, wall < first && have_reported(s, m) ? first : deadline);
+    }
     if (g->core.state == GW_WITNESS_CHOSEN && wall < g->core.inc)
         until = earlier(until, g->core.inc);
     sg_ms at = wall / SG_MINUTE_MS - 1 != g->slot ? s->now : sim_when(s, m, until);

@@ -19,10 +19,10 @@ enum sim_event_kind {
     EV_MSG,       /* p = struct sim_msg */
     EV_NODE,      /* the engine wants to be woken; a = generation */
     EV_SOLVED,    /* a = job, b = process */
-    EV_POLL,      /* a = peer, b = process */
+    EV_POLL,      /* a = process */
     EV_GATHER,    /* a = process */
     EV_GW,        /* a = generation */
-    EV_OUTCOME,   /* a = relay, b = minute */
+    EV_OUTCOME,   /* a = relays as bits, b = minute */
     EV_START,     /* a machine starts again */
     EV_FAULT,     /* a = enum sim_fault: an episode begins */
     EV_FAULT_END, /* a = enum sim_fault, b = detail */

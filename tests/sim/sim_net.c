@@ -1,4 +1,7 @@
-/* Links: cut or not, one way or both, partitions, loss, duplicates and delays. A machine reaches itself always. */
+/* Links: cut or not, one way or both, partitions, loss, duplicates and delays. A machine reaches itself always.
+ *
+ * Most answers arrive with their question, whose way takes as long as both would; each of the two can be lost, doubled or delayed all the
+ * same, and an answer that is delayed comes alone. Whoever sends an answer does nothing after it. */
 #include "tests/sim/sim.h"
 
 bool sim_linked(const struct sim *s, unsigned from, unsigned to)
@@ -13,18 +16,45 @@ static void deliver(struct sim *s, struct sim_msg *m, sg_ms after)
     sim_heap_push(&s->heap, &e);
 }
 
+/* A question that changes nothing there. */
+static bool only_asks(const struct sim_msg *m)
+{
+    return m->kind == MSG_ASK || m->kind == MSG_WHERE;
+}
+
+static bool is_answer(const struct sim_msg *m)
+{
+    return m->kind == MSG_STATUS_IS || m->kind == MSG_PAGE || m->kind == MSG_POOL_IS ||
+           m->kind == MSG_OFFER_IS || m->kind == MSG_ASK_IS || m->kind == MSG_WHERE_IS;
+}
+
+/* In no time: what a machine asks itself, and answers when the question's way has been as long as both. */
+static bool is_instant(const struct sim *s, const struct sim_msg *m)
+{
+    const struct sim_machine *x = &s->machines[m->to];
+    if (s->net.apart || !x->up || x->frozen_until > s->now)
+        return false;
+    return is_answer(m) || (only_asks(m) && m->from == m->to);
+}
+
 void sim_send(struct sim *s, struct sim_msg *m_take)
 {
     struct sim_net *n = &s->net;
-    if (m_take->from == m_take->to) {
+    bool instant = is_instant(s, m_take);
+    if (m_take->from == m_take->to && instant) {
+        sim_message(s, m_take);
+    } else if (m_take->from == m_take->to) {
         deliver(s, m_take, 1);
     } else if (sim_linked(s, m_take->from, m_take->to) && !sim_chance(&s->rng, n->loss)) {
         unsigned copies = sim_chance(&s->rng, n->duplicate) ? 2 : 1;
         while (copies-- > 0) {
-            sg_ms after = sim_between(&s->rng, n->latency_min, n->latency_max);
+            sg_ms after = instant ? 0 : sim_between(&s->rng, n->latency_min, n->latency_max);
             if (sim_chance(&s->rng, n->delayed))
                 after += sim_between(&s->rng, 0, n->delay_max);
-            deliver(s, m_take, after);
+            if (after > 0 || !is_instant(s, m_take))
+                deliver(s, m_take, after);
+            else
+                sim_message(s, m_take);
         }
     }
     sim_msg_drop(m_take);

@@ -43,7 +43,7 @@ static void host_announce_block(void *ctx, const struct lg_block *b, int from)
         return;
     }
     for (unsigned p = 0; p < s->nnodes; p++) {
-        if (p == n->m || (int)p == from || !n->peers[p].answered)
+        if (!s->net.peers[n->m][p] || (int)p == from || !n->peers[p].answered)
             continue;
         struct sim_msg *m = sim_msg_new(MSG_BLOCK, n->m, p);
         m->docs[m->n++] = sim_doc_ref(d);
@@ -112,7 +112,7 @@ void sim_node_gather(struct sim *s, unsigned m)
         return;
     struct sim_doc *d = sim_offer_end(s, &n->gathered);
     for (unsigned p = 0; p < s->nnodes; p++) {
-        if (p == m || !n->peers[p].answered)
+        if (!s->net.peers[m][p] || !n->peers[p].answered)
             continue;
         struct sim_msg *msg = sim_msg_new(MSG_STATEMENTS, m, p);
         msg->docs[msg->n++] = sim_doc_ref(d);

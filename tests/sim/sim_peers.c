@@ -1,4 +1,4 @@
-/* How nodes ask each other: ledger/peer_sync.c in messages. Every net.poll ms a peer is asked where it stands; a tip that is not known here
+/* How nodes ask each other: ledger/peer_sync.c in messages. Every net.poll ms the peers of a node are asked where they stand; a tip that is not known here
  * brings pages of blocks from the newest common one on; pools are exchanged when a peer comes back and at intervals. */
 #include "tests/sim/sim.h"
 
@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define FETCH_MS   8000
-#define POOL_POLLS 4
+#define POOL_POLLS 10
 
 static bool knows(const struct sim *s, unsigned m, const struct lg_hash *hash)
 {
@@ -19,11 +19,9 @@ static bool knows(const struct sim *s, unsigned m, const struct lg_hash *hash)
 void sim_peers_start(struct sim *s, unsigned m)
 {
     struct sim_node *n = &s->machines[m].node;
-    for (unsigned p = 0; p < s->nnodes; p++) {
+    for (unsigned p = 0; p < s->nnodes; p++)
         n->peers[p] = (struct sim_peer){.wants_pool = true};
-        if (p != m)
-            sim_at(s, s->now + sim_between(&s->rng, 0, 200), EV_POLL, m, p, s->machines[m].process);
-    }
+    sim_at(s, s->now + sim_between(&s->rng, 0, 200), EV_POLL, m, s->machines[m].process, 0);
 }
 
 static void ask_status(struct sim *s, unsigned m, unsigned p)
@@ -39,19 +37,21 @@ static void ask_status(struct sim *s, unsigned m, unsigned p)
     sim_send(s, sim_msg_new(MSG_STATUS, m, p));
 }
 
-void sim_peers_poll(struct sim *s, unsigned m, unsigned peer)
+void sim_peers_poll(struct sim *s, unsigned m)
 {
     if (s->machines[m].node.engine == NULL)
         return;
-    ask_status(s, m, peer);
-    sim_at(s, s->now + s->net.poll + sim_between(&s->rng, 0, 500), EV_POLL, m, peer, s->machines[m].process);
+    for (unsigned p = 0; p < s->nnodes; p++)
+        if (s->net.peers[m][p])
+            ask_status(s, m, p);
+    sim_at(s, s->now + s->net.poll + sim_between(&s->rng, 0, 500), EV_POLL, m, s->machines[m].process, 0);
 }
 
 void sim_peers_want(struct sim *s, unsigned m)
 {
     struct sim_node *n = &s->machines[m].node;
     for (unsigned p = 0; p < s->nnodes; p++)
-        if (p != m && n->peers[p].fetching_until < s->now)
+        if (s->net.peers[m][p] && n->peers[p].fetching_until < s->now)
             sim_send(s, sim_msg_new(MSG_STATUS, m, p));
 }
 
@@ -214,7 +214,7 @@ const char *sim_node_not_ready(const struct sim *s, unsigned m)
     unsigned answering = 0, unknown = 0;
     bool all_tried = true;
     for (unsigned p = 0; p < s->nnodes; p++) {
-        if (p == m)
+        if (!s->net.peers[m][p])
             continue;
         answering += n->peers[p].answered;
         unknown += n->peers[p].answered && !n->peers[p].tip_known;

@@ -180,13 +180,28 @@ static void make_machine(struct sim *s, unsigned m)
         sim_spoil_store(s, x->node.store);
     }
     /* the home node first, then some others; a thin gateway has others only */
-    x->gw.nledgers = (unsigned)sim_between(&s->rng, 1, 3);
+    x->gw.nledgers = sim_chance(&s->rng, 600) ? 1 : (unsigned)sim_between(&s->rng, 2, 3);
     if (x->gw.nledgers > s->nnodes)
         x->gw.nledgers = s->nnodes;
     unsigned first = x->has_node ? m : (unsigned)sim_below(&s->rng, s->nnodes);
     for (unsigned i = 0; i < x->gw.nledgers; i++)
         x->gw.ledgers[i].m = (first + i) % s->nnodes;
+    for (unsigned r = 0; r < s->g->nrelays; r++)
+        x->gw.relays |= (uint64_t)sim_reads(s, m, r) << r;
     sim_at(s, s->now + sim_between(&s->rng, 1, 3000), EV_START, m, 0, 0);
+}
+
+/* All with all, or each with two to four: a ring, which no single node parts, and in a large one ways across. */
+static void draw_peers(struct sim *s)
+{
+    bool all =
+        s->nnodes < 4 || s->opt.cut != 0 || s->opt.script != SIM_SCRIPT_NONE || sim_chance(&s->rng, 250);
+    unsigned across = s->nnodes < 8 ? 1 : s->nnodes / 4;
+    for (unsigned a = 0; a < s->nnodes; a++)
+        for (unsigned b = 0; b < s->nnodes; b++) {
+            unsigned way = (b + s->nnodes - a) % s->nnodes, back = s->nnodes - way;
+            s->net.peers[a][b] = a != b && (all || way == 1 || back == 1 || way == across || back == across);
+        }
 }
 
 void sim_world_init(struct sim *s)
@@ -202,7 +217,9 @@ void sim_world_init(struct sim *s)
     s->net.latency_max = s->net.latency_min + sim_between(&s->rng, 0, 60);
     s->net.gather =
         s->opt.script != SIM_SCRIPT_NONE || sim_chance(&s->rng, 300) ? 20 : sim_between(&s->rng, 100, 400);
-    s->net.poll = sim_between(&s->rng, 30000, 120000);
+    s->net.poll = sim_between(&s->rng, 60000, 120000);
+    s->net.apart = sim_chance(&s->rng, 200);
+    draw_peers(s);
     s->work_max = sim_chance(&s->rng, 300) ? 0 : sim_between(&s->rng, 1, 800);
     sim_faults_draw(s);
     make_truth(s);
