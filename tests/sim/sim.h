@@ -343,7 +343,8 @@ int sim_node_place(const struct sim *s, unsigned m, const struct lg_statement_re
 bool sim_bug_drops(struct sim *s, unsigned m, struct sim_doc *d);
 void sim_bug_adopts(struct sim *s, unsigned m, struct sim_doc *d, int err);
 
-/* ---- sim_gateway.c, sim_commit.c ---- */
+/* ---- sim_gateway.c, sim_follow.c, sim_commit.c ---- */
+#define SIM_ASK_MS 5000 /* a gateway waits this long for an answer */
 void sim_gateway_start(struct sim *s, unsigned m);
 void sim_gateway_turn(struct sim *s, unsigned m);
 /* What was read of a minute of these relays (bits), or why not. */
@@ -351,6 +352,9 @@ void sim_gateway_outcome(struct sim *s, unsigned m, uint64_t relays, sg_minute m
 void sim_gateway_message(struct sim *s, unsigned m, struct sim_msg *msg);
 void sim_gateway_arm(struct sim *s, unsigned m);
 void sim_gateway_give_up(struct sim *s, unsigned m, sg_ms inc);
+void sim_gateway_follow(struct sim *s, unsigned m);
+/* The answer to that. */
+void sim_gateway_places(struct sim *s, unsigned m, const struct sim_msg *msg);
 struct sim_ledger *sim_gateway_home(struct sim_gateway *g);
 void sim_commit_kick(struct sim *s, unsigned m);
 void sim_commit_answer(struct sim *s, unsigned m, struct sim_msg *msg);

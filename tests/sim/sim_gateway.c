@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define RETRY_MS         500
-#define ASK_MS           5000
 #define FOLLOW_AFTER_MS  20000
 #define CATCH_UP_MINUTES 59
 
@@ -92,7 +91,7 @@ static void ask_one(struct sim *s, unsigned m, struct sim_ledger *l)
     l->asking = true;
     l->asked_wall = sim_wall(s, m);
     l->ask_id = s->next_id++;
-    l->ask_until = s->now + ASK_MS;
+    l->ask_until = s->now + SIM_ASK_MS;
     struct sim_msg *msg = sim_msg_new(MSG_ASK, m, l->m);
     msg->id = l->ask_id;
     sim_send(s, msg);
@@ -364,84 +363,6 @@ static void try_sign(struct sim *s, unsigned m)
         say(s, m);
 }
 
-/* ---- following ---- */
-
-static void ask_where(const struct sim *s, struct sim_msg *msg, const struct sim_said *r)
-{
-    msg->refs_of[msg->n++] = (struct lg_statement_ref){
-        .gw = s->g->gateways[msg->from].id, .leaf = r->leaf, .inc = r->inc, .seq = r->seq, .slot = r->slot};
-}
-
-static void follow(struct sim *s, unsigned m)
-{
-    struct sim_gateway *g = gateway(s, m);
-    const struct sim_ledger *home = sim_gateway_home(g);
-    g->follow_wall = INT64_MAX;
-    if (home == NULL || g->following)
-        return;
-    struct sim_msg *msg = sim_msg_new(MSG_WHERE, m, home->m);
-    while (g->box.first_live < g->box.nsaid && g->box.said[g->box.first_live].place >= SIM_CONFIRMED)
-        g->box.first_live++;
-    for (unsigned i = g->box.first_live; i < g->box.nsaid && msg->n < SIM_BATCH - 1; i++)
-        if (g->box.said[i].place < SIM_CONFIRMED)
-            ask_where(s, msg, &g->box.said[i]);
-    /* The highest confirmed one: while its block is the same, so is everything below it. */
-    const struct sim_said *highest = NULL;
-    for (unsigned i = g->box.nsaid; i-- > 0 && i + 50 > g->box.first_live;)
-        if (g->box.said[i].place == SIM_CONFIRMED &&
-            (highest == NULL || g->box.said[i].height > highest->height))
-            highest = &g->box.said[i];
-    if (highest != NULL)
-        ask_where(s, msg, highest);
-    g->follow_ledger = (unsigned)(home - g->ledgers);
-    g->following = true;
-    g->follow_id = msg->id = s->next_id++;
-    g->follow_until = s->now + ASK_MS;
-    memcpy(g->followed, msg->refs_of, msg->n * sizeof g->followed[0]);
-    sim_send(s, msg);
-}
-
-/* A deep reorganisation: every confirmed one is asked about again. */
-static void doubt_all(struct sim_outbox *box)
-{
-    for (unsigned i = 0; i < box->nsaid; i++)
-        if (box->said[i].place == SIM_CONFIRMED)
-            box->said[i].place = SIM_MINED;
-    box->first_live = 0;
-}
-
-/* True when it is at rest now, and was not before. */
-static bool take_place(struct sim *s, unsigned m, const struct sim_msg *msg, unsigned i)
-{
-    struct sim_gateway *g = gateway(s, m);
-    struct sim_said *r = sim_outbox_find(&g->box, g->followed[i].inc, g->followed[i].seq);
-    if (r == NULL || r->place == SIM_DEAD || !lg_hash_eq(&r->leaf, &g->followed[i].leaf))
-        return false;
-    enum sim_place before = r->place, place = msg->codes[i] < 0 ? SIM_MADE : (enum sim_place)msg->codes[i];
-    if (before == SIM_CONFIRMED && (place != SIM_CONFIRMED || !lg_hash_eq(&r->block, &msg->hashes[i])))
-        doubt_all(&g->box);
-    sim_outbox_place(&g->box, r, place, msg->heights[i]);
-    r->block = msg->hashes[i];
-    if (place == SIM_MADE)
-        sim_commit_rewind(s, m, g->follow_ledger, r->id);
-    if (place == SIM_DEAD)
-        sim_gateway_give_up(s, m, r->inc);
-    return before < SIM_CONFIRMED && place >= SIM_CONFIRMED;
-}
-
-static void take_places(struct sim *s, unsigned m, const struct sim_msg *msg)
-{
-    struct sim_gateway *g = gateway(s, m);
-    bool more = false;
-    if (!g->following || msg->id != g->follow_id)
-        return;
-    g->following = false;
-    for (unsigned i = 0; i < msg->n; i++)
-        more = take_place(s, m, msg, i) || more;
-    if (more && msg->n == SIM_BATCH)
-        follow(s, m);
-}
-
 /* ---- turns ---- */
 
 static void turn(struct sim *s, unsigned m)
@@ -457,7 +378,7 @@ static void turn(struct sim *s, unsigned m)
         ask(s, m);
     }
     if (g->up && wall >= g->follow_wall)
-        follow(s, m);
+        sim_gateway_follow(s, m);
     if (g->up)
         try_sign(s, m);
     if (g->up)
@@ -508,7 +429,7 @@ void sim_gateway_message(struct sim *s, unsigned m, struct sim_msg *msg)
     else if (msg->kind == MSG_OFFER_IS)
         sim_commit_answer(s, m, msg);
     else if (msg->kind == MSG_WHERE_IS)
-        take_places(s, m, msg);
+        sim_gateway_places(s, m, msg);
     if (g->up && !s->broken)
         sim_gateway_turn(s, m);
 }
