@@ -15,6 +15,10 @@ int mem_enter(struct mem_store *s)
     if (s->peeking)
         return 0;
     s->calls++;
+    if (s->torn) {
+        s->failures++;
+        return SG_EIO;
+    }
     if (s->fail_at != 0 && (s->calls == s->fail_at || (s->fail_forever && s->calls > s->fail_at))) {
         s->failures++;
         return s->fail_err;
@@ -56,6 +60,11 @@ struct mem_undo *mem_log_undo(struct mem_store *s, enum mem_undo_kind kind)
     return u;
 }
 
+static uint64_t fact_of(const struct mem_doc *d)
+{
+    return d->mark == LG_DOC_NONE ? 0 : mem_fact(&d->t->leaf, d->mark, (uint64_t)d->height);
+}
+
 static void track_pooled(struct mem_store *s, struct mem_doc *d)
 {
     if (d->mark == LG_DOC_POOLED && d->height == 0)
@@ -70,8 +79,10 @@ void mem_set_state(struct mem_store *s, struct mem_doc *d, enum lg_doc_state mar
     u->doc = d;
     u->mark = d->mark;
     u->height = d->height;
+    s->facts -= fact_of(d);
     d->mark = mark;
     d->height = height;
+    s->facts += fact_of(d);
     track_pooled(s, d);
 }
 
@@ -89,6 +100,7 @@ static void bring_in(struct mem_store *s, struct mem_text *t, enum lg_doc_state 
     d->mark = mark;
     d->height = 0;
     d->arrival = ++s->arrivals;
+    s->facts += fact_of(d);
     track_pooled(s, d);
     mem_log_undo(s, UNDO_DOC)->doc = d;
 }
@@ -130,6 +142,7 @@ static void take_out(struct mem_store *s, struct mem_doc *d)
 static void undo_doc(struct mem_store *s, struct mem_undo *u)
 {
     (void)lg_map_remove(&s->pooled, &u->doc->t->leaf);
+    s->facts -= fact_of(u->doc);
     if (u->evidence_gw > 0)
         s->gw[u->evidence_gw - 1].evidence--;
     take_out(s, u->doc);
@@ -151,10 +164,12 @@ void mem_push_best(struct mem_store *s, struct mem_block *b)
     }
     s->best[s->nbest++] = b;
     b->best = true;
+    s->facts += mem_fact(&b->page->info.hash, 101, s->nbest);
 }
 
 void mem_pop_best(struct mem_store *s)
 {
+    s->facts -= mem_fact(&s->best[s->nbest - 1]->page->info.hash, 101, s->nbest);
     s->best[--s->nbest]->best = false;
 }
 
@@ -166,6 +181,14 @@ void mem_push_mined(struct mem_store *s, unsigned gw, const struct lg_statement_
         g->mined = mem_must(realloc(g->mined, g->cap * sizeof *g->mined));
     }
     g->mined[g->n++] = *ref;
+    s->facts += mem_fact(&ref->leaf, 102, g->n);
+}
+
+struct lg_statement_ref mem_pop_mined(struct mem_store *s, unsigned gw)
+{
+    struct mem_gateway *g = &s->gw[gw];
+    s->facts -= mem_fact(&g->mined[g->n - 1].leaf, 102, g->n);
+    return g->mined[--g->n];
 }
 
 static void undo_one(struct mem_store *s, struct mem_undo *u)
@@ -175,14 +198,17 @@ static void undo_one(struct mem_store *s, struct mem_undo *u)
         undo_doc(s, u);
         break;
     case UNDO_MARK:
+        s->facts -= fact_of(u->doc);
         u->doc->mark = u->mark;
         u->doc->height = u->height;
+        s->facts += fact_of(u->doc);
         track_pooled(s, u->doc);
         break;
     case UNDO_BLOCK: {
         struct mem_block **at = mem_children_of(s, &u->block->page->info.prev);
         assert(*at == u->block);
         *at = u->block->sibling;
+        s->facts -= mem_fact(&u->block->page->info.hash, 100, 0);
         (void)lg_map_remove(&s->blocks, &u->block->page->info.hash);
         mem_shelf_drop_page(s->shelf, u->block->page);
         free(u->block);
@@ -195,7 +221,7 @@ static void undo_one(struct mem_store *s, struct mem_undo *u)
         mem_push_best(s, u->block);
         break;
     case UNDO_MINED:
-        s->gw[u->gw].n--;
+        mem_pop_mined(s, u->gw);
         break;
     case UNDO_UNMINED:
         mem_push_mined(s, u->gw, &u->ref);
@@ -273,6 +299,7 @@ void mem_store_free(struct mem_store *s)
         mem_shelf_free(s->shelf);
     free(s->best);
     free(s->undo);
+    free(s->ends);
     free(s);
 }
 
@@ -307,7 +334,8 @@ uint64_t mem_store_commits(const struct mem_store *s)
 
 void mem_store_crash(struct mem_store *s)
 {
-    mem_undo_to(s, 0);
+    mem_undo_to(s, mem_survives(s));
+    s->nundo = s->mark = s->nends = 0;
     s->lazy = s->lazy && !s->retries;
 }
 

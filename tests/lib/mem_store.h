@@ -32,10 +32,18 @@ void mem_store_crash(struct mem_store *s);
 void mem_store_full(struct mem_store *s, bool full);
 /* A commit that fails on demand with SG_EIO has been done all the same: the crash came between the disk and the answer. */
 void mem_store_keeps(struct mem_store *s, bool keeps);
-/* Seeded faults of a store. Lazy: a commit is on disk only after mem_store_sync; a crash before undoes it. Retries: a commit that fails on
+/* The power goes in the middle of the n-th commit from now on (0: of none): that call is SG_EIO, and so is every other until
+ * mem_store_crash. Of the transactions that were not synced, the torn one last, the disk then has the first so many, as lot decides; of each one
+ * all or nothing. A store that syncs every commit has no other unsynced one. */
+void mem_store_tear(struct mem_store *s, uint64_t n, uint64_t lot);
+bool mem_store_is_torn(const struct mem_store *s);
+/* Does it hold, after a crash, exactly what was synced before, the torn transaction whole or not at all? */
+bool mem_store_is_durable(const struct mem_store *s);
+/* Seeded faults of a store. Rips: of the torn transaction a part is on the disk, and taken as whole. Lazy: a commit is on disk only after mem_store_sync; a crash before undoes it. Retries: a commit that fails on
  * demand is tried again and reported as done, but nothing reaches the disk from then on until the next start. Forgetful: what a
  * reorganisation takes off does not return to the pool when it had this many confirmations; 0: never. Lose: what is pooled is pooled no
  * more. */
+void mem_store_rips(struct mem_store *s, bool rips);
 void mem_store_lazy(struct mem_store *s, bool lazy);
 void mem_store_sync(struct mem_store *s);
 void mem_store_retries(struct mem_store *s, bool retries);

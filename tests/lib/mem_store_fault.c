@@ -3,6 +3,8 @@
 #include "tests/lib/mem_store_priv.h"
 
 #include <assert.h>
+#include <stdlib.h>
+#include <string.h>
 
 int mem_enter_write(struct mem_store *s)
 {
@@ -32,8 +34,86 @@ void mem_store_lazy(struct mem_store *s, bool lazy)
 void mem_store_sync(struct mem_store *s)
 {
     assert(!s->writing);
-    s->nundo = 0;
-    s->mark = 0;
+    s->nundo = s->mark = s->nends = 0;
+    s->facts_synced = s->facts;
+}
+
+/* ---- the power ---- */
+
+uint64_t mem_fact(const struct lg_hash *of, uint64_t kind, uint64_t value)
+{
+    uint64_t z;
+    memcpy(&z, of->b, sizeof z);
+    z = (z ^ kind << 56 ^ value) * UINT64_C(0x9E3779B97F4A7C15);
+    return z ^ z >> 29;
+}
+
+void mem_note_end(struct mem_store *s)
+{
+    if (!s->lazy) {
+        s->nundo = s->nends = 0;
+        s->facts_synced = s->facts;
+        return;
+    }
+    if (s->nends == s->cap_ends) {
+        s->cap_ends = s->cap_ends == 0 ? 64 : s->cap_ends * 2;
+        s->ends = mem_must(realloc(s->ends, s->cap_ends * sizeof *s->ends));
+    }
+    s->ends[s->nends++] = s->nundo;
+}
+
+void mem_store_tear(struct mem_store *s, uint64_t n, uint64_t lot)
+{
+    s->tear_in = n;
+    s->lot = lot;
+}
+
+void mem_store_rips(struct mem_store *s, bool rips)
+{
+    s->rips = rips;
+}
+
+bool mem_store_is_torn(const struct mem_store *s)
+{
+    return s->torn;
+}
+
+bool mem_store_is_durable(const struct mem_store *s)
+{
+    return s->facts == s->facts_synced;
+}
+
+bool mem_tears(struct mem_store *s)
+{
+    if (s->tear_in == 0 || --s->tear_in > 0)
+        return false;
+    s->torn = true;
+    s->failures++;
+    s->facts_torn = s->facts;
+    s->writing = false;
+    return true;
+}
+
+/* Rips: of the first transaction that is not on the disk as a whole a part is. */
+static size_t part(const struct mem_store *s, size_t from, size_t to)
+{
+    return s->rips && to > from + 1 ? from + 1 + (size_t)(s->lot >> 32) % (to - from - 1) : from;
+}
+
+size_t mem_survives(struct mem_store *s)
+{
+    size_t kept = 0;
+    if (!s->torn)
+        return 0;
+    s->torn = false;
+    s->tear_in = 0;
+    size_t whole = (size_t)(s->lot % (s->nends + 2)); /* of nends and the torn one */
+    if (whole > s->nends) {
+        s->facts_synced = s->facts_torn;
+        return s->nundo;
+    }
+    kept = whole == 0 ? 0 : s->ends[whole - 1];
+    return part(s, kept, whole == s->nends ? s->nundo : s->ends[whole]);
 }
 
 void mem_store_retries(struct mem_store *s, bool retries)

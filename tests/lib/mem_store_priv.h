@@ -54,6 +54,12 @@ struct mem_store {
     bool full, lazy, retries, keeps, peeking; /* mem_store_fault.c */
     int64_t forgets;                          /* after so many confirmations; 0: never */
     size_t tall;                              /* nbest when the transaction began */
+    uint64_t tear_in, lot;                    /* commits until the power goes; 0: it stays */
+    bool torn, rips;
+    size_t *ends; /* in undo, of the transactions that are committed and not synced */
+    size_t nends, cap_ends;
+    uint64_t facts; /* a sum over all that is in it, whatever the order */
+    uint64_t facts_synced, facts_torn;
 };
 
 /* Counts the call; the failure that was asked for. */
@@ -79,6 +85,12 @@ void mem_must_put(struct lg_map *m, const struct lg_hash *key, void *value);
 unsigned mem_gw_index(const struct mem_store *s, lg_kid gw);
 struct mem_undo *mem_log_undo(struct mem_store *s, enum mem_undo_kind kind);
 void mem_set_state(struct mem_store *s, struct mem_doc *d, enum lg_doc_state mark, int64_t height);
+/* What a fact adds to the sum. */
+uint64_t mem_fact(const struct lg_hash *of, uint64_t kind, uint64_t value);
+/* A transaction is committed and not synced. */
+void mem_note_end(struct mem_store *s);
+/* The power goes in this commit: true. */
+bool mem_tears(struct mem_store *s);
 /* NULL: not in this store. */
 struct mem_doc *mem_find(struct mem_store *s, bool is_body, const struct lg_hash *leaf);
 void mem_add_statement(struct mem_store *s, const struct lg_statement *st, enum lg_doc_state mark);
@@ -87,6 +99,9 @@ struct mem_block **mem_children_of(struct mem_store *s, const struct lg_hash *pr
 void mem_push_best(struct mem_store *s, struct mem_block *b);
 void mem_pop_best(struct mem_store *s);
 void mem_push_mined(struct mem_store *s, unsigned gw, const struct lg_statement_ref *ref);
+struct lg_statement_ref mem_pop_mined(struct mem_store *s, unsigned gw);
+/* How much of undo is on the disk after a crash. */
+size_t mem_survives(struct mem_store *s);
 /* Undo what came after the mark: the running transaction (s->mark), or all that is not synced (0). */
 void mem_undo_to(struct mem_store *s, size_t mark);
 /* Fill their halves of the vtable. */

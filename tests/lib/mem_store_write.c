@@ -21,6 +21,8 @@ static int commit(void *ctx)
     struct mem_store *s = ctx;
     assert(s->writing);
     int err = mem_enter_write(s);
+    if (err == 0 && mem_tears(s))
+        return SG_EIO;
     if (err == SG_EIO && s->retries) {
         s->fail_at = 0;
         s->lazy = true;
@@ -30,8 +32,7 @@ static int commit(void *ctx)
         mem_undo_to(s, s->mark);
         return err;
     }
-    if (!s->lazy)
-        s->nundo = 0;
+    mem_note_end(s);
     s->mark = s->nundo;
     s->writing = false;
     if (err != 0)
@@ -43,7 +44,8 @@ static int commit(void *ctx)
 static void rollback(void *ctx)
 {
     struct mem_store *s = ctx;
-    mem_undo_to(s, s->mark);
+    if (!s->torn)
+        mem_undo_to(s, s->mark);
 }
 
 static int put_block(void *ctx, const struct lg_block *b, const struct lg_block_info *info)
@@ -63,6 +65,7 @@ static int put_block(void *ctx, const struct lg_block *b, const struct lg_block_
     *at = n;
     mem_must_put(&s->blocks, &info->hash, n);
     mem_log_undo(s, UNDO_BLOCK)->block = n;
+    s->facts += mem_fact(&info->hash, 100, 0);
     return 0;
 }
 
@@ -112,7 +115,7 @@ static int disconnect(void *ctx, const struct lg_block *b, const struct lg_block
         assert(g->n > 0 && lg_hash_eq(&g->mined[g->n - 1].leaf, &b->statements[i]->leaf));
         struct mem_undo *u = mem_log_undo(s, UNDO_UNMINED);
         u->gw = gw;
-        u->ref = g->mined[--g->n];
+        u->ref = mem_pop_mined(s, gw);
         take_off(s, mem_find(s, false, &b->statements[i]->leaf), info->height);
     }
     for (unsigned i = 0; i < b->nbodies; i++)

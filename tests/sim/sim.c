@@ -11,9 +11,10 @@
 #include <string.h>
 
 const char *const sim_bug_names[SIM_BUGS] = {"none", "forget", "forget6", "unsynced", "retry", "pool",
-    "arrival", "claim", "adopt", "unchecked", "readers", "backup"};
+    "arrival", "claim", "adopt", "unchecked", "readers", "backup", "torn", "late"};
 const char *const sim_fault_names[SIM_FAULTS] = {"loss", "duplicate", "delay", "cut", "partition", "crash",
-    "disk_full", "disk_eio", "clock_step", "drift", "freeze", "backup", "relay", "slow_work", "hostile"};
+    "disk_full", "disk_eio", "clock_step", "drift", "freeze", "backup", "relay", "slow_work", "hostile",
+    "torn", "clog"};
 
 void sim_say(const struct sim *s, const char *fmt, ...)
 {

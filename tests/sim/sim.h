@@ -40,6 +40,8 @@ enum sim_bug {
     SIM_BUG_UNCHECKED, /* signatures of statements are not verified */
     SIM_BUG_READERS,   /* who may read a relay is not checked */
     SIM_BUG_BACKUP,    /* a restored backup goes on with its last incarnation */
+    SIM_BUG_TORN,      /* a transaction of which a crash left a part is taken as whole */
+    SIM_BUG_LATE,      /* an answer that comes too late is taken for one to the question after */
     SIM_BUGS
 };
 extern const char *const sim_bug_names[SIM_BUGS];
@@ -60,9 +62,18 @@ enum sim_fault {
     SIM_RELAY,
     SIM_SLOW_WORK,
     SIM_HOSTILE,
+    SIM_TORN,
+    SIM_CLOG,
     SIM_FAULTS
 };
 extern const char *const sim_fault_names[SIM_FAULTS];
+
+/* Each of these classes bites by itself: with it alone the seeded fault is found within 200 seeds. */
+#define SIM_ALONE 2
+extern const struct sim_alone {
+    enum sim_bug bug;
+    enum sim_fault fault;
+} sim_alone[SIM_ALONE];
 
 struct sim_options {
     uint64_t seed;
@@ -149,6 +160,7 @@ struct sim_gateway {
     uint64_t relays; /* that it may read, as bits */
     bool up, want_ready, turning;
     struct sim_timer timer;
+    sg_ms begun;           /* when the incarnation was chosen, by its clock */
     sg_minute slot, again; /* again: the last slot for which the home node was asked once more */
     sg_ms follow_wall, retry;
     sg_minute reported[SIM_MAX_RELAYS];
@@ -214,6 +226,7 @@ struct sim_judge {
     struct sim_block *newest, *oldest; /* of those whose b is at hand, linked from the oldest on */
     unsigned ndecoded;
     struct lg_map bodies; /* digest -> struct sim_places */
+    struct lg_map acked;  /* leaf -> bits of the nodes that acknowledged it, as a pointer */
     struct lg_map
         signed_by; /* leaf, and (gw, inc, seq) as a hash -> struct sim_machine: what honest gateways signed */
 };
@@ -227,8 +240,10 @@ struct sim_truth {
 
 struct sim_net {
     bool cut[SIM_MAX_GWS][SIM_MAX_GWS];
-    unsigned group[SIM_MAX_GWS];       /* of a partition */
-    unsigned loss, duplicate, delayed; /* permille */
+    unsigned group[SIM_MAX_GWS];             /* of a partition */
+    unsigned loss, duplicate, delayed;       /* permille */
+    sg_ms clogged[SIM_MAX_GWS][SIM_MAX_GWS]; /* from, to: nothing arrives before, then all in order */
+    sg_ms clog_until;                        /* the latest of them */
     sg_ms latency_min, latency_max, delay_max;
     sg_ms gather; /* a node passes statements on this long after the first of them */
     sg_ms poll;   /* a node asks its peers this often where they stand */
@@ -366,6 +381,8 @@ void sim_faults_draw(struct sim *s);
 void sim_faults_begin(struct sim *s, enum sim_fault f);
 void sim_faults_end(struct sim *s, const struct sim_event *e);
 void sim_faults_heal(struct sim *s);
+/* The power of m goes, and comes back. */
+void sim_faults_power(struct sim *s, unsigned m);
 /* What the options say, until everything heals. */
 void sim_faults_sever(struct sim *s);
 /* An older copy of the disk, or an empty one, takes its place; the machine is down. */
@@ -444,6 +461,10 @@ void sim_check_offered(struct sim *s, unsigned m, struct sim_doc *d, int err);
 bool sim_early(const struct sim *s, unsigned m, const struct sim_block *x);
 /* The engine of m acknowledges a statement. */
 void sim_check_acked(struct sim *s, unsigned m, const struct lg_hash *leaf);
+/* Gateway m takes it for acknowledged by that node. */
+void sim_check_believed(struct sim *s, unsigned m, unsigned node, const struct lg_hash *leaf);
+/* The disk of m after its end, before anything looks at it. */
+void sim_check_disk(struct sim *s, unsigned m);
 /* The engine of m was opened again: it holds exactly what was on disk. */
 void sim_check_reopened(struct sim *s, unsigned m);
 /* What was acknowledged by m, the newest so many, is held there. */

@@ -2,6 +2,8 @@
  * claims. They live here and nowhere in what is shipped. */
 #include "tests/sim/sim.h"
 
+const struct sim_alone sim_alone[SIM_ALONE] = {{SIM_BUG_TORN, SIM_TORN}, {SIM_BUG_LATE, SIM_CLOG}};
+
 /* "arrival": a block that is only as good as the tip, and comes later, is not looked at. */
 bool sim_bug_drops(struct sim *s, unsigned m, struct sim_doc *d)
 {
@@ -16,6 +18,7 @@ bool sim_bug_drops(struct sim *s, unsigned m, struct sim_doc *d)
 void sim_spoil_store(const struct sim *s, struct mem_store *store)
 {
     mem_store_lazy(store, s->opt.bug == SIM_BUG_UNSYNCED);
+    mem_store_rips(store, s->opt.bug == SIM_BUG_TORN);
     mem_store_retries(store, s->opt.bug == SIM_BUG_RETRY);
     mem_store_forgetful(store, s->opt.bug == SIM_BUG_FORGET ? 1 : s->opt.bug == SIM_BUG_FORGET_6 ? 6 : 0);
 }

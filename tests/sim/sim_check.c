@@ -155,6 +155,22 @@ void sim_check_acked(struct sim *s, unsigned m, const struct lg_hash *leaf)
             abort();
     }
     n->acked[n->nacked++] = *leaf;
+    uintptr_t by = (uintptr_t)lg_map_get(&s->judge.acked, leaf) | (uintptr_t)1 << m;
+    if (lg_map_put(&s->judge.acked, leaf, (void *)by) != 0)
+        abort();
+}
+
+void sim_check_believed(struct sim *s, unsigned m, unsigned node, const struct lg_hash *leaf)
+{
+    if (((uintptr_t)lg_map_get(&s->judge.acked, leaf) >> node & 1) == 0)
+        sim_violate(s, "gateway %u takes a statement for acknowledged that node %u never had", m, node);
+}
+
+/* Everything whose sync returned, and of what was under way all or nothing. */
+void sim_check_disk(struct sim *s, unsigned m)
+{
+    if (!mem_store_is_durable(s->machines[m].node.store))
+        sim_violate(s, "node %u finds on its disk what was never durable", m);
 }
 
 /* What a reorganisation can have taken off was acknowledged lately: more is looked at hourly, all when a process starts. */

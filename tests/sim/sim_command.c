@@ -191,7 +191,7 @@ static void state_path(char *path, size_t size, const struct command *c, unsigne
 static void new_progress(struct progress *p, const struct command *c, unsigned job)
 {
     memset(p, 0, sizeof *p); /* compared as bytes */
-    memcpy(p->magic, "gw sim 2", sizeof p->magic);
+    memcpy(p->magic, "gw sim 3", sizeof p->magic);
     p->o.seed = c->o.seed;
     p->o.minutes = c->o.minutes;
     p->o.nodes = c->o.nodes;
@@ -350,6 +350,9 @@ static bool find_bug(struct command c, enum sim_bug bug)
     c.o.bug = bug;
     bool whole = run_all(&c, &t);
     printf("%-10s %s", sim_bug_names[bug], t.violations > 0 ? "found" : "NOT FOUND");
+    for (unsigned f = 0; f < SIM_FAULTS; f++)
+        if (c.o.faults == UINT32_C(1) << f)
+            printf(" with %s alone", sim_fault_names[f]);
     if (t.violations > 0)
         printf(" by seed %" PRIu64 " after %" PRIu64 " runs: %s", t.first_bad, t.runs, t.what);
     printf("\n");
@@ -368,6 +371,10 @@ int sim_command(int argc, char **argv)
         for (unsigned b = 1; b < SIM_BUGS; b++)
             if (c.all_bugs || c.o.bug == (enum sim_bug)b)
                 good = find_bug(c, (enum sim_bug)b) && good;
+        for (unsigned i = 0; i < SIM_ALONE && c.all_bugs; i++) {
+            c.o.faults = UINT32_C(1) << sim_alone[i].fault;
+            good = find_bug(c, sim_alone[i].bug) && good;
+        }
         return good ? 0 : 1;
     }
     good = run_all(&c, &t);

@@ -122,21 +122,13 @@ static bool refused(struct sim *s, unsigned m, struct sim_ledger *l, struct sim_
     return true;
 }
 
-static void acknowledged(struct sim_gateway *g, struct sim_said *row)
-{
-    row->acked = true;
-    if (row->place == SIM_MADE)
-        row->place = SIM_POOLED;
-    for (unsigned i = 0; i < row->nitems; i++)
-        g->box.items[row->items[i]].acked = true;
-}
-
 void sim_commit_answer(struct sim *s, unsigned m, struct sim_msg *msg)
 {
     struct sim_gateway *g = &s->machines[m].gw;
     for (unsigned i = 0; i < g->nledgers; i++) {
         struct sim_ledger *l = &g->ledgers[i];
-        if (!l->busy || l->offer_id != msg->id)
+        bool late = s->opt.bug == SIM_BUG_LATE && msg->from == l->m;
+        if (!l->busy || (l->offer_id != msg->id && !late))
             continue;
         l->busy = false;
         for (unsigned k = 0; k < l->n && k < msg->n; k++) {
@@ -146,7 +138,8 @@ void sim_commit_answer(struct sim *s, unsigned m, struct sim_msg *msg)
                     return;
                 continue;
             }
-            acknowledged(g, row);
+            sim_check_believed(s, m, l->m, &row->leaf);
+            sim_outbox_acked(&g->box, row);
             l->next = row->id + 1;
             l->gap_step = 0;
             l->patience = PATIENCE_MIN_MS;

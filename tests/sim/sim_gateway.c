@@ -257,7 +257,8 @@ static void begin(struct sim *s, unsigned m)
     if (!trusted(s, m) || go_on(s, g))
         return;
     gather_known(s, m, &known);
-    gw_witness_begin(&g->core, &known, sim_wall(s, m));
+    g->begun = sim_wall(s, m);
+    gw_witness_begin(&g->core, &known, g->begun);
     sim_say(s, "gateway %u begins incarnation %" PRId64, m, g->core.inc);
 }
 
@@ -272,16 +273,13 @@ static bool have_reported(const struct sim *s, unsigned m)
     return true;
 }
 
-static bool due(const struct sim *s, unsigned m, sg_ms wall)
+static bool due(struct sim *s, unsigned m, sg_ms wall)
 {
-    const struct sim_gateway *g = &s->machines[m].gw;
-    bool home = false;
+    struct sim_gateway *g = gateway(s, m);
     if (wall < gw_witness_sign_at(s->g, s->g->gateways[m].id, g->slot))
         return false;
-    for (unsigned i = 0; i < g->nledgers; i++)
-        home = home || g->ledgers[i].answered;
     if (wall >= (g->slot + 1) * SG_MINUTE_MS + s->g->policy.collect_ms / 2)
-        return settled(g) || home;
+        return settled(g) || sim_gateway_home(g) != NULL;
     return have_reported(s, m) && settled(g);
 }
 
@@ -383,6 +381,8 @@ static void turn(struct sim *s, unsigned m)
         try_sign(s, m);
     if (g->up)
         sim_commit_kick(s, m);
+    if (g->box.dead && g->up)
+        sim_faults_power(s, m);
     sim_gateway_arm(s, m);
 }
 
@@ -439,6 +439,7 @@ void sim_gateway_start(struct sim *s, unsigned m)
     struct sim_gateway *g = gateway(s, m);
     gw_witness_core_init(&g->core, &s->g->id);
     g->up = true;
+    g->box.dead = false;
     g->slot = -1;
     g->follow_wall = g->retry = INT64_MAX;
     g->tip = s->g->id;

@@ -60,6 +60,7 @@ void sim_judge_fini(struct sim *s)
     lg_map_fini(&s->judge.blocks);
     lg_map_fini(&s->judge.bodies);
     lg_map_fini(&s->judge.signed_by);
+    lg_map_fini(&s->judge.acked);
 }
 
 /* ---- the view ---- */

@@ -1,4 +1,5 @@
-/* Links: cut or not, one way or both, partitions, loss, duplicates and delays. A machine reaches itself always.
+/* Links: cut or not, one way or both, partitions, loss, duplicates and delays; and clogged ones, on which nothing arrives for a time and
+ * then everything in the order in which it was sent, as on a congested TCP connection. A machine reaches itself always.
  *
  * Most answers arrive with their question, whose way takes as long as both would; each of the two can be lost, doubled or delayed all the
  * same, and an answer that is delayed comes alone. Whoever sends an answer does nothing after it. */
@@ -37,9 +38,20 @@ static bool is_instant(const struct sim *s, const struct sim_msg *m)
     return is_answer(m) || (only_asks(m) && m->from == m->to);
 }
 
+/* Of two messages that a clog has held back the one sent first arrives first: the heap keeps the order of what is due at once. */
+static sg_ms held_back(const struct sim *s, const struct sim_msg *m, sg_ms after)
+{
+    sg_ms until = s->net.clogged[m->from][m->to];
+    return s->now + after < until ? until - s->now : after;
+}
+
 void sim_send(struct sim *s, struct sim_msg *m_take)
 {
     struct sim_net *n = &s->net;
+    if (s->machines[m_take->from].gw.box.dead) {
+        sim_msg_drop(m_take); /* its power is gone: what it does in this call reaches nobody */
+        return;
+    }
     bool instant = is_instant(s, m_take);
     if (m_take->from == m_take->to && instant) {
         sim_message(s, m_take);
@@ -51,6 +63,8 @@ void sim_send(struct sim *s, struct sim_msg *m_take)
             sg_ms after = instant ? 0 : sim_between(&s->rng, n->latency_min, n->latency_max);
             if (sim_chance(&s->rng, n->delayed))
                 after += sim_between(&s->rng, 0, n->delay_max);
+            if (s->now < n->clog_until)
+                after = held_back(s, m_take, after);
             if (after > 0 || !is_instant(s, m_take))
                 deliver(s, m_take, after);
             else

@@ -283,7 +283,9 @@ void sim_node_close(struct sim *s, unsigned m)
     struct sim_node *n = &s->machines[m].node;
     mem_store_fail(n->store, 0, 0, false);
     mem_store_keeps(n->store, false);
+    s->stats.faults[SIM_TORN] += mem_store_is_torn(n->store);
     mem_store_crash(n->store);
+    sim_check_disk(s, m);
     if (s->opt.bug == SIM_BUG_POOL)
         mem_store_lose_pool(n->store);
     if (n->engine != NULL)

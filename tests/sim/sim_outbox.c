@@ -36,6 +36,8 @@ void sim_outbox_copy(struct sim_outbox *to, const struct sim_outbox *from)
 {
     sim_outbox_fini(to);
     *to = *from;
+    to->dead = false;
+    to->tear_in = 0;
     to->items = malloc((from->cap_items + 1) * sizeof *to->items);
     to->said = malloc((from->cap_said + 1) * sizeof *to->said);
     to->where = malloc((from->nwhere + 1) * sizeof *to->where);
@@ -81,10 +83,21 @@ static void note_where(struct sim_outbox *o, const struct sim_item *item)
     o->where[at] = o->nitems; /* it has just been appended */
 }
 
+/* A transaction begins: will it be on the disk? */
+static bool lands(struct sim_outbox *o)
+{
+    if (o->dead)
+        return false;
+    if (o->tear_in == 0 || --o->tear_in > 0)
+        return true;
+    o->dead = true;
+    return o->tear_keeps;
+}
+
 bool sim_outbox_put(struct sim_outbox *o, const struct sim_item *item)
 {
     struct sim_item *old = (struct sim_item *)(uintptr_t)sim_outbox_item(o, item->relay, item->min);
-    if (o->full)
+    if (o->full || !lands(o))
         return false;
     if (old != NULL) {
         /* a pair takes the place of a gap that no statement has named yet */
@@ -148,6 +161,11 @@ struct sim_said *sim_outbox_say(struct sim_outbox *o, const struct sim_said *sai
 {
     if (o->full || sim_outbox_find(o, said->inc, said->seq) != NULL)
         return NULL;
+    if (!lands(o)) {
+        for (unsigned i = 0; i < n && o->rips; i++)
+            o->items[items[i].id].carried = o->nsaid + 1;
+        return NULL;
+    }
     o->said = grow(o->said, o->nsaid, &o->cap_said, sizeof *o->said);
     struct sim_said *row = &o->said[o->nsaid++];
     *row = *said;
@@ -178,7 +196,7 @@ static void open_items(struct sim_outbox *o, const struct sim_said *said)
     }
 }
 
-void sim_outbox_place(struct sim_outbox *o, struct sim_said *said, enum sim_place place, int64_t height)
+static void move(struct sim_outbox *o, struct sim_said *said, enum sim_place place, int64_t height)
 {
     if (said->place == SIM_DEAD)
         return;
@@ -188,11 +206,30 @@ void sim_outbox_place(struct sim_outbox *o, struct sim_said *said, enum sim_plac
         open_items(o, said);
 }
 
+void sim_outbox_place(struct sim_outbox *o, struct sim_said *said, enum sim_place place, int64_t height)
+{
+    if (said->place != SIM_DEAD && lands(o))
+        move(o, said, place, height);
+}
+
+void sim_outbox_acked(struct sim_outbox *o, struct sim_said *said)
+{
+    if (!lands(o))
+        return;
+    said->acked = true;
+    if (said->place == SIM_MADE)
+        said->place = SIM_POOLED;
+    for (unsigned i = 0; i < said->nitems; i++)
+        o->items[said->items[i]].acked = true;
+}
+
 void sim_outbox_give_up(struct sim_outbox *o, sg_ms inc)
 {
+    if (!lands(o))
+        return;
     for (unsigned i = 0; i < o->nsaid; i++)
         if (o->said[i].inc == inc && (o->said[i].place == SIM_MADE || o->said[i].place == SIM_POOLED))
-            sim_outbox_place(o, &o->said[i], SIM_DEAD, 0);
+            move(o, &o->said[i], SIM_DEAD, 0);
 }
 
 void sim_outbox_greatest(struct sim_outbox *o, sg_ms *inc, sg_minute *slot, sg_ms now, sg_ms max_future_ms)
@@ -202,7 +239,7 @@ void sim_outbox_greatest(struct sim_outbox *o, sg_ms *inc, sg_minute *slot, sg_m
     for (unsigned i = 0; i < o->nsaid; i++) {
         struct sim_said *r = &o->said[i];
         if (!gw_witness_counts(r->inc, r->acked, now, max_future_ms)) {
-            sim_outbox_place(o, r, SIM_DEAD, 0);
+            move(o, r, SIM_DEAD, 0);
             continue;
         }
         *inc = r->inc > *inc ? r->inc : *inc;

@@ -1,5 +1,5 @@
-/* What gateway/outbox.h keeps on disk, in memory and without a database: every call is one durable transaction. A copy of it is a
- * backup. */
+/* What gateway/outbox.h keeps on disk, in memory and without a database: every call is one durable transaction, of which a loss of power
+ * leaves all or nothing. A copy of it is a backup. */
 #ifndef SIM_OUTBOX_H
 #define SIM_OUTBOX_H
 
@@ -47,6 +47,10 @@ struct sim_outbox {
     struct sim_said *said;
     unsigned nsaid, cap_said, first_live; /* nothing below first_live is MADE, POOLED or MINED */
     bool full;                            /* no room on the disk: nothing can be added */
+    unsigned tear_in; /* the power goes in the so manieth transaction from now on; 0: in none */
+    bool tear_keeps;  /* and that one is on the disk all the same */
+    bool dead;        /* it has gone: the process is to be ended, and nothing is written any more */
+    bool rips;        /* seeded fault: of the torn transaction a part is on the disk */
 };
 
 void sim_outbox_fini(struct sim_outbox *o);
@@ -60,6 +64,8 @@ struct gw_item *sim_outbox_open(const struct sim_outbox *o, unsigned *n, sg_minu
 struct sim_said *sim_outbox_say(struct sim_outbox *o, const struct sim_said *said, struct sim_doc *doc,
     const struct gw_item *items, unsigned n);
 struct sim_said *sim_outbox_find(struct sim_outbox *o, sg_ms inc, int64_t seq);
+/* A node has acknowledged it. */
+void sim_outbox_acked(struct sim_outbox *o, struct sim_said *said);
 void sim_outbox_place(struct sim_outbox *o, struct sim_said *said, enum sim_place place, int64_t height);
 void sim_outbox_give_up(struct sim_outbox *o, sg_ms inc);
 /* Greatest that counts (gw_witness_counts); those that do not become DEAD. */
