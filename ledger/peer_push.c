@@ -83,7 +83,8 @@ static void push_start(struct lg_peer *peer)
     struct sg_http_call call = {.url = url,
         .post = peer->push_head->doc + peer->push_head->at,
         .post_len = peer->push_head->len,
-        .max_answer = 1u << 20};
+        .max_answer = 1u << 20,
+        .timeout_ms = peer->owner->config.call_ms};
     if (sg_http_client_start(peer->owner->http, &call, push_done, peer) == SG_OK)
         peer->pushing = true;
     else

@@ -92,7 +92,7 @@ void lg_peer_call(struct lg_peer *peer, enum lg_peer_phase phase, const char *pa
     char url[400];
 
     snprintf(url, sizeof(url), "%s%s", peer->url, path);
-    struct sg_http_call c = {.url = url, .max_answer = max_answer};
+    struct sg_http_call c = {.url = url, .max_answer = max_answer, .timeout_ms = peer->owner->config.call_ms};
     if (phase == LG_PEER_FETCH || phase == LG_PEER_POOL || phase == LG_PEER_EVIDENCE)
         c.timeout_ms = LG_PAGE_MS;
     peer->phase = phase;

@@ -37,6 +37,8 @@ struct lg_peers_config {
     const struct sg_crypto *crypto;
     struct lg_precheck *precheck; /* borrowed; NULL: seals are verified on the peers' thread */
     const struct sg_clock *clock; /* borrowed */
+    sg_ms
+        call_ms; /* deadline of a call, real; 0: the HTTP client's own. Pages and pools may always take LG_PAGE_MS */
     struct lg_peers_host host;
 };
 

@@ -11,7 +11,8 @@
 #include "ledger/core/sketch.h"
 #include "tests/lib/vectors.h"
 
-#define WAIT_S 10
+#define WAIT_S  120
+#define LOOK_NS 5000000
 
 /* ---- the log ---- */
 
@@ -44,12 +45,18 @@ void log_put(struct event_log *l, const char *fmt, ...)
     va_end(args);
 }
 
-/* The next line into dst; false when none comes in time. */
-static bool next(struct event_log *l, char dst[static LOG_WIDTH])
+static struct timespec wait_until(void)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += WAIT_S;
+    return until;
+}
+
+/* The next line into dst; false when none comes in time. */
+static bool next(struct event_log *l, char dst[static LOG_WIDTH])
+{
+    const struct timespec until = wait_until();
     pthread_mutex_lock(&l->lock);
     int rc = 0;
     while (l->read == l->n && rc == 0)
@@ -84,7 +91,7 @@ void log_look(struct event_log *l)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += 5000000;
+    until.tv_nsec += LOOK_NS;
     if (until.tv_nsec >= 1000000000) {
         until.tv_nsec -= 1000000000;
         until.tv_sec++;
@@ -92,6 +99,20 @@ void log_look(struct event_log *l)
     pthread_mutex_lock(&l->lock);
     pthread_cond_timedwait(&l->changed, &l->lock, &until);
     pthread_mutex_unlock(&l->lock);
+}
+
+bool log_wait(struct event_log *l, bool (*condition)(void *ctx), void *ctx)
+{
+    const struct timespec until = wait_until();
+    struct timespec now;
+    bool good;
+    do {
+        good = condition(ctx);
+        if (!good)
+            log_look(l);
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    } while (!good && now.tv_sec < until.tv_sec);
+    return good;
 }
 
 unsigned log_count(struct event_log *l, const char *begin)
@@ -162,15 +183,17 @@ static void answer_badly(
     }
 }
 
-/* True when the request has been seen to: answered as the mode says, or kept. */
-static bool not_good(
-    struct fake_peer *p, struct sg_http_request *req, enum fake_route route, const char *path)
+/* Writes the line that tells of the request. True when the request has been seen to: answered as the mode says, or kept. One step for those who
+ * look on: who has read the line finds the request kept, and changes only what the next one meets. */
+static bool not_good(struct fake_peer *p, struct sg_http_request *req, enum fake_route route,
+    const char *path, const char *line)
 {
     pthread_mutex_lock(&p->lock);
     const enum fake_mode mode = p->mode[route];
     const bool kept = mode == FAKE_HOLD && p->nheld < SG_ARRAY_LEN(p->held);
     if (kept)
         p->held[p->nheld++] = req;
+    log_put(p->log, "%c %s", p->name, line);
     pthread_mutex_unlock(&p->lock);
     if (mode != FAKE_GOOD && !kept)
         answer_badly(p, req, mode, path);
@@ -189,8 +212,7 @@ static void get_status(void *ctx, struct sg_http_request *req)
 {
     struct fake_peer *p = ctx;
     struct sg_buf b;
-    log_put(p->log, "%c status", p->name);
-    if (not_good(p, req, FAKE_STATUS, "/v1/status"))
+    if (not_good(p, req, FAKE_STATUS, "/v1/status", "status"))
         return;
     sg_buf_init(&b, 1u << 12);
     pthread_mutex_lock(&p->lock);
@@ -241,8 +263,9 @@ static void get_list(struct fake_peer *p, struct sg_http_request *req, bool whol
 {
     const int64_t from = number(req, "from"), limit = number(req, "limit");
     struct sg_buf b;
-    log_put(p->log, "%c %s %lld", p->name, whole ? "blocks" : "headers", (long long)from);
-    if (not_good(p, req, whole ? FAKE_BLOCKS : FAKE_HEADERS, "/v1/blocks"))
+    char line[LOG_WIDTH];
+    snprintf(line, sizeof line, "%s %lld", whole ? "blocks" : "headers", (long long)from);
+    if (not_good(p, req, whole ? FAKE_BLOCKS : FAKE_HEADERS, "/v1/blocks", line))
         return;
     sg_buf_init(&b, 32u << 20);
     sg_buf_puts(&b, whole ? "{\"blocks\":[" : "{\"headers\":[");
@@ -316,8 +339,9 @@ static void get_pool(void *ctx, struct sg_http_request *req)
 {
     struct fake_peer *p = ctx;
     const int64_t from = number(req, "from");
-    log_put(p->log, "%c pool %lld", p->name, (long long)from);
-    if (not_good(p, req, FAKE_POOL, "/v1/pool"))
+    char line[LOG_WIDTH];
+    snprintf(line, sizeof line, "pool %lld", (long long)from);
+    if (not_good(p, req, FAKE_POOL, "/v1/pool", line))
         return;
     pthread_mutex_lock(&p->lock);
     const char *json = from >= 0 && from < 4 ? p->pool[from] : NULL;
@@ -353,10 +377,11 @@ static void post_block(void *ctx, struct sg_http_request *req)
     struct lg_block *b = NULL;
     size_t len = 0;
     const uint8_t *doc = sg_http_body(req, &len);
+    char line[LOG_WIDTH];
     const int err = lg_block_decode(&b, doc, len);
-    log_put(p->log, "%c gets block %lld", p->name, err == 0 ? (long long)b->header.height : -1);
+    snprintf(line, sizeof line, "gets block %lld", err == 0 ? (long long)b->header.height : -1);
     lg_block_free(b);
-    if (!not_good(p, req, FAKE_POST_BLOCK, "/v1/blocks"))
+    if (!not_good(p, req, FAKE_POST_BLOCK, "/v1/blocks", line))
         sg_http_answer(req, 200, "application/json", "{\"result\":\"known\"}", 18, NULL);
 }
 
@@ -366,11 +391,12 @@ static void post_statements(void *ctx, struct sg_http_request *req)
     size_t len = 0;
     const uint8_t *doc = sg_http_body(req, &len);
     json_t *json = lg_c0_check(doc, len) == 0 ? json_loadb((const char *)doc, len, 0, NULL) : NULL;
-    log_put(p->log, "%c gets bodies %zu statements %zu", p->name,
+    char line[LOG_WIDTH];
+    snprintf(line, sizeof line, "gets bodies %zu statements %zu",
         json_array_size(json_object_get(json, "bodies")),
         json_array_size(json_object_get(json, "statements")));
     json_decref(json);
-    if (!not_good(p, req, FAKE_POST_STATEMENTS, "/v1/statements"))
+    if (!not_good(p, req, FAKE_POST_STATEMENTS, "/v1/statements", line))
         sg_http_answer(req, 200, "application/json", "{}", 2, NULL);
 }
 
@@ -399,8 +425,11 @@ static const struct sg_http_route routes[] = {
 void fake_start(struct fake_peer *p, struct event_log *log, char name, const struct lg_genesis *g)
 {
     struct sg_fault fault = {0};
-    const struct sg_http_server_config config = {
-        .bind = "127.0.0.1", .routes = routes, .nroutes = SG_ARRAY_LEN(routes), .ctx = p};
+    const struct sg_http_server_config config = {.bind = "127.0.0.1",
+        .routes = routes,
+        .nroutes = SG_ARRAY_LEN(routes),
+        .ctx = p,
+        .request_timeout_ms = WAIT_S * 1000};
     memset(p, 0, sizeof *p);
     p->log = log;
     p->name = name;

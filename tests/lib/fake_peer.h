@@ -21,12 +21,14 @@ struct event_log {
 void log_init(struct event_log *l);
 void log_fini(struct event_log *l);
 void log_put(struct event_log *l, const char *fmt, ...) SG_PRINTF(2, 3);
-/* The next line must be this one; waits for it at most 10 s. */
+/* The next line must be this one; waits for it at most two minutes. */
 void log_expect(struct event_log *l, const char *line);
-/* Read on until this line has come; waits for it at most 10 s. Returns how many were passed over. */
+/* Read on until this line has come; waits for each at most two minutes. Returns how many were passed over. */
 unsigned log_until(struct event_log *l, const char *line);
 /* Give the others a moment: returns after 5 ms, or as soon as a line comes. */
 void log_look(struct event_log *l);
+/* Look again until the condition holds; false after two minutes. */
+bool log_wait(struct event_log *l, bool (*condition)(void *ctx), void *ctx);
 /* Lines so far, read or not, that begin with this. */
 unsigned log_count(struct event_log *l, const char *begin);
 

@@ -1,18 +1,17 @@
 #include "nodes_fixture.h"
 
-#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "lg_client.h"
 #include "sg_log.h"
 #include "tests/lib/fake_peer.h"
+#include "tests/lib/raw_http.h"
 #include "tests/lib/store_fixture.h"
 
 /* ---- the clock ---- */
@@ -42,22 +41,14 @@ void nodes_set(struct nodes *w, sg_ms wall)
 
 /* ---- life ---- */
 
-/* Ports that were free a moment ago: all are held together, so that they differ. */
-static void find_ports(struct nodes *w)
+/* Held to the end of the test, also while their nodes are stopped. */
+static void hold_ports(struct nodes *w)
 {
-    int fds[NODES];
     for (unsigned i = 0; i < NODES; i++) {
-        struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-        socklen_t len = sizeof a;
-        fds[i] = socket(AF_INET, SOCK_STREAM, 0);
-        assert_true(fds[i] >= 0);
-        assert_int_equal(bind(fds[i], (struct sockaddr *)&a, sizeof a), 0);
-        assert_int_equal(getsockname(fds[i], (struct sockaddr *)&a, &len), 0);
-        w->ports[i] = ntohs(a.sin_port);
+        w->held[i] = raw_refusing(&w->ports[i]);
+        assert_true(w->held[i] >= 0);
         snprintf(w->urls[i], sizeof w->urls[i], "http://127.0.0.1:%u", w->ports[i]);
     }
-    for (unsigned i = 0; i < NODES; i++)
-        close(fds[i]);
 }
 
 int nodes_setup(void **state)
@@ -74,7 +65,7 @@ int nodes_setup(void **state)
     atomic_store(&w->run, 5000);
     strcpy(w->dir, "/tmp/gridwitness-nodes-XXXXXX");
     assert_non_null(mkdtemp(w->dir));
-    find_ports(w);
+    hold_ports(w);
     assert_int_equal(sg_http_client_new(&w->http), 0);
     *state = w;
     return 0;
@@ -86,6 +77,7 @@ int nodes_teardown(void **state)
     char path[96];
     for (unsigned i = 0; i < NODES; i++) {
         nodes_stop(w, i);
+        (void)close(w->held[i]);
         snprintf(path, sizeof path, "%s/%u", w->dir, i);
         fixture_remove_dir(path);
     }
@@ -163,8 +155,11 @@ static int call(struct nodes *w, unsigned i, const char *path, const struct sg_b
     char url[300];
     struct sg_http_answer answer = {0};
     snprintf(url, sizeof url, "%s%s", w->urls[i], path);
-    const struct sg_http_call c = {
-        .url = url, .post = post ? post->p : NULL, .post_len = post ? post->len : 0, .max_answer = 64u << 20};
+    const struct sg_http_call c = {.url = url,
+        .post = post ? post->p : NULL,
+        .post_len = post ? post->len : 0,
+        .max_answer = 64u << 20,
+        .timeout_ms = NODES_WAIT_S * 1000};
     const int err = sg_http_client_call(w->http, &c, &answer);
     if (json)
         *json = err == 0 ? json_loadb((const char *)answer.body.p, answer.body.len, 0, NULL) : NULL;
@@ -238,10 +233,10 @@ void nodes_wait(struct nodes *w, bool (*condition)(struct nodes *w, int64_t a, i
         if (!good)
             log_look(&pause);
         clock_gettime(CLOCK_MONOTONIC, &now);
-    } while (!good && now.tv_sec - begin.tv_sec < 20);
+    } while (!good && now.tv_sec - begin.tv_sec < NODES_WAIT_S);
     log_fini(&pause);
     if (!good)
-        fail_msg("not within 20 s: %s (%lld, %lld)", what, (long long)a, (long long)b);
+        fail_msg("not within %d s: %s (%lld, %lld)", NODES_WAIT_S, what, (long long)a, (long long)b);
 }
 
 static bool has_height(struct nodes *w, int64_t i, int64_t height)
@@ -298,11 +293,15 @@ void nodes_wait_ready(struct nodes *w, unsigned i, const char *why)
     nodes_wait(w, ready_is, i, 0, why[0] ? why : "ready");
 }
 
+static sg_ms mined_until; /* every miner has had its turn then */
+
 static bool mined(struct nodes *w, int64_t i, int64_t height)
 {
     if (nodes_height(w, (unsigned)i) >= height)
         return true;
-    nodes_pass(w, 100);
+    if (atomic_load(&w->wall) <
+        mined_until) /* no further: the test's next slot must lie ahead, however slow the nodes are */
+        nodes_pass(w, 100);
     return false;
 }
 
@@ -311,5 +310,6 @@ void nodes_mine(struct nodes *w, unsigned i, sg_minute slot, int64_t height)
     const sg_ms from = (slot + 1) * SG_MINUTE_MS + 1000;
     if (atomic_load(&w->wall) < from)
         nodes_set(w, from);
+    mined_until = (slot + 2) * SG_MINUTE_MS - 5000;
     nodes_wait(w, mined, i, height, "a block is mined");
 }

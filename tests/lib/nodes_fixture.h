@@ -10,9 +10,10 @@
 #include <jansson.h>
 #include <stdatomic.h>
 
-#define NODES      4
-#define NODES_NONE 99u /* ends a list of peers */
-#define NODES_DOCS 64
+#define NODES        4
+#define NODES_NONE   99u /* ends a list of peers */
+#define NODES_DOCS   64
+#define NODES_WAIT_S 120 /* of real time, for anything */
 
 struct nodes {
     struct maker maker;
@@ -20,6 +21,7 @@ struct nodes {
     atomic_llong wall, run; /* what the clock shows */
     char dir[64];           /* data folders: dir/0 … */
     uint16_t ports[NODES];
+    int held[NODES]; /* sockets that keep the ports */
     char urls[NODES][64];
     struct lg_node *node[NODES]; /* NULL: stopped */
     _Atomic int failed[NODES];   /* what config.failed was told */
@@ -51,7 +53,7 @@ int64_t nodes_height(struct nodes *w, unsigned i);
 const struct lg_statement *nodes_say(struct nodes *w, unsigned i, unsigned gw, sg_minute slot);
 /* "pooled", "mined", …; "" when node i does not have it. dst: 16 bytes. */
 const char *nodes_place(struct nodes *w, unsigned i, const struct lg_statement *s, char *dst);
-/* Look again until condition(w, a, b) holds, at most 20 s of real time. */
+/* Look again until condition(w, a, b) holds, at most NODES_WAIT_S. */
 void nodes_wait(struct nodes *w, bool (*condition)(struct nodes *w, int64_t a, int64_t b), int64_t a,
     int64_t b, const char *what);
 /* All running nodes name one tip of at least this height. */
@@ -59,7 +61,7 @@ void nodes_wait_one_tip(struct nodes *w, int64_t height);
 void nodes_wait_height(struct nodes *w, unsigned i, int64_t height);
 /* /readyz of node i says 200 ("") or 503 with a detail that holds this text. */
 void nodes_wait_ready(struct nodes *w, unsigned i, const char *why);
-/* The clock goes to the end of a slot and then on until node i has a block of at least this height. */
+/* The clock goes to the end of a slot and then on, but not into the end of the next one, until node i has a block of at least this height. */
 void nodes_mine(struct nodes *w, unsigned i, sg_minute slot, int64_t height);
 
 #endif

@@ -1,5 +1,7 @@
 #include "peers_fixture.h"
 
+#include "ledger/peers_priv.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -150,6 +152,7 @@ int peers_setup(void **state)
     w->clock.wall_ms = wall_ms;
     w->clock.ctx = w;
     atomic_store(&w->mono, 1000000);
+    w->call_ms = 120000;
     *state = w;
     return 0;
 }
@@ -181,6 +184,7 @@ void peers_start(struct peers_world *w, unsigned n, const char *first, const cha
         .genesis = w->f.g,
         .crypto = &sg_crypto_openssl,
         .clock = &w->clock,
+        .call_ms = w->call_ms,
         .host = {w, offer_block, offer_statements}};
     if (lg_peers_start(&w->peers, &config, &fault) != 0)
         fail_msg("%s", fault.text);
@@ -191,10 +195,31 @@ void peers_start_a(struct peers_world *w)
     peers_start(w, 1, w->a.url, NULL);
 }
 
+static bool has_looked(void *ctx)
+{
+    struct peers_world *w = ctx;
+    return !atomic_load(&w->peers->woken);
+}
+
+/* The thread begins a round. */
+static void round_begins(struct peers_world *w)
+{
+    atomic_store(&w->peers->woken, true);
+    sg_http_client_wakeup(w->peers->http);
+    assert_true(log_wait(&w->log, has_looked, w));
+}
+
+void peers_look(struct peers_world *w)
+{
+    round_begins(w); /* it may have been in the middle of one */
+    round_begins(w); /* the one before is over */
+}
+
 void peers_pass(struct peers_world *w, sg_ms ms)
 {
+    peers_look(w);
     atomic_fetch_add(&w->mono, ms);
-    lg_peers_result(w->peers, -1, 0, 0);
+    peers_look(w);
 }
 
 void peers_judge(struct peers_world *w, int peer, int err)
@@ -227,31 +252,63 @@ void peers_expect_ban(struct peers_world *w, const char *reason, sg_ms ms)
     peers_expect_rest(w, ms);
 }
 
+struct wanted_state {
+    struct peers_world *w;
+    struct lg_peers_summary s;
+    unsigned peer;
+    const char *state;
+};
+
+static bool is_wanted(void *ctx)
+{
+    struct wanted_state *t = ctx;
+    return is_state(&t->s, t->w, t->peer, t->state);
+}
+
 /* One look decides: a moment later the peer may be asked again. */
 void peers_wait_state(struct peers_world *w, unsigned peer, const char *state)
 {
-    struct lg_peers_summary s;
-    bool is = is_state(&s, w, peer, state);
-    for (unsigned i = 0; i < 4000 && !is; i++) {
-        log_look(&w->log);
-        is = is_state(&s, w, peer, state);
-    }
+    struct wanted_state t = {.w = w, .peer = peer, .state = state};
+    const bool is = log_wait(&w->log, is_wanted, &t);
     if (!is)
-        assert_string_equal(s.peers[peer].state, state);
+        assert_string_equal(t.s.peers[peer].state, state);
     assert_true(is);
 }
 
-static bool rests(struct peers_world *w)
+static bool rests(void *ctx)
 {
+    struct peers_world *w = ctx;
     struct lg_peers_summary s;
     lg_peers_summary(w->peers, &s);
     return s.peers[0].resting;
 }
 
+void peers_wait_rest(struct peers_world *w)
+{
+    assert_true(log_wait(&w->log, rests, w));
+}
+
+struct wanted_count {
+    struct peers_world *w;
+    const char *begin;
+    unsigned n;
+};
+
+static bool is_counted(void *ctx)
+{
+    const struct wanted_count *t = ctx;
+    return log_count(&t->w->log, t->begin) >= t->n;
+}
+
+void peers_wait_count(struct peers_world *w, const char *begin, unsigned n)
+{
+    (void)log_wait(&w->log, is_counted, &(struct wanted_count){w, begin, n});
+    assert_int_equal(log_count(&w->log, begin), n);
+}
+
 void peers_expect_rest(struct peers_world *w, sg_ms ms)
 {
-    for (unsigned i = 0; i < 4000 && !rests(w); i++)
-        log_look(&w->log);
+    peers_wait_rest(w);
     const unsigned before = log_count(&w->log, "a ");
     peers_pass(w, ms - 1);
     for (unsigned i = 0; i < 4; i++) /* long enough for a thread that does not rest to show it */

@@ -24,6 +24,7 @@ struct peers_world {
     struct sg_clock clock;
     atomic_llong mono;
     atomic_llong wall; /* 0: the real one */
+    sg_ms call_ms; /* real: of the calls of a thread that is started from now on; long, for a slow machine */
     struct lg_peers *peers;
     _Atomic int offer_err; /* what the node's queue says */
     uint64_t ticket;       /* of the last offer */
@@ -40,13 +41,20 @@ void peers_put(
 /* A block with this header and the statement of `like`, signed by gateway gw. Caller frees. */
 struct lg_block *peers_seal(
     const struct peers_world *w, const struct lg_block *like, const struct lg_header *h, unsigned gw);
-/* Time passes; the thread notices by a message that concerns nobody. */
+/* Time passes. What the thread was told before it has taken in before, and when this returns it has begun what is due now: whoever is asked no
+ * longer rests. */
 void peers_pass(struct peers_world *w, sg_ms ms);
+/* The thread has taken in all that it was told, and begun all that is due. */
+void peers_look(struct peers_world *w);
 /* The verdict on one document of the last offer. */
 void peers_judge(struct peers_world *w, int peer, int err);
 /* Wait until a peer rests in this state: it follows the last event within moments. */
 void peers_wait_state(struct peers_world *w, unsigned peer, const char *state);
 bool peers_is_state(struct peers_world *w, unsigned peer, const char *state);
+/* Wait until peer a rests, whatever its state. */
+void peers_wait_rest(struct peers_world *w);
+/* Wait for n lines that begin with this: no more have come then. */
+void peers_wait_count(struct peers_world *w, const char *begin, unsigned n);
 /* Peer a is banned for this reason, hears nothing for ms - 1, and at ms it is asked for its status. */
 void peers_expect_ban(struct peers_world *w, const char *reason, sg_ms ms);
 /* Peer a hears nothing for ms - 1, and at ms it is asked for its status. */

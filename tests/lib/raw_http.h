@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RAW_TIMEOUT_MS 20000
+#define RAW_TIMEOUT_MS 60000
 
 struct raw_answer {
     int status;       /* 0: the connection ended before a whole answer */
@@ -30,5 +30,8 @@ size_t raw_recv_all(int fd, char *dst, size_t size);
 /* Value of a header of the answer copied to dst ("" when absent). */
 const char *raw_header(const struct raw_answer *a, const char *name, char *dst, size_t size);
 int64_t raw_now_ms(void);
+/* A socket that holds a port of 127.0.0.1 and never listens: connecting to it is refused, and nobody else is given the port. A server that
+ * shares addresses (SO_REUSEADDR) may listen there. close() it. -1 when it fails. */
+int raw_refusing(uint16_t *port);
 
 #endif

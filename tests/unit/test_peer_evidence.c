@@ -25,15 +25,25 @@ static bool was_asked(struct peers_world *w, unsigned times)
     return log_count(&w->log, "a evidence") >= times;
 }
 
+struct asked {
+    struct peers_world *w;
+    unsigned times;
+};
+
+static bool asked_or_resting(void *ctx)
+{
+    const struct asked *t = ctx;
+    return was_asked(t->w, t->times) || peers_is_state(t->w, 0, "ok");
+}
+
 /* Passes polls until evidence is asked for again. Asked and answered, the peer no longer rests: its pair waits to be judged. */
 static void until_asked(struct peers_world *w, unsigned times)
 {
+    struct asked t = {w, times};
+    assert_true(log_wait(&w->log, asked_or_resting, &t));
     for (unsigned i = 0; i <= LG_POOL_POLLS && !was_asked(w, times); i++) {
         peers_pass(w, LG_POLL_MS);
-        for (unsigned k = 0; k < 4000 && !was_asked(w, times) && !peers_is_state(w, 0, "ok"); k++)
-            log_look(&w->log);
-        for (unsigned k = 0; k < 20 && !was_asked(w, times); k++)
-            log_look(&w->log);
+        assert_true(log_wait(&w->log, asked_or_resting, &t));
     }
     assert_true(was_asked(w, times));
 }

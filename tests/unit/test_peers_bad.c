@@ -83,19 +83,27 @@ static void tip_without_headers_bans_the_peer(void **state)
     peers_expect_ban(w, "withheld", LG_POLL_BAD_MS);
 }
 
+struct bans {
+    struct peers_world *w;
+    struct lg_peers_summary s;
+    unsigned n;
+};
+
+static bool is_banned(void *ctx)
+{
+    struct bans *t = ctx;
+    lg_peers_summary(t->w->peers, &t->s);
+    return t->s.peers[0].bans >= t->n;
+}
+
 /* Peer a is banned for the n-th time, for this reason. */
 static void wait_ban(struct peers_world *w, unsigned n, const char *reason)
 {
-    struct lg_peers_summary s;
-    for (unsigned i = 0; i < 4000; i++) {
-        lg_peers_summary(w->peers, &s);
-        if (s.peers[0].bans >= n)
-            break;
-        log_look(&w->log);
-    }
-    assert_int_equal(s.peers[0].bans, n);
-    assert_string_equal(s.peers[0].reason, reason);
-    assert_string_equal(s.peers[0].state, "bad");
+    struct bans t = {.w = w, .n = n};
+    (void)log_wait(&w->log, is_banned, &t);
+    assert_int_equal(t.s.peers[0].bans, n);
+    assert_string_equal(t.s.peers[0].reason, reason);
+    assert_string_equal(t.s.peers[0].state, "bad");
 }
 
 /* P30, P31: a block under another's hash is a lie; so is a header. Endless headers are as large as a page may be, and no larger. */
@@ -216,6 +224,7 @@ static void status_that_is_none_makes_the_peer_bad(void **state)
 static void peer_that_drips_or_holds_delays_no_other(void **state)
 {
     struct peers_world *w = *state;
+    w->call_ms = 0; /* 8 s */
     fake_set(&w->a, FAKE_STATUS, FAKE_DRIP);
     fake_serve(&w->b, w->theirs, 6);
     peers_start(w, 2, w->a.url, w->b.url);
@@ -227,7 +236,7 @@ static void peer_that_drips_or_holds_delays_no_other(void **state)
     assert_false(peers_is_state(w, 0, "new")); /* still waiting for it */
     lg_peers_announce_block(w->peers, w->ours[2], -1);
     log_until(&w->log, "b gets block 3");
-    peers_wait_state(w, 0, "unreachable"); /* 8 s of real time: the deadline of a call */
+    peers_wait_state(w, 0, "unreachable"); /* when the deadline of the call is over */
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, peers_setup, peers_teardown)
