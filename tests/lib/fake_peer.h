@@ -1,36 +1,13 @@
-/* A ledger node that is none: a real HTTP server that serves what the test tells it, well or badly, and writes down what it is asked.
- * And the log in which everything that happens between a node's peers and the test stands in order. Faults end the test. */
+/* A ledger node that is none: a real HTTP server that serves what the test tells it, well or badly, and writes down what it is
+ * asked. Faults end the test. */
 #ifndef TEST_FAKE_PEER_H
 #define TEST_FAKE_PEER_H
 
 #include "ledger/core/validity.h"
 #include "sg_http.h"
+#include "tests/lib/event_log.h"
 
 #include <pthread.h>
-
-#define LOG_LINES 512
-#define LOG_WIDTH 120
-
-/* Lines in the order in which they came; a reader takes them one by one. */
-struct event_log {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    char lines[LOG_LINES][LOG_WIDTH];
-    unsigned n, read;
-};
-void log_init(struct event_log *l);
-void log_fini(struct event_log *l);
-void log_put(struct event_log *l, const char *fmt, ...) SG_PRINTF(2, 3);
-/* The next line must be this one; waits for it at most two minutes. */
-void log_expect(struct event_log *l, const char *line);
-/* Read on until this line has come; waits for each at most two minutes. Returns how many were passed over. */
-unsigned log_until(struct event_log *l, const char *line);
-/* Give the others a moment: returns after 5 ms, or as soon as a line comes. */
-void log_look(struct event_log *l);
-/* Look again until the condition holds; false after two minutes. */
-bool log_wait(struct event_log *l, bool (*condition)(void *ctx), void *ctx);
-/* Lines so far, read or not, that begin with this. */
-unsigned log_count(struct event_log *l, const char *begin);
 
 enum fake_route {
     FAKE_STATUS,
