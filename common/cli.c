@@ -18,9 +18,16 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 /* FD_SET of a descriptor >= FD_SETSIZE (1024) aborts the process; libmodbus calls it. */
 #define MAX_DESCRIPTORS 1000
+
+/* Of memory: what is larger is given back to the system when it is freed, and so is more than that at the end of a heap. Without a fixed value
+ * the C library of GNU raises both with each page of blocks, and the heap of each thread keeps what its largest document once took. */
+#define KEPT_BYTES (64 * 1024)
 
 static void open_standard_descriptors(void)
 {
@@ -33,11 +40,20 @@ static void open_standard_descriptors(void)
         (void)close(fd);
 }
 
+static void keep_memory_small(void)
+{
+#ifdef __GLIBC__
+    (void)mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+#endif
+}
+
 void sg_cli_init(void)
 {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     struct rlimit limit;
 
+    keep_memory_small();
     open_standard_descriptors();
     if (sigaction(SIGPIPE, &ignore, NULL) != 0)
         assert(!"SIGPIPE can be ignored");

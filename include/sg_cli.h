@@ -11,7 +11,7 @@
 enum { SG_EXIT_GOOD = 0, SG_EXIT_FAILED = 1, SG_EXIT_USAGE = 2 };
 
 /* First thing in every main: standard descriptors open, SIGPIPE ignored, RLIMIT_NOFILE soft limit lowered to 1000
- * (libmodbus uses select: FD_SET beyond 1024 aborts the process), umask 077. */
+ * (libmodbus uses select: FD_SET beyond 1024 aborts the process), umask 077, large blocks of memory given back when they are freed. */
 void sg_cli_init(void);
 
 /* Last thing in every main: write out what standard output still holds, and return the exit code. An output that failed makes a
