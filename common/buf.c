@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The first allocation: most documents' scalars fit, and doubling from here is few steps. */
-#define FIRST_CAP 256
+/* The first allocation: a statement or a header fits, and doubling from here is few steps. */
+#define FIRST_CAP 1024
 
 void sg_buf_init(struct sg_buf *b, size_t max)
 {

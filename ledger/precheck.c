@@ -277,7 +277,7 @@ int lg_precheck_start(struct lg_precheck **out, const struct lg_genesis *genesis
     pthread_cond_init(&p->work, NULL);
     pthread_cond_init(&p->done, NULL);
     threads = threads == 0 ? processors() : threads;
-    int err = lg_seen_init(&p->seals);
+    int err = lg_seen_init(&p->seals, 0);
     while (
         err == SG_OK && p->nthreads < threads && pthread_create(&p->threads[p->nthreads], NULL, run, p) == 0)
         p->nthreads++;

@@ -72,6 +72,8 @@ struct lg_engine_config {
     /* 0: 64 MiB. Half of it is shared, half is reserved in equal parts for the gateways; beyond it new statements are rejected with
      * SG_EOVERLOADED. What a restart or a reorganisation brings back beyond it stays on disk until there is room. */
     uint64_t max_pool_bytes;
+    /* Of each of four tables of what was found out about a hash: a power of two; 0: 8192. Fewer forget more: it is found out again, and what was held longest counts as held from now on. */
+    size_t seen_slots;
 };
 
 /* Answer to an offer of statements, by index. */

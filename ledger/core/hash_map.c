@@ -102,9 +102,11 @@ void *lg_map_remove(struct lg_map *m, const struct lg_hash *key)
     return value;
 }
 
-int lg_seen_init(struct lg_seen *s)
+int lg_seen_init(struct lg_seen *s, size_t slots)
 {
-    s->slots = calloc(LG_SEEN_SLOTS, sizeof *s->slots);
+    s->nslots = slots == 0 ? LG_SEEN_SLOTS : slots;
+    assert((s->nslots & (s->nslots - 1)) == 0);
+    s->slots = calloc(s->nslots, sizeof *s->slots);
     return s->slots == NULL ? SG_ENOMEM : 0;
 }
 
@@ -116,18 +118,18 @@ void lg_seen_fini(struct lg_seen *s)
 
 void lg_seen_clear(struct lg_seen *s)
 {
-    memset(s->slots, 0, LG_SEEN_SLOTS * sizeof *s->slots);
+    memset(s->slots, 0, s->nslots * sizeof *s->slots);
 }
 
 int lg_seen_get(const struct lg_seen *s, const struct lg_hash *hash)
 {
-    const struct lg_seen_slot *slot = &s->slots[home(hash, LG_SEEN_SLOTS)];
+    const struct lg_seen_slot *slot = &s->slots[home(hash, s->nslots)];
     return slot->what != 0 && lg_hash_eq(&slot->hash, hash) ? slot->what : 0;
 }
 
 void lg_seen_put(struct lg_seen *s, const struct lg_hash *hash, int what)
 {
-    struct lg_seen_slot *slot = &s->slots[home(hash, LG_SEEN_SLOTS)];
+    struct lg_seen_slot *slot = &s->slots[home(hash, s->nslots)];
     slot->hash = *hash;
     slot->what = what;
 }

@@ -31,13 +31,15 @@ void *lg_map_remove(struct lg_map *m, const struct lg_hash *key);
 #define LG_SEEN_SLOTS 8192
 
 struct lg_seen {
+    size_t nslots;
     struct lg_seen_slot {
         struct lg_hash hash;
         int what; /* 0: empty */
     } * slots;
 };
 
-SG_MUST_USE int lg_seen_init(struct lg_seen *s);
+/* slots: a power of two; 0: LG_SEEN_SLOTS. */
+SG_MUST_USE int lg_seen_init(struct lg_seen *s, size_t slots);
 void lg_seen_fini(struct lg_seen *s);
 /* 0: nothing known. */
 int lg_seen_get(const struct lg_seen *s, const struct lg_hash *hash);

@@ -138,15 +138,15 @@ static void pow_close(struct lg_engine *e)
 
 static int open_parts(struct lg_engine *e)
 {
-    int err = lg_seen_init(&e->verified);
+    int err = lg_seen_init(&e->verified, e->config.seen_slots);
     if (err == 0) {
-        err = lg_seen_init(&e->invalid);
+        err = lg_seen_init(&e->invalid, e->config.seen_slots);
     }
     if (err == 0) {
-        err = lg_seen_init(&e->offered);
+        err = lg_seen_init(&e->offered, e->config.seen_slots);
     }
     if (err == 0) {
-        err = lg_seen_init(&e->held_since);
+        err = lg_seen_init(&e->held_since, e->config.seen_slots);
     }
     if (err == 0) {
         err = lg_tree_init(&e->tree, e->genesis, e->store);

@@ -60,13 +60,15 @@ struct mem_undo *mem_log_undo(struct mem_store *s, enum mem_undo_kind kind)
     return u;
 }
 
-static uint64_t fact_of(const struct mem_doc *d)
+uint64_t mem_doc_fact(const struct mem_doc *d)
 {
     return d->mark == LG_DOC_NONE ? 0 : mem_fact(&d->t->leaf, d->mark, (uint64_t)d->height);
 }
 
 static void track_pooled(struct mem_store *s, struct mem_doc *d)
 {
+    if (!d->t->is_body)
+        s->gw[mem_gw_index(s, d->t->st.gw)].most_known = false;
     if (d->mark == LG_DOC_POOLED && d->height == 0)
         mem_must_put(&s->pooled, &d->t->leaf, d);
     else
@@ -79,10 +81,10 @@ void mem_set_state(struct mem_store *s, struct mem_doc *d, enum lg_doc_state mar
     u->doc = d;
     u->mark = d->mark;
     u->height = d->height;
-    s->facts -= fact_of(d);
+    s->facts -= mem_doc_fact(d);
     d->mark = mark;
     d->height = height;
-    s->facts += fact_of(d);
+    s->facts += mem_doc_fact(d);
     track_pooled(s, d);
 }
 
@@ -100,7 +102,7 @@ static void bring_in(struct mem_store *s, struct mem_text *t, enum lg_doc_state 
     d->mark = mark;
     d->height = 0;
     d->arrival = ++s->arrivals;
-    s->facts += fact_of(d);
+    s->facts += mem_doc_fact(d);
     track_pooled(s, d);
     mem_log_undo(s, UNDO_DOC)->doc = d;
 }
@@ -142,7 +144,9 @@ static void take_out(struct mem_store *s, struct mem_doc *d)
 static void undo_doc(struct mem_store *s, struct mem_undo *u)
 {
     (void)lg_map_remove(&s->pooled, &u->doc->t->leaf);
-    s->facts -= fact_of(u->doc);
+    if (!u->doc->t->is_body)
+        s->gw[mem_gw_index(s, u->doc->t->st.gw)].most_known = false;
+    s->facts -= mem_doc_fact(u->doc);
     if (u->evidence_gw > 0)
         s->gw[u->evidence_gw - 1].evidence--;
     take_out(s, u->doc);
@@ -198,10 +202,10 @@ static void undo_one(struct mem_store *s, struct mem_undo *u)
         undo_doc(s, u);
         break;
     case UNDO_MARK:
-        s->facts -= fact_of(u->doc);
+        s->facts -= mem_doc_fact(u->doc);
         u->doc->mark = u->mark;
         u->doc->height = u->height;
-        s->facts += fact_of(u->doc);
+        s->facts += mem_doc_fact(u->doc);
         track_pooled(s, u->doc);
         break;
     case UNDO_BLOCK: {

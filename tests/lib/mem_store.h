@@ -9,6 +9,8 @@ struct mem_store;
 
 /* genesis is borrowed. Aborts without memory. */
 struct mem_store *mem_store_new(const struct lg_genesis *g);
+/* The best branch up to a height, in a new store on the same shelf. */
+struct mem_store *mem_store_copy(const struct mem_store *from, int64_t height);
 void mem_store_free(struct mem_store *s);
 /* So many stores that hold much the same: what they hold stands on the shelf once. All in one thread; the shelf goes last. */
 struct mem_shelf;
@@ -60,7 +62,7 @@ bool mem_store_is_synced(const struct mem_store *s);
 /* Pooled statements and bodies. */
 size_t mem_store_pooled(const struct mem_store *s);
 /* Greatest incarnation and slot of a gateway on the best branch and in the pool; 0 and -1: none. */
-void mem_store_greatest(const struct mem_store *s, sg_ms *inc, sg_minute *slot, lg_kid gw);
+void mem_store_greatest(struct mem_store *s, sg_ms *inc, sg_minute *slot, lg_kid gw);
 /* Evidence pairs of a gateway. */
 unsigned mem_store_evidence(const struct mem_store *s, lg_kid gw);
 bool mem_store_in_transaction(const struct mem_store *s);

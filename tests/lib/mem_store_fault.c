@@ -139,6 +139,8 @@ void mem_store_lose_pool(struct mem_store *s)
             d->mark = LG_DOC_SIDE;
     }
     lg_map_fini(&s->pooled);
+    for (unsigned i = 0; i < LG_MAX_GATEWAYS; i++)
+        s->gw[i].most_known = false;
 }
 
 void mem_store_peek(struct mem_store *s, bool peek)
@@ -151,16 +153,27 @@ size_t mem_store_pooled(const struct mem_store *s)
     return s->pooled.n;
 }
 
-void mem_store_greatest(const struct mem_store *s, sg_ms *inc, sg_minute *slot, lg_kid gw)
+static void find_most(const struct mem_store *s, struct mem_gateway *g, lg_kid gw)
 {
-    const struct mem_gateway *g = &s->gw[mem_gw_index(s, gw)];
-    *inc = g->n > 0 ? g->mined[g->n - 1].inc : 0;
-    *slot = g->n > 0 ? g->mined[g->n - 1].slot : -1;
+    g->most_known = true;
+    g->most_inc = 0;
+    g->most_slot = -1;
     for (size_t i = 0; i < s->pooled.cap; i++) {
         const struct mem_doc *d = s->pooled.slots[i].value;
         if (d == NULL || d->t->is_body || d->t->st.gw != gw)
             continue;
-        *inc = d->t->st.inc > *inc ? d->t->st.inc : *inc;
-        *slot = d->t->st.slot > *slot ? d->t->st.slot : *slot;
+        g->most_inc = d->t->st.inc > g->most_inc ? d->t->st.inc : g->most_inc;
+        g->most_slot = d->t->st.slot > g->most_slot ? d->t->st.slot : g->most_slot;
     }
+}
+
+void mem_store_greatest(struct mem_store *s, sg_ms *inc, sg_minute *slot, lg_kid gw)
+{
+    struct mem_gateway *g = &s->gw[mem_gw_index(s, gw)];
+    if (!g->most_known)
+        find_most(s, g, gw);
+    *inc = g->n > 0 ? g->mined[g->n - 1].inc : 0;
+    *slot = g->n > 0 ? g->mined[g->n - 1].slot : -1;
+    *inc = g->most_inc > *inc ? g->most_inc : *inc;
+    *slot = g->most_slot > *slot ? g->most_slot : *slot;
 }

@@ -17,6 +17,9 @@ struct mem_gateway {
     struct lg_statement_ref *mined; /* by height */
     size_t n, cap;
     unsigned evidence;
+    bool most_known; /* the greatest of what is pooled */
+    sg_ms most_inc;
+    sg_minute most_slot;
 };
 
 enum mem_undo_kind { UNDO_DOC, UNDO_MARK, UNDO_BLOCK, UNDO_PUSH, UNDO_POP, UNDO_MINED, UNDO_UNMINED };
@@ -96,6 +99,8 @@ struct mem_doc *mem_find(struct mem_store *s, bool is_body, const struct lg_hash
 void mem_add_statement(struct mem_store *s, const struct lg_statement *st, enum lg_doc_state mark);
 void mem_add_body(struct mem_store *s, const struct lg_body *b, enum lg_doc_state mark);
 struct mem_block **mem_children_of(struct mem_store *s, const struct lg_hash *prev);
+/* Its part of facts. */
+uint64_t mem_doc_fact(const struct mem_doc *d);
 void mem_push_best(struct mem_store *s, struct mem_block *b);
 void mem_pop_best(struct mem_store *s);
 void mem_push_mined(struct mem_store *s, unsigned gw, const struct lg_statement_ref *ref);

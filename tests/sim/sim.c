@@ -3,6 +3,7 @@
  * An event for a machine that is down is lost; for one that is frozen it waits. Events that belong to a process carry its number, so
  * that nothing reaches the next one. */
 #include "tests/sim/sim.h"
+#include "tests/sim/sim_alloc.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -340,4 +341,5 @@ void sim_free(struct sim *s)
     sim_world_fini(s);
     free(s);
     sim_share_clear();
+    sim_alloc_again();
 }

@@ -126,6 +126,7 @@ struct sim_node {
     struct lg_hash *acked; /* leaves that this disk has promised to keep */
     size_t nacked, cap_acked;
     struct sim_doc *recent[SIM_RECENT]; /* offers that are held in full (ledger/node.c) */
+    size_t recent_len[SIM_RECENT];      /* of each; 0: none */
     unsigned next_recent;
     struct sim_offer gathered;
     uint64_t reorgs, seen_reorgs;

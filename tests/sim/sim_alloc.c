@@ -32,6 +32,8 @@ struct piece {
 };
 static uint8_t *base, *fresh; /* fresh: pages from here on have never been used */
 static struct piece *spare[CLASSES];
+static uint8_t *next[CLASSES], *last[CLASSES]; /* of the class's newest page, what is left */
+static size_t in_use;
 static uint8_t class_of_page[RESERVED >> PAGE_SHIFT];
 
 #if defined __has_feature
@@ -86,26 +88,40 @@ static size_t size_of(unsigned class)
     return low + (k % 4 + 1) * (low / 4);
 }
 
+/* The next unused piece of the class: in the order of addresses. */
+static void *fresh_piece(unsigned class)
+{
+    size_t size = size_of(class);
+    if (next[class] == NULL || (uint64_t)(last[class] - next[class]) < size) {
+        if (fresh + PAGE > base + RESERVED)
+            abort();
+        next[class] = fresh;
+        last[class] = fresh += PAGE;
+        class_of_page[(size_t)(next[class] - base) >> PAGE_SHIFT] = (uint8_t) class;
+    }
+    void *p = next[class];
+    next[class] += size;
+    return p;
+}
+
 static void *piece(size_t n)
 {
     unsigned class = class_of(n);
     struct piece *p = spare[class];
-    if (p != NULL) {
-        spare[class] = p->next;
-        return p;
-    }
-    size_t size = size_of(class);
-    uint8_t *page = fresh;
-    if (page + PAGE > base + RESERVED)
-        abort();
-    fresh += PAGE;
-    class_of_page[(size_t)(page - base) >> PAGE_SHIFT] = (uint8_t) class;
-    for (size_t at = size; at + size <= PAGE; at += size) {
-        struct piece *q = (struct piece *)(void *)(page + at);
-        q->next = spare[class];
-        spare[class] = q;
-    }
-    return page;
+    in_use++;
+    if (p == NULL)
+        return fresh_piece(class);
+    spare[class] = p->next;
+    return p;
+}
+
+void sim_alloc_again(void)
+{
+    if (base == NULL || in_use > 0)
+        return;
+    fresh = base;
+    memset(spare, 0, sizeof spare);
+    memset(next, 0, sizeof next);
 }
 
 static unsigned class_at(const void *p)
@@ -136,6 +152,7 @@ void __wrap_free(void *p)
     unsigned class = class_at(p);
     q->next = spare[class];
     spare[class] = q;
+    in_use--;
 }
 
 void *__wrap_realloc(void *p, size_t n)

@@ -50,6 +50,7 @@ uint64_t sim_seed(const struct sim_options *o, struct sim_totals *t)
     sim_run(s);
     uint64_t trace = s->trace;
     t->runs++;
+    t->traces += trace;
     add_stats(&t->stats, &s->stats);
     if (s->broken) {
         if (t->violations++ == 0 || o->seed < t->first_bad) {
@@ -191,7 +192,7 @@ static void state_path(char *path, size_t size, const struct command *c, unsigne
 static void new_progress(struct progress *p, const struct command *c, unsigned job)
 {
     memset(p, 0, sizeof *p); /* compared as bytes */
-    memcpy(p->magic, "gw sim 3", sizeof p->magic);
+    memcpy(p->magic, "gw sim 4", sizeof p->magic);
     p->o.seed = c->o.seed;
     p->o.minutes = c->o.minutes;
     p->o.nodes = c->o.nodes;
@@ -283,6 +284,7 @@ static void merge(struct sim_totals *to, const struct sim_totals *from)
     }
     to->violations += from->violations;
     to->core_s += from->core_s;
+    to->traces += from->traces;
     add_stats(&to->stats, &from->stats);
 }
 
@@ -340,7 +342,7 @@ static void report(const struct command *c, const struct sim_totals *t)
     printf("\nbest branches: %" PRIu64 " blocks, %" PRIu64
            " of the hostile member; on a good network an honest statement waited %" PRIu64 " slots at most\n",
         t->stats.on_branch, t->stats.hostile_on_branch, t->stats.slots_calm);
-    printf("violations: %" PRIu64 "\n", t->violations);
+    printf("traces: %016" PRIx64 "\nviolations: %" PRIu64 "\n", t->traces, t->violations);
 }
 
 /* The seeded fault is found: true. */

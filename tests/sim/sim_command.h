@@ -6,7 +6,8 @@
 
 struct sim_totals {
     uint64_t runs, violations, first_bad;
-    double core_s; /* processor time */
+    double core_s;   /* processor time */
+    uint64_t traces; /* of all runs, in any order */
     struct sim_stats stats;
     char what[400];
 };

@@ -110,79 +110,6 @@ void sim_faults_sever(struct sim *s)
 
 /* ---- disks ---- */
 
-static void quiet_work(void *ctx, const struct lg_job *job)
-{
-    (void)ctx;
-    (void)job;
-}
-
-static void quiet_stop(void *ctx)
-{
-    (void)ctx;
-}
-
-static void quiet_block(void *ctx, const struct lg_block *b, int from)
-{
-    (void)ctx;
-    (void)b;
-    (void)from;
-}
-
-static void quiet_statements(void *ctx, struct lg_statement *const *st, unsigned n,
-    struct lg_body *const *bodies, unsigned nb, int from)
-{
-    (void)ctx;
-    (void)st;
-    (void)n;
-    (void)bodies;
-    (void)nb;
-    (void)from;
-}
-
-static void quiet_want(void *ctx, const struct lg_hash *hash, int from)
-{
-    (void)ctx;
-    (void)hash;
-    (void)from;
-}
-
-static void quiet_event(void *ctx, const struct lg_event_msg *e)
-{
-    (void)ctx;
-    (void)e;
-}
-
-/* The best branch of an old store up to a height, in a new one. */
-static struct mem_store *store_up_to(struct sim *s, struct mem_store *old, int64_t height)
-{
-    struct mem_store *store = mem_store_new_on(s->g, s->shelf);
-    const struct lg_store *from = mem_store_vtable(old);
-    struct lg_host host = {.work = quiet_work,
-        .work_stop = quiet_stop,
-        .announce_block = quiet_block,
-        .announce_statements = quiet_statements,
-        .want_block = quiet_want,
-        .event = quiet_event};
-    struct lg_engine_config c = {
-        .genesis = s->g, .crypto = &s->crypto, .store = mem_store_vtable(store), .host = &host};
-    struct lg_engine *e;
-    struct lg_block_info info;
-    if (lg_engine_pow.open(&e, &c) != 0)
-        abort();
-    for (int64_t h = 1; h <= height && from->block_at(from->ctx, &info, h) == 0; h++) {
-        struct sg_buf doc;
-        enum lg_block_verdict verdict;
-        sg_buf_init(&doc, SIZE_MAX);
-        int err = from->block_bytes(from->ctx, &doc, &info.hash);
-        err = err != 0 ? err : lg_engine_pow.offer_block(e, &verdict, doc.p, doc.len, s->now, -1);
-        sg_buf_fini(&doc);
-        if (err != 0)
-            break;
-    }
-    lg_engine_pow.close(e);
-    return store;
-}
-
 void sim_take_backup(struct sim *s, unsigned m)
 {
     struct sim_machine *x = &s->machines[m];
@@ -197,7 +124,7 @@ void sim_restore_backup(struct sim *s, unsigned m, bool lost)
     sim_say(s, "machine %u: %s", m, lost ? "its disk is lost" : "an older copy of its disk is put back");
     if (x->has_node) {
         struct mem_store *old = x->node.store;
-        x->node.store = lost ? mem_store_new_on(s->g, s->shelf) : store_up_to(s, old, x->gw.backup_height);
+        x->node.store = lost ? mem_store_new_on(s->g, s->shelf) : mem_store_copy(old, x->gw.backup_height);
         mem_store_free(old);
         sim_spoil_store(s, x->node.store);
         x->node.nacked = 0;

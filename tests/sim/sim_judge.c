@@ -17,7 +17,7 @@ struct places {
     sg_minute min;
 };
 
-#define MAX_DECODED 128
+#define MAX_DECODED 16
 
 static void put(struct lg_map *m, const struct lg_hash *key, void *value)
 {

@@ -202,12 +202,13 @@ struct memo {
     uint64_t b;
     int verdict;
 };
-static struct memo bodies[MEMOS], turns[MEMOS];
+static struct memo bodies[MEMOS], turns[MEMOS], signatures[MEMOS];
 
 void sim_known_clear(void)
 {
     memset(bodies, 0, sizeof bodies);
     memset(turns, 0, sizeof turns);
+    memset(signatures, 0, sizeof signatures);
 }
 
 static struct memo *memo_of(struct memo *table, const struct lg_hash *key, uint64_t more)
@@ -254,4 +255,51 @@ int __wrap_lg_rank_position(
             .b = kid,
             .verdict = __real_lg_rank_position(g, prev, slot, kid)};
     return m->verdict;
+}
+
+/* Those that hold are remembered: the leaf is over the statement with its signature. */
+static struct memo *signature_of(
+    bool *holds, const struct lg_statement *s, const struct lg_genesis *g, const struct sg_crypto *crypto)
+{
+    uint64_t by = (uint64_t)(uintptr_t)crypto->verify;
+    struct memo *m = memo_of(signatures, &s->leaf, 0);
+    *holds = m->about == g && m->b == by && memcmp(&m->key, &s->leaf, sizeof m->key) == 0;
+    return m;
+}
+
+static void keep_signature(
+    struct memo *m, const struct lg_statement *s, const struct lg_genesis *g, const struct sg_crypto *crypto)
+{
+    *m = (struct memo){.key = s->leaf, .about = g, .b = (uint64_t)(uintptr_t)crypto->verify};
+}
+
+int __wrap_lg_statement_check(
+    const struct lg_statement *s, const struct lg_genesis *g, const struct sg_crypto *crypto, bool verified)
+{
+    bool holds;
+    if (verified || !sim_share_is_on())
+        return __real_lg_statement_check(s, g, crypto, verified);
+    struct memo *m = signature_of(&holds, s, g, crypto);
+    int err = __real_lg_statement_check(s, g, crypto, holds);
+    if (!holds && err == 0)
+        keep_signature(m, s, g, crypto);
+    return err;
+}
+
+int __wrap_lg_statement_check_signature(
+    const struct lg_statement *s, const struct lg_rules *r, struct sg_buf *scratch)
+{
+    bool holds = false;
+    struct memo *m = NULL;
+    if (sim_share_is_on())
+        m = signature_of(&holds, s, r->genesis, r->crypto);
+    if (!holds) {
+        int err = __real_lg_statement_check_signature(s, r, scratch);
+        if (err == 0 && m != NULL && r->verified.has == NULL) /* verified here, not remembered by a node */
+            keep_signature(m, s, r->genesis, r->crypto);
+        return err;
+    }
+    if (r->verified.add != NULL && !r->verified.has(r->verified.ctx, &s->leaf))
+        r->verified.add(r->verified.ctx, &s->leaf);
+    return 0;
 }

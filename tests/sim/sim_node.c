@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SEEN_SLOTS                                                                                           \
+    1024 /* hours of four gateways, one of sixteen; the tables of all nodes stay near the processor */
+
 /* ---- what the engine asks of its node ---- */
 
 static struct sim_node *told(void *ctx)
@@ -72,6 +75,15 @@ static void host_want_block(void *ctx, const struct lg_hash *hash, int from)
     sim_peers_want(n->sim, n->m);
 }
 
+static void forget_recent(struct sim_node *n)
+{
+    for (unsigned i = 0; i < SIM_RECENT; i++) {
+        sim_doc_drop(n->recent[i]);
+        n->recent[i] = NULL;
+        n->recent_len[i] = 0;
+    }
+}
+
 static void host_event(void *ctx, const struct lg_event_msg *e)
 {
     struct sim_node *n = told(ctx);
@@ -83,10 +95,7 @@ static void host_event(void *ctx, const struct lg_event_msg *e)
             s->stats.deepest = (uint64_t)e->depth;
         sim_say(
             s, "node %u reorganises %" PRId64 " blocks to height %" PRId64, n->m, e->depth, e->tip.height);
-        for (unsigned i = 0; i < SIM_RECENT; i++) {
-            sim_doc_drop(n->recent[i]);
-            n->recent[i] = NULL;
-        }
+        forget_recent(n);
         if (s->machines[n->m].honest && s->now >= s->calm_from) {
             s->stats.deepest_calm =
                 (uint64_t)e->depth > s->stats.deepest_calm ? (uint64_t)e->depth : s->stats.deepest_calm;
@@ -212,8 +221,7 @@ int sim_node_block(struct sim *s, unsigned m, struct sim_doc *d, int from)
 static bool recent(const struct sim_node *n, const struct sim_doc *d)
 {
     for (unsigned i = 0; i < SIM_RECENT; i++)
-        if (n->recent[i] == d || (n->recent[i] != NULL && n->recent[i]->len == d->len &&
-                                     memcmp(n->recent[i]->b, d->b, d->len) == 0))
+        if (n->recent_len[i] == d->len && (n->recent[i] == d || memcmp(n->recent[i]->b, d->b, d->len) == 0))
             return true;
     return false;
 }
@@ -222,6 +230,7 @@ static void remember(struct sim_node *n, struct sim_doc *d)
 {
     sim_doc_drop(n->recent[n->next_recent]);
     n->recent[n->next_recent] = sim_doc_ref(d);
+    n->recent_len[n->next_recent] = d->len;
     n->next_recent = (n->next_recent + 1) % SIM_RECENT;
 }
 
@@ -262,7 +271,8 @@ void sim_node_open(struct sim *s, unsigned m)
         .store = mem_store_vtable(n->store),
         .host = &n->host,
         .has_key = true,
-        .kid = s->g->gateways[m].id};
+        .kid = s->g->gateways[m].id,
+        .seen_slots = SEEN_SLOTS};
     int err = lg_engine_pow.open(&n->engine, &c);
     if (err != 0) {
         n->engine = NULL;
@@ -293,8 +303,5 @@ void sim_node_close(struct sim *s, unsigned m)
     n->engine = NULL;
     sim_timer_stop(&n->timer);
     sim_offer_fini(&n->gathered);
-    for (unsigned i = 0; i < SIM_RECENT; i++) {
-        sim_doc_drop(n->recent[i]);
-        n->recent[i] = NULL;
-    }
+    forget_recent(n);
 }

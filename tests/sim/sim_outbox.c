@@ -249,7 +249,10 @@ void sim_outbox_greatest(struct sim_outbox *o, sg_ms *inc, sg_minute *slot, sg_m
 
 struct sim_said *sim_outbox_next(struct sim_outbox *o, int64_t from, bool mined_too)
 {
-    for (unsigned i = from > 1 ? (unsigned)from - 1 : 0; i < o->nsaid; i++) {
+    unsigned first = from > 1 ? (unsigned)from - 1 : 0;
+    if (!mined_too && first < o->first_live)
+        first = o->first_live;
+    for (unsigned i = first; i < o->nsaid; i++) {
         enum sim_place p = o->said[i].place;
         if (p == SIM_MADE || p == SIM_POOLED || (mined_too && p != SIM_DEAD))
             return &o->said[i];

@@ -95,7 +95,7 @@ static void check_hourly(struct sim *s)
         if (!counts(s, m))
             continue;
         mem_store_peek(store, true);
-        sim_check_promises(s, m, (size_t)240 * s->ngws); /* of some hours; all are looked at in the end */
+        sim_check_promises(s, m, (size_t)60 * s->ngws); /* of the hour; all are looked at in the end */
         mem_store_peek(store, false);
     }
 }

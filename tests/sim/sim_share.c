@@ -10,7 +10,7 @@
 #include "tests/sim/sim_fast.h"
 #include "tests/sim/sim_wrap.h"
 
-#define MAX_IDLE 1024
+#define MAX_IDLE 64
 #define BUCKETS  (1u << 16)
 
 struct sim_shared {
