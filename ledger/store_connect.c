@@ -12,56 +12,67 @@
 /* ---- put ---- */
 
 /* What the pool had has been compared as it came; what was evidence alone has not, for nobody had to show its bodies. */
-static int put_one(struct lg_sqlite *s, const struct lg_statement *x)
+static int compare_known(struct lg_sqlite *s, const struct lg_statement *x)
 {
     struct lg_doc_place place = {.state = LG_DOC_NONE};
-    bool added;
-    int err = lg_sqlite_add_statement(s, &added, x, LG_MARK_SIDE);
-    if (err == 0 && !added)
-        err = lg_db_document(&s->db, NULL, &place, false, &x->leaf);
-    return err == 0 && (added || place.state == LG_DOC_OVERTAKEN) ? lg_sqlite_note_reads(s, x) : err;
+    const int err = lg_db_document(&s->db, NULL, &place, false, &x->leaf);
+    return err == 0 && place.state == LG_DOC_OVERTAKEN ? lg_sqlite_note_reads(s, x, 0) : err;
+}
+
+/* *id as lg_sqlite_add_statement has it. */
+static int put_statement(
+    struct lg_sqlite *s, int64_t *id, const struct lg_statement *x, const struct lg_place *at)
+{
+    const int err = lg_sqlite_add_statement(s, id, x, LG_MARK_SIDE, at);
+    if (err != 0)
+        return err;
+    return *id != 0 ? lg_sqlite_note_reads(s, x, *id) : compare_known(s, x);
 }
 
 static int put_documents(struct lg_sqlite *s, const struct lg_block *b)
 {
-    bool added;
+    int64_t id;
     int err = 0;
     for (unsigned i = 0; i < b->nstatements && err == 0; i++)
-        err = put_one(s, b->statements[i]);
+        err = put_statement(s, &id, b->statements[i], NULL);
     for (unsigned i = 0; i < b->nbodies && err == 0; i++)
-        err = lg_sqlite_add_body(s, &added, b->bodies[i], LG_MARK_SIDE);
+        err = lg_sqlite_add_body(s, &id, b->bodies[i], LG_MARK_SIDE, NULL);
     return err;
 }
 
-static int put_row(struct lg_sqlite *s, const struct lg_block *b, const struct lg_block_info *info)
+/* *added: it was not there. */
+static int put_row(
+    struct lg_sqlite *s, bool *added, const struct lg_block *b, const struct lg_block_info *info, bool best)
 {
     const int miner = lg_db_gateway_index(&s->db, info->miner);
     if (miner < 0)
         return SG_EMINER;
     const size_t n = (size_t)b->nstatements + b->nbodies;
     struct lg_hash *leaves = malloc(n == 0 ? 1 : n * sizeof *leaves);
+    int64_t changed = 0;
     if (leaves == NULL)
         return SG_ENOMEM;
-    for (size_t i = 0; i < n; i++)
-        leaves[i] = i < b->nstatements ? b->statements[i]->leaf : b->bodies[i - b->nstatements]->digest;
-    const int err = lg_db_run(&s->db, NULL, LG_SQL_BLOCK_PUT,
+    lg_block_leaves(leaves, b);
+    const int err = lg_db_run(&s->db, &changed, LG_SQL_BLOCK_PUT,
         LG_ARGS(lg_arg_hash(&info->hash), lg_arg_hash(&info->prev), lg_arg_int(info->height),
             lg_arg_int(info->slot), lg_arg_int(info->time), lg_arg_int(miner), lg_arg_int(info->weight),
             lg_arg_int(info->weight_sum), lg_arg_int(b->nstatements),
             lg_arg_blob(b->header_doc.p, b->header_doc.len), lg_arg_blob(b->sig, sizeof b->sig),
-            lg_arg_blob(leaves, n * sizeof *leaves)));
+            lg_arg_blob(leaves, n * sizeof *leaves), lg_arg_int(best)));
     free(leaves);
+    *added = err == 0 && changed == 1;
     return err;
 }
 
 static int put_block(void *ctx, const struct lg_block *b, const struct lg_block_info *info)
 {
     struct lg_sqlite *s = ctx;
+    bool added;
     int err = lg_sqlite_writable(s);
     if (err == 0)
         err = put_documents(s, b);
     if (err == 0)
-        err = put_row(s, b, info);
+        err = put_row(s, &added, b, info, false);
     return lg_sqlite_note(s, err);
 }
 
@@ -78,6 +89,7 @@ static int run_one(struct lg_sqlite *s, enum lg_sql id, const struct lg_arg *arg
 /* What the statements of a block have in common, as a rule: asked for once. */
 struct connecting {
     const struct lg_block_info *info;
+    bool put;                  /* the documents are stored by the same call */
     const struct lg_hash *tip; /* whose height is tip_height; NULL: none yet */
     struct lg_arg tip_height;
     const struct lg_hash *body; /* whose row is body_id; NULL: none yet */
@@ -133,15 +145,8 @@ static int body_id(struct lg_sqlite *s, struct connecting *c, const struct lg_ha
     return err;
 }
 
-/* A statement's place among the rows that follow from it. */
-struct place {
-    int gw;
-    int64_t height;
-    unsigned idx;
-};
-
 static int connect_read(
-    struct lg_sqlite *s, struct connecting *c, const struct place *at, const struct lg_read *r)
+    struct lg_sqlite *s, struct connecting *c, const struct lg_place *at, const struct lg_read *r)
 {
     const int relay = lg_db_relay_index(&s->db, r->relay.p, r->relay.len);
     const int err = relay < 0 ? SG_ERELAY : body_id(s, c, &r->digest);
@@ -152,7 +157,7 @@ static int connect_read(
             lg_arg_int(at->idx), lg_arg_int(c->body_id), lg_arg_int(r->live)));
 }
 
-static int connect_gap(struct lg_sqlite *s, const struct place *at, const struct lg_gap *g)
+static int connect_gap(struct lg_sqlite *s, const struct lg_place *at, const struct lg_gap *g)
 {
     const int relay = lg_db_relay_index(&s->db, g->relay.p, g->relay.len);
     if (relay < 0)
@@ -171,23 +176,38 @@ static int64_t gap_minutes(const struct lg_statement *x)
 }
 
 /* What a statement adds to its gateway's counters, times sign. Every incarnation begins with seq 1. */
-static int count(struct lg_sqlite *s, const struct place *at, const struct lg_statement *x, int sign)
+static int count(struct lg_sqlite *s, const struct lg_place *at, const struct lg_statement *x, int sign)
 {
     const int64_t gaps = gap_minutes(x);
     if (x->seq != 1 && gaps == 0)
         return 0;
-    return run_one(s, LG_SQL_GATEWAY_COUNT,
-        LG_ARGS(lg_arg_int(at->gw), lg_arg_int(x->seq == 1 ? sign : 0), lg_arg_int(sign * gaps)));
+    const int err = lg_sqlite_write_held(s); /* its row must be there */
+    return err != 0 ? err
+                    : run_one(s, LG_SQL_GATEWAY_COUNT,
+                          LG_ARGS(lg_arg_int(at->gw), lg_arg_int(x->seq == 1 ? sign : 0),
+                              lg_arg_int(sign * gaps)));
+}
+
+/* The statement's row gets its place; a new one is written with it. */
+static int place_statement(
+    struct lg_sqlite *s, const struct connecting *c, const struct lg_statement *x, const struct lg_place *at)
+{
+    int64_t id = 0;
+    const int err = c->put ? put_statement(s, &id, x, at) : 0;
+    if (err != 0 || id != 0)
+        return err;
+    return run_one(s, LG_SQL_STATEMENT_CONNECT,
+        LG_ARGS(lg_arg_hash(&x->leaf), lg_arg_int(at->height), lg_arg_int(at->idx), at->tip_height));
 }
 
 static int connect_statement(
     struct lg_sqlite *s, struct connecting *c, const struct lg_statement *x, unsigned idx)
 {
-    const struct place at = {lg_db_gateway_index(&s->db, x->gw), c->info->height, idx};
+    struct lg_place at = {.gw = lg_db_gateway_index(&s->db, x->gw), .height = c->info->height, .idx = idx};
     int err = at.gw < 0 ? SG_EUNKNOWN_GATEWAY : tip_height(s, c, &x->tip);
+    at.tip_height = c->tip_height;
     if (err == 0)
-        err = run_one(s, LG_SQL_STATEMENT_CONNECT,
-            LG_ARGS(lg_arg_hash(&x->leaf), lg_arg_int(at.height), lg_arg_int(idx), c->tip_height));
+        err = place_statement(s, c, x, &at);
     for (unsigned i = 0; i < x->nreads && err == 0; i++)
         err = connect_read(s, c, &at, &x->reads[i]);
     for (unsigned i = 0; i < x->ngaps && err == 0; i++)
@@ -195,24 +215,45 @@ static int connect_statement(
     return err != 0 ? err : count(s, &at, x, 1);
 }
 
-static int connect_body(struct lg_sqlite *s, const struct lg_body *b, int64_t height, unsigned idx)
+/* *others: bodies of its (relay, minute) stand on the branch. */
+static int has_others(struct lg_sqlite *s, bool *others, int relay, sg_minute min)
 {
-    const int relay = lg_db_relay_index(&s->db, b->relay.p, b->relay.len);
     sqlite3_stmt *st;
-    int err = relay < 0 ? SG_ERELAY
-                        : lg_db_query(&s->db, &st, LG_SQL_BODY_OTHERS,
-                              LG_ARGS(lg_arg_int(relay), lg_arg_int(b->min)));
-    if (err != 0)
-        return err;
-    const int row = lg_db_row(st);
+    const int err = lg_db_query(&s->db, &st, LG_SQL_BODY_OTHERS, LG_ARGS(lg_arg_int(relay), lg_arg_int(min)));
+    const int row = err != 0 ? err : lg_db_row(st);
     if (row < 0)
         return row;
     lg_db_done(st);
-    err = run_one(
-        s, LG_SQL_BODY_CONNECT, LG_ARGS(lg_arg_hash(&b->digest), lg_arg_int(height), lg_arg_int(idx)));
-    if (err == 0 && row > 0)
+    *others = row > 0;
+    return 0;
+}
+
+static int place_body(
+    struct lg_sqlite *s, struct connecting *c, const struct lg_body *b, const struct lg_place *at)
+{
+    int64_t id = 0;
+    const int err = c->put ? lg_sqlite_add_body(s, &id, b, LG_MARK_SIDE, at) : 0;
+    if (id != 0) {
+        c->body = &b->digest;
+        c->body_id = id;
+    }
+    if (err != 0 || id != 0)
+        return err;
+    return run_one(s, LG_SQL_BODY_CONNECT,
+        LG_ARGS(lg_arg_hash(&b->digest), lg_arg_int(at->height), lg_arg_int(at->idx)));
+}
+
+static int connect_body(struct lg_sqlite *s, struct connecting *c, const struct lg_body *b, unsigned idx)
+{
+    const int relay = lg_db_relay_index(&s->db, b->relay.p, b->relay.len);
+    const struct lg_place at = {.height = c->info->height, .idx = idx};
+    bool others = false;
+    int err = relay < 0 ? SG_ERELAY : has_others(s, &others, relay, b->min);
+    if (err == 0)
+        err = place_body(s, c, b, &at);
+    if (err == 0 && others)
         err = run_one(s, LG_SQL_CONFLICT_PUT,
-            LG_ARGS(lg_arg_int(height), lg_arg_int(idx), lg_arg_int(relay), lg_arg_int(b->min)));
+            LG_ARGS(lg_arg_int(at.height), lg_arg_int(idx), lg_arg_int(relay), lg_arg_int(b->min)));
     return err;
 }
 
@@ -262,15 +303,26 @@ static int check_tip(struct lg_sqlite *s, const struct lg_hash *hash)
     return lg_hash_eq(hash, &tip.hash) ? 0 : SG_EINVAL;
 }
 
-/* Bodies before statements: a read points at the row of its body, and that must be mined first. */
-static int connect_all(struct lg_sqlite *s, const struct lg_block *b, const struct lg_block_info *info)
+/* The block's row, with put a new one where there is none. */
+static int place_block(struct lg_sqlite *s, const struct connecting *c, const struct lg_block *b)
 {
-    struct connecting c = {.info = info};
+    bool added = false;
+    const int err = c->put ? put_row(s, &added, b, c->info, true) : 0;
+    if (err != 0 || added)
+        return err;
+    return run_one(s, LG_SQL_BLOCK_SET_BEST, LG_ARGS(lg_arg_hash(&c->info->hash), lg_arg_int(1)));
+}
+
+/* Bodies before statements: a read points at the row of its body, and that must be mined first. */
+static int connect_all(
+    struct lg_sqlite *s, const struct lg_block *b, const struct lg_block_info *info, bool put)
+{
+    struct connecting c = {.info = info, .put = put};
     int err = check_tip(s, &info->prev);
     if (err == 0)
-        err = run_one(s, LG_SQL_BLOCK_SET_BEST, LG_ARGS(lg_arg_hash(&info->hash), lg_arg_int(1)));
+        err = place_block(s, &c, b);
     for (unsigned i = 0; i < b->nbodies && err == 0; i++)
-        err = connect_body(s, b->bodies[i], info->height, b->nstatements + i);
+        err = connect_body(s, &c, b->bodies[i], b->nstatements + i);
     for (unsigned i = 0; i < b->nstatements && err == 0; i++)
         err = connect_statement(s, &c, b->statements[i], i);
     if (err == 0)
@@ -285,7 +337,16 @@ static int connect_block(void *ctx, const struct lg_block *b, const struct lg_bl
     struct lg_sqlite *s = ctx;
     int err = lg_sqlite_writable(s);
     if (err == 0)
-        err = connect_all(s, b, info);
+        err = connect_all(s, b, info, false);
+    return lg_sqlite_note(s, err);
+}
+
+static int append_block(void *ctx, const struct lg_block *b, const struct lg_block_info *info)
+{
+    struct lg_sqlite *s = ctx;
+    int err = lg_sqlite_writable(s);
+    if (err == 0)
+        err = connect_all(s, b, info, true);
     return lg_sqlite_note(s, err);
 }
 
@@ -294,7 +355,7 @@ static int connect_block(void *ctx, const struct lg_block *b, const struct lg_bl
 static int disconnect_statement(
     struct lg_sqlite *s, const struct lg_statement *x, int64_t height, unsigned idx)
 {
-    const struct place at = {lg_db_gateway_index(&s->db, x->gw), height, idx};
+    const struct lg_place at = {.gw = lg_db_gateway_index(&s->db, x->gw), .height = height, .idx = idx};
     int err = at.gw < 0 ? SG_EUNKNOWN_GATEWAY
                         : run_one(s, LG_SQL_STATEMENT_DISCONNECT,
                               LG_ARGS(lg_arg_hash(&x->leaf), lg_arg_int(height)));
@@ -367,7 +428,7 @@ static int rewrite_bodies(struct lg_sqlite *s, const struct lg_block *b, const s
 }
 
 static int rewrite_statement(
-    struct lg_sqlite *s, struct connecting *c, const struct lg_statement *x, const struct place *at)
+    struct lg_sqlite *s, struct connecting *c, const struct lg_statement *x, const struct lg_place *at)
 {
     const struct lg_arg gw = lg_arg_int(at->gw), height = lg_arg_int(at->height), idx = lg_arg_int(at->idx);
     int err = tip_height(s, c, &x->tip);
@@ -396,7 +457,8 @@ int lg_sqlite_rewrite_rows(struct lg_sqlite *s, const struct lg_block *b, const 
     int err = rewrite_bodies(s, b, &height);
     for (unsigned i = 0; i < b->nstatements && err == 0; i++) {
         const struct lg_statement *x = b->statements[i];
-        const struct place at = {lg_db_gateway_index(&s->db, x->gw), info->height, i};
+        const struct lg_place at = {
+            .gw = lg_db_gateway_index(&s->db, x->gw), .height = info->height, .idx = i};
         err = rewrite_statement(s, &c, x, &at);
     }
     s->paper_known = false; /* of some older block, perhaps */
@@ -409,5 +471,6 @@ void lg_sqlite_fill_connect(struct lg_store *v)
 {
     v->put_block = put_block;
     v->connect = connect_block;
+    v->append = append_block;
     v->disconnect = disconnect_block;
 }

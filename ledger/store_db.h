@@ -248,6 +248,20 @@ SG_MUST_USE int lg_db_paper_state(struct lg_db *db, struct lg_paper_state *state
 
 /* ---- the writer: store.c, store_write.c, store_connect.c ---- */
 
+/* Pages in the log from which a commit also empties it: 3.5 MiB, so that with what one more transaction adds, as a rule, the file stays
+ * within the 4 MiB that are kept of it and that the ballast makes room for. */
+#define LG_LOG_PAGES 896
+
+/* Of each gateway, by its position in the genesis: so that a statement costs no query of its own. */
+struct lg_gateway_memory {
+    /* What the transaction has stored of the gateway: written once, before its end. */
+    bool held;
+    int64_t held_inc, held_slot;
+    /* No statement of the gateway in the store has a greater (inc, seq); the least such pair unless a transaction was undone. */
+    bool known;
+    int64_t inc, seq;
+};
+
 struct lg_sqlite {
     struct lg_db db;
     struct lg_store vtable;
@@ -258,6 +272,7 @@ struct lg_sqlite {
     struct lg_hash tip;
     bool paper_known; /* in this transaction: paper is the state behind that block */
     struct lg_paper_state paper;
+    struct lg_gateway_memory gateways[LG_MAX_GATEWAYS];
     int tx_err; /* first error of the running transaction: all that follows it fails, and so does its commit */
     int failed;    /* SG_EIO or SG_ECORRUPT seen: final */
     int log_pages; /* in the write-ahead log after the last commit */
@@ -267,18 +282,34 @@ struct lg_sqlite {
 SG_MUST_USE int lg_sqlite_writable(const struct lg_sqlite *s);
 /* Remember the first error of the transaction; returns err. */
 int lg_sqlite_note(struct lg_sqlite *s, int err);
-/* Store a document unless it is there. *added: it was not. */
-SG_MUST_USE int lg_sqlite_add_statement(
-    struct lg_sqlite *s, bool *added, const struct lg_statement *st, enum lg_pool_mark mark);
-SG_MUST_USE int lg_sqlite_add_body(
-    struct lg_sqlite *s, bool *added, const struct lg_body *b, enum lg_pool_mark mark);
-/* store_dispute.c: compare what a statement reads with what others read; its row exists. Writes what first differs. */
-SG_MUST_USE int lg_sqlite_note_reads(struct lg_sqlite *s, const struct lg_statement *st);
+/* Where a document stands on the best branch. */
+struct lg_place {
+    int gw; /* of a statement: position in the genesis */
+    int64_t height;
+    unsigned idx;
+    struct lg_arg tip_height; /* of a statement */
+};
+
+/* Store a document unless it is there; at NULL: on no height. *id: its new row, or 0, it was there. */
+SG_MUST_USE int lg_sqlite_add_statement(struct lg_sqlite *s, int64_t *id, const struct lg_statement *st,
+    enum lg_pool_mark mark, const struct lg_place *at);
+SG_MUST_USE int lg_sqlite_add_body(struct lg_sqlite *s, int64_t *id, const struct lg_body *b,
+    enum lg_pool_mark mark, const struct lg_place *at);
+/* Write what the transaction remembers of the gateways. */
+SG_MUST_USE int lg_sqlite_write_held(struct lg_sqlite *s);
+/* store_dispute.c: compare what a statement reads with what others read; id is its row, 0: one that is to be looked for. Writes what
+ * first differs. */
+SG_MUST_USE int lg_sqlite_note_reads(struct lg_sqlite *s, const struct lg_statement *st, int64_t id);
 /* After opening: be told how long the log is after each commit. */
 void lg_sqlite_watch_log(struct lg_sqlite *s);
 /* The writing half of the vtable. */
 void lg_sqlite_fill_write(struct lg_store *vtable);
 void lg_sqlite_fill_connect(struct lg_store *vtable);
+
+/* ---- store_log.c ---- */
+
+/* Name of the VFS for the writing connection; NULL, the default one, when SQLite could not be started. */
+const char *lg_log_vfs(void);
 
 /* ---- store_ballast.c ---- */
 

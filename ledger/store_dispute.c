@@ -78,16 +78,20 @@ static int note(struct lg_sqlite *s, const struct lg_statement *x, const struct 
                                                              : put_dispute(s, &first, &mine, relay, r->min);
 }
 
-int lg_sqlite_note_reads(struct lg_sqlite *s, const struct lg_statement *x)
+static int find_row(struct lg_sqlite *s, int64_t *id, const struct lg_hash *leaf)
 {
     sqlite3_stmt *st;
-    if (x->nreads == 0)
-        return 0;
-    int err = lg_db_first(&s->db, &st, LG_SQL_STATEMENT_ROW, LG_ARGS(lg_arg_hash(&x->leaf)));
+    const int err = lg_db_first(&s->db, &st, LG_SQL_STATEMENT_ROW, LG_ARGS(lg_arg_hash(leaf)));
     if (err != 0)
         return err == SG_ENOT_FOUND ? SG_ECORRUPT : err;
-    const int64_t id = sqlite3_column_int64(st, 0);
+    *id = sqlite3_column_int64(st, 0);
     lg_db_done(st);
+    return 0;
+}
+
+int lg_sqlite_note_reads(struct lg_sqlite *s, const struct lg_statement *x, int64_t id)
+{
+    int err = id != 0 || x->nreads == 0 ? 0 : find_row(s, &id, &x->leaf);
     for (unsigned i = 0; i < x->nreads && err == 0; i++)
         err = note(s, x, &x->reads[i], id);
     return err;

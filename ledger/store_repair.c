@@ -37,13 +37,14 @@ static int is_there(struct lg_sqlite *s, bool *there, enum lg_sql id, const stru
 
 static int put_statement(struct lg_sqlite *s, const struct lg_statement *x)
 {
-    bool there = false, added = false;
+    bool there = false;
+    int64_t id;
     int err = is_there(s, &there, LG_SQL_STATEMENT_ROW, &x->leaf);
     if (err != 0)
         return err;
     if (!there) {
-        err = lg_sqlite_add_statement(s, &added, x, LG_MARK_SIDE);
-        return err != 0 || added ? err : SG_ECORRUPT;
+        err = lg_sqlite_add_statement(s, &id, x, LG_MARK_SIDE, NULL);
+        return err != 0 || id != 0 ? err : SG_ECORRUPT;
     }
     err = lg_db_run(&s->db, NULL, LG_SQL_REPAIR_STATEMENT,
         LG_ARGS(lg_arg_hash(&x->leaf), lg_arg_blob(x->doc, x->doc_len)));
@@ -56,13 +57,14 @@ static int put_statement(struct lg_sqlite *s, const struct lg_statement *x)
 
 static int put_body(struct lg_sqlite *s, const struct lg_body *b)
 {
-    bool there = false, added = false;
+    bool there = false;
+    int64_t id;
     int err = is_there(s, &there, LG_SQL_BODY_ROW, &b->digest);
     if (err != 0)
         return err;
     if (!there) {
-        err = lg_sqlite_add_body(s, &added, b, LG_MARK_SIDE);
-        return err != 0 || added ? err : SG_ECORRUPT;
+        err = lg_sqlite_add_body(s, &id, b, LG_MARK_SIDE, NULL);
+        return err != 0 || id != 0 ? err : SG_ECORRUPT;
     }
     err = lg_db_run(
         &s->db, NULL, LG_SQL_REPAIR_BODY, LG_ARGS(lg_arg_hash(&b->digest), lg_arg_blob(b->doc, b->doc_len)));
@@ -308,6 +310,8 @@ int lg_sqlite_repair(struct lg_sqlite *s, const struct lg_damage *d, const uint8
     if (err == SG_ECORRUPT && s->failed == 0 && d->kind != LG_DAMAGE_FILE)
         err = transaction(s, &r, true);
     (void)lg_db_take_damage(&s->db, &noted);
+    for (unsigned g = 0; g < s->db.genesis->ngateways; g++)
+        s->gateways[g].known = false; /* numbers that had flipped are right again */
     lg_statement_free(r.statement);
     lg_body_free(r.body);
     lg_block_free(r.block);

@@ -290,7 +290,8 @@ static int open_file(struct lg_db *db, const char *path, int flags, bool writing
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     (void)pthread_once(&once, configure_library);
-    const int rc = sqlite3_open_v2(path, &db->h, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    const int rc = sqlite3_open_v2(
+        path, &db->h, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, writing ? lg_log_vfs() : NULL);
     int err = lg_db_error(rc);
     if (err == 0)
         err = configure(db, writing);

@@ -28,7 +28,7 @@ static const char *const sql[LG_SQL_COUNT] = {
     [LG_SQL_BLOCK_BEST_HEIGHT] = "SELECT height FROM block WHERE hash = ?1 AND best = 1",
     [LG_SQL_BLOCK_PUT] =
         "INSERT INTO block(hash, prev, height, slot, time, miner, weight, weight_sum, best, nst, header,"
-        " sig, leaves) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11, ?12)"
+        " sig, leaves) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?13, ?9, ?10, ?11, ?12)"
         " ON CONFLICT(hash) DO NOTHING",
     [LG_SQL_BLOCK_SET_BEST] = "UPDATE block SET best = ?2 WHERE hash = ?1 AND best <> ?2",
 
@@ -48,8 +48,9 @@ static const char *const sql[LG_SQL_COUNT] = {
         "SELECT leaf, doc FROM statement WHERE pool = 1 AND height IS NULL ORDER BY gw, inc, seq",
     [LG_SQL_STATEMENT_POOL_PAGE] = "SELECT leaf, doc FROM statement WHERE pool = 1 AND height IS NULL"
                                    " ORDER BY gw, inc, seq LIMIT ?2 OFFSET ?1",
-    [LG_SQL_STATEMENT_PUT] = "INSERT INTO statement(gw, inc, seq, slot, ts, pool, leaf, doc)"
-                             " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(leaf) DO NOTHING",
+    [LG_SQL_STATEMENT_PUT] =
+        "INSERT INTO statement(gw, inc, seq, slot, ts, pool, leaf, doc, height, idx, tip_height)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT(leaf) DO NOTHING",
     [LG_SQL_STATEMENT_TO_POOL] =
         "UPDATE statement SET pool = 1 WHERE leaf = ?1 AND height IS NULL AND pool <> 1",
     [LG_SQL_STATEMENT_OVERTAKE] = "UPDATE statement SET pool = 2 WHERE leaf = ?1 AND height IS NULL",
@@ -74,8 +75,8 @@ static const char *const sql[LG_SQL_COUNT] = {
     [LG_SQL_POOLED_MINUTES_DOWN] =
         "SELECT DISTINCT min FROM body WHERE pool = 1 AND height IS NULL AND relay = ?1"
         " AND min BETWEEN ?2 AND ?3 ORDER BY min DESC LIMIT ?4",
-    [LG_SQL_BODY_PUT] = "INSERT INTO body(relay, min, pool, digest, doc) VALUES(?1, ?2, ?3, ?4, ?5)"
-                        " ON CONFLICT(digest) DO NOTHING",
+    [LG_SQL_BODY_PUT] = "INSERT INTO body(relay, min, pool, digest, doc, height, idx)"
+                        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(digest) DO NOTHING",
     [LG_SQL_BODY_TO_POOL] = "UPDATE body SET pool = 1 WHERE digest = ?1 AND height IS NULL AND pool <> 1",
     [LG_SQL_BODY_OVERTAKE] = "UPDATE body SET pool = 2 WHERE digest = ?1 AND height IS NULL",
     [LG_SQL_BODY_CONNECT] = "UPDATE body SET height = ?2, idx = ?3, pool = CASE pool WHEN 2 THEN 2 ELSE 0 END"
@@ -169,7 +170,7 @@ static const char *const sql[LG_SQL_COUNT] = {
     [LG_SQL_CONFLICTS_AT] = "SELECT idx, relay, min FROM conflict WHERE height = ?1 ORDER BY idx",
     [LG_SQL_PAPER_LAST] = "SELECT max(idx) FROM paper",
     [LG_SQL_STATEMENT_GREATEST] =
-        "SELECT inc, slot FROM statement WHERE gw = ?1 ORDER BY inc DESC, seq DESC LIMIT 1",
+        "SELECT inc, slot, seq FROM statement WHERE gw = ?1 ORDER BY inc DESC, seq DESC LIMIT 1",
     [LG_SQL_STATEMENT_GREATEST_SLOT] = "SELECT max(slot) FROM statement WHERE gw = ?1",
     [LG_SQL_STATEMENT_INCARNATIONS] =
         "SELECT count(*) FROM statement WHERE gw = ?1 AND seq = 1 AND height IS NOT NULL",

@@ -11,8 +11,6 @@
 
 /* Pairs of conflicting statements kept for one gateway. */
 #define MAX_EVIDENCE 64
-/* Pages in the log from which a commit also empties it: 2 MiB. */
-#define LOG_PAGES 512
 
 int lg_sqlite_writable(const struct lg_sqlite *s)
 {
@@ -60,7 +58,7 @@ void lg_sqlite_watch_log(struct lg_sqlite *s)
  * COMMIT as if the transaction, which is on disk, had failed. */
 static void empty_log(struct lg_sqlite *s)
 {
-    if (s->log_pages < LOG_PAGES)
+    if (s->log_pages < LG_LOG_PAGES)
         return;
     const int rc = sqlite3_wal_checkpoint_v2(s->db.h, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
@@ -86,6 +84,8 @@ static void end_tx(struct lg_sqlite *s)
         s->failed = SG_EIO;
     s->in_tx = false;
     s->tx_err = 0;
+    for (unsigned g = 0; g < s->db.genesis->ngateways; g++)
+        s->gateways[g].held = false;
     if (err == SG_ENOSPC && s->failed == 0)
         relieve(s);
 }
@@ -114,6 +114,8 @@ static int commit(void *ctx)
 {
     struct lg_sqlite *s = ctx;
     int err = lg_sqlite_writable(s);
+    if (err == 0)
+        err = lg_sqlite_note(s, lg_sqlite_write_held(s));
     if (err == 0)
         err = lg_sqlite_note(s, lg_db_run(&s->db, NULL, LG_SQL_COMMIT, NULL, 0));
     if (s->in_tx)
@@ -167,29 +169,88 @@ static int pair_up(struct lg_sqlite *s, int g, const struct lg_statement *x)
         LG_ARGS(
             lg_arg_int(g), lg_arg_int(x->inc), lg_arg_int(x->seq), lg_arg_int(first), lg_arg_int(second)));
     if (err == 0 && changed == 1)
+        err = lg_sqlite_write_held(s); /* its row must be there */
+    if (err == 0 && changed == 1)
         err = lg_db_run(&s->db, NULL, LG_SQL_GATEWAY_EVIDENCE, LG_ARGS(lg_arg_int(g)));
     return err;
 }
 
-int lg_sqlite_add_statement(
-    struct lg_sqlite *s, bool *added, const struct lg_statement *x, enum lg_pool_mark mark)
+/* ---- what is remembered of a gateway ---- */
+
+/* The greatest (inc, seq) of the store, asked for once. */
+static int know_greatest(struct lg_sqlite *s, struct lg_gateway_memory *m, int g)
+{
+    sqlite3_stmt *st;
+    if (m->known)
+        return 0;
+    const int err = lg_db_query(&s->db, &st, LG_SQL_STATEMENT_GREATEST, LG_ARGS(lg_arg_int(g)));
+    const int row = err != 0 ? err : lg_db_row(st);
+    if (row < 0)
+        return row;
+    m->inc = row > 0 ? sqlite3_column_int64(st, 0) : INT64_MIN;
+    m->seq = row > 0 ? sqlite3_column_int64(st, 2) : INT64_MIN;
+    m->known = true;
+    if (row > 0)
+        lg_db_done(st);
+    return 0;
+}
+
+static void note_held(struct lg_gateway_memory *m, const struct lg_statement *x)
+{
+    m->held_inc = m->held && m->held_inc > x->inc ? m->held_inc : x->inc;
+    m->held_slot = m->held && m->held_slot > x->slot ? m->held_slot : x->slot;
+    m->held = true;
+}
+
+int lg_sqlite_write_held(struct lg_sqlite *s)
+{
+    int err = 0;
+    for (unsigned g = 0; g < s->db.genesis->ngateways && err == 0; g++) {
+        struct lg_gateway_memory *m = &s->gateways[g];
+        if (!m->held)
+            continue;
+        m->held = false;
+        err = lg_db_run(&s->db, NULL, LG_SQL_GATEWAY_HELD,
+            LG_ARGS(lg_arg_int(g), lg_arg_int(m->held_inc), lg_arg_int(m->held_slot)));
+    }
+    return err;
+}
+
+/* A new row: the first of its (inc, seq), as a rule, because it is the greatest. */
+static int note_statement(struct lg_sqlite *s, int g, const struct lg_statement *x)
+{
+    struct lg_gateway_memory *m = &s->gateways[g];
+    note_held(m, x);
+    if (x->inc < m->inc || (x->inc == m->inc && x->seq <= m->seq))
+        return pair_up(s, g, x);
+    m->inc = x->inc;
+    m->seq = x->seq;
+    return 0;
+}
+
+/* ---- single documents ---- */
+
+int lg_sqlite_add_statement(struct lg_sqlite *s, int64_t *id, const struct lg_statement *x,
+    enum lg_pool_mark mark, const struct lg_place *at)
 {
     const int g = lg_db_gateway_index(&s->db, x->gw);
     if (g < 0)
         return SG_EUNKNOWN_GATEWAY;
     int64_t changed = 0;
-    int err = lg_db_run(&s->db, &changed, LG_SQL_STATEMENT_PUT,
-        LG_ARGS(lg_arg_int(g), lg_arg_int(x->inc), lg_arg_int(x->seq), lg_arg_int(x->slot), lg_arg_int(x->ts),
-            lg_arg_int(mark), lg_arg_hash(&x->leaf), lg_arg_blob(x->doc, x->doc_len)));
-    *added = err == 0 && changed == 1;
-    if (!*added)
-        return err;
-    err = lg_db_run(
-        &s->db, NULL, LG_SQL_GATEWAY_HELD, LG_ARGS(lg_arg_int(g), lg_arg_int(x->inc), lg_arg_int(x->slot)));
-    return err != 0 ? err : pair_up(s, g, x);
+    int err = know_greatest(s, &s->gateways[g], g);
+    if (err == 0)
+        err = lg_db_run(&s->db, &changed, LG_SQL_STATEMENT_PUT,
+            LG_ARGS(lg_arg_int(g), lg_arg_int(x->inc), lg_arg_int(x->seq), lg_arg_int(x->slot),
+                lg_arg_int(x->ts), lg_arg_int(mark), lg_arg_hash(&x->leaf), lg_arg_blob(x->doc, x->doc_len),
+                at != NULL ? lg_arg_int(at->height) : lg_arg_null(),
+                at != NULL ? lg_arg_int(at->idx) : lg_arg_null(),
+                at != NULL ? at->tip_height : lg_arg_null()));
+    *id = err == 0 && changed == 1 ? sqlite3_last_insert_rowid(s->db.h) : 0;
+    return *id == 0 ? err : note_statement(s, g, x);
 }
 
-int lg_sqlite_add_body(struct lg_sqlite *s, bool *added, const struct lg_body *b, enum lg_pool_mark mark)
+int lg_sqlite_add_body(struct lg_sqlite *s, int64_t *id, const struct lg_body *b, enum lg_pool_mark mark,
+    const struct lg_place *at)
 {
     const int relay = lg_db_relay_index(&s->db, b->relay.p, b->relay.len);
     if (relay < 0)
@@ -197,33 +258,34 @@ int lg_sqlite_add_body(struct lg_sqlite *s, bool *added, const struct lg_body *b
     int64_t changed = 0;
     const int err = lg_db_run(&s->db, &changed, LG_SQL_BODY_PUT,
         LG_ARGS(lg_arg_int(relay), lg_arg_int(b->min), lg_arg_int(mark), lg_arg_hash(&b->digest),
-            lg_arg_blob(b->doc, b->doc_len)));
-    *added = err == 0 && changed == 1;
+            lg_arg_blob(b->doc, b->doc_len), at != NULL ? lg_arg_int(at->height) : lg_arg_null(),
+            at != NULL ? lg_arg_int(at->idx) : lg_arg_null()));
+    *id = err == 0 && changed == 1 ? sqlite3_last_insert_rowid(s->db.h) : 0;
     return err;
 }
 
 static int put_statement(void *ctx, const struct lg_statement *x)
 {
     struct lg_sqlite *s = ctx;
-    bool added = false;
+    int64_t id = 0;
     int err = lg_sqlite_writable(s);
     if (err == 0)
-        err = lg_sqlite_add_statement(s, &added, x, LG_MARK_POOLED);
-    if (err == 0 && !added)
+        err = lg_sqlite_add_statement(s, &id, x, LG_MARK_POOLED, NULL);
+    if (err == 0 && id == 0)
         err = lg_db_run(&s->db, NULL, LG_SQL_STATEMENT_TO_POOL, LG_ARGS(lg_arg_hash(&x->leaf)));
     if (err == 0)
-        err = lg_sqlite_note_reads(s, x);
+        err = lg_sqlite_note_reads(s, x, id);
     return lg_sqlite_note(s, err);
 }
 
 static int put_body(void *ctx, const struct lg_body *b)
 {
     struct lg_sqlite *s = ctx;
-    bool added = false;
+    int64_t id = 0;
     int err = lg_sqlite_writable(s);
     if (err == 0)
-        err = lg_sqlite_add_body(s, &added, b, LG_MARK_POOLED);
-    if (err == 0 && !added)
+        err = lg_sqlite_add_body(s, &id, b, LG_MARK_POOLED, NULL);
+    if (err == 0 && id == 0)
         err = lg_db_run(&s->db, NULL, LG_SQL_BODY_TO_POOL, LG_ARGS(lg_arg_hash(&b->digest)));
     return lg_sqlite_note(s, err);
 }
@@ -249,14 +311,13 @@ static int overtake_body(void *ctx, const struct lg_hash *digest)
 static int put_evidence(void *ctx, const struct lg_statement *x)
 {
     struct lg_sqlite *s = ctx;
-    bool added;
-    int64_t count = 0;
+    int64_t count = 0, id;
     int err = lg_sqlite_writable(s);
     const int g = lg_db_gateway_index(&s->db, x->gw);
     if (err == 0)
         err = g < 0 ? SG_EUNKNOWN_GATEWAY : evidence_count(s, &count, g);
     if (err == 0 && count < MAX_EVIDENCE)
-        err = lg_sqlite_add_statement(s, &added, x, LG_MARK_OVERTAKEN);
+        err = lg_sqlite_add_statement(s, &id, x, LG_MARK_OVERTAKEN, NULL);
     return lg_sqlite_note(s, err);
 }
 

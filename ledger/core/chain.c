@@ -133,10 +133,7 @@ static int write_block(
     if (err != 0) {
         return err;
     }
-    err = store->put_block(store->ctx, b, info);
-    if (err == 0 && move != NULL) {
-        err = lg_move_tip(e, move, b, info);
-    }
+    err = move == NULL ? store->put_block(store->ctx, b, info) : lg_move_tip(e, move, b, info);
     if (err == 0) {
         return store->commit(store->ctx);
     }

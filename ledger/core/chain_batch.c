@@ -40,10 +40,7 @@ int lg_batch_write(struct lg_engine *e, const struct lg_block *b, const struct l
     }
     batch->last[batch->n % LG_BATCH_TELL] = (struct lg_batch_last){info->hash, from};
     batch->n++; /* open from here on, whatever comes */
-    err = store->put_block(store->ctx, b, info);
-    if (err == 0) {
-        err = store->connect(store->ctx, b, info);
-    }
+    err = store->append(store->ctx, b, info);
     if (err != 0) {
         return err;
     }

@@ -87,7 +87,7 @@ struct lg_move {
     size_t n, cap;
     bool cut; /* there were more */
 };
-/* The best branch becomes the one that ends in b, a stored block. Inside the caller's transaction. Errors of the store. */
+/* The best branch becomes the one that ends in b, which is stored with it. Inside the caller's transaction. Errors of the store. */
 SG_MUST_USE int lg_move_tip(
     struct lg_engine *e, struct lg_move *m, const struct lg_block *b, const struct lg_block_info *info);
 /* After the commit: keep the names of those that wait in the pool now. Errors of the store. */

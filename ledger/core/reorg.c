@@ -1,7 +1,7 @@
 /* The best branch becomes another one.
  *
  *   tip ... fork + 1    taken off, newest first: their documents go back to the pool
- *   fork + 1 ... block  put on, oldest first
+ *   fork + 1 ... block  put on, oldest first; the last one is new and stored by the same call
  *
  * Invariant: all of it happens inside the one store transaction of the caller, so a crash leaves the old branch or the new one, and
  * memory stays bounded at any depth: one block at a time is held, and for each statement taken off its name. */
@@ -124,7 +124,7 @@ int lg_move_tip(
         err = connect_up(e, path, n);
     }
     if (err == 0) {
-        err = e->store->connect(e->store->ctx, b, info);
+        err = e->store->append(e->store->ctx, b, info);
     }
     free(path);
     return err;

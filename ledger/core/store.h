@@ -56,12 +56,14 @@ struct lg_store {
     /* Append a stored block to the best branch (its prev is the tip): its documents become mined, derived tables (reads, gaps, gateways'
      * last statements, the paper's view) follow. */
     int (*connect)(void *ctx, const struct lg_block *b, const struct lg_block_info *info);
+    /* put_block and connect in one: for a block that extends the tip, which most do. */
+    int (*append)(void *ctx, const struct lg_block *b, const struct lg_block_info *info);
     /* Take the tip off: its documents go back to pooled unless they were overtaken. */
     int (*disconnect)(void *ctx, const struct lg_block *b, const struct lg_block_info *info);
     /* Into the pool; 0 also when it is there already in any state but NONE/SIDE/OVERTAKEN (nothing changes then). */
     int (*put_statement)(void *ctx, const struct lg_statement *s);
     int (*put_body)(void *ctx, const struct lg_body *b);
-    /* put_block and put_statement also compare each read with the first one of its (relay, minute) in any statement put here before: the
+    /* put_block, append and put_statement also compare each read with the first one of its (relay, minute) in any statement put here before: the
      * first two statements that name a certain other digest stay on record, whatever becomes of either. At most 64 such pairs of
      * an ordered pair of gateways (then 0, not on record). */
     /* Out of the pool, readable for ever. */

@@ -338,8 +338,7 @@ static void write_lot(struct long_chain *c, const struct lg_store *store, int64_
         struct lg_block_info info;
         must(lg_block_decode(&b, doc.p, doc.len) == SG_OK, "a block");
         lg_block_info_of(&info, b, &c->stored);
-        must(store->put_block(store->ctx, b, &info) == SG_OK, "a write");
-        must(store->connect(store->ctx, b, &info) == SG_OK, "a write");
+        must(store->append(store->ctx, b, &info) == SG_OK, "a write");
         c->stored = info;
         lg_block_free(b);
     }

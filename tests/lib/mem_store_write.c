@@ -96,6 +96,12 @@ static int connect(void *ctx, const struct lg_block *b, const struct lg_block_in
     return 0;
 }
 
+static int append(void *ctx, const struct lg_block *b, const struct lg_block_info *info)
+{
+    int err = put_block(ctx, b, info);
+    return err != 0 ? err : connect(ctx, b, info);
+}
+
 static void take_off(struct mem_store *s, struct mem_doc *d, int64_t height)
 {
     assert(d->height == height);
@@ -183,6 +189,7 @@ void mem_fill_write(struct lg_store *v)
     v->rollback = rollback;
     v->put_block = put_block;
     v->connect = connect;
+    v->append = append;
     v->disconnect = disconnect;
     v->put_statement = put_statement;
     v->put_body = put_body;

@@ -87,8 +87,11 @@ int fixture_put(struct fixture *f, int64_t h)
     int err = s->begin(s->ctx);
     if (err != 0)
         return err;
-    err = s->put_block(s->ctx, f->blocks[h - 1], &f->info[h]);
-    if (err == 0)
+    if (h % 2 == 1)
+        err = s->append(s->ctx, f->blocks[h - 1], &f->info[h]);
+    else
+        err = s->put_block(s->ctx, f->blocks[h - 1], &f->info[h]);
+    if (err == 0 && h % 2 == 0)
         err = s->connect(s->ctx, f->blocks[h - 1], &f->info[h]);
     if (err == 0)
         return s->commit(s->ctx);

@@ -28,7 +28,7 @@ void fixture_open(struct fixture *f);
 void fixture_close(struct fixture *f);
 /* In a child process: open, or _exit(2), for a failed assertion there would be nobody's. */
 void fixture_open_in_child(struct fixture *f);
-/* Put and connect the block of a height in one transaction; the first error. */
+/* The block of a height on the branch in one transaction, odd ones by one call, even ones by two; the first error. */
 int fixture_put(struct fixture *f, int64_t h);
 /* Of the tip; 0: none. */
 int64_t fixture_height(const struct fixture *f);

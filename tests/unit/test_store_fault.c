@@ -139,8 +139,8 @@ static void store_commit_does_not_fail_with_the_checkpoint(void **state)
         bool on = false, armed = false, hit = false;
         int err = 0;
         fresh(f);
-        for (int i = 0; i < 60 && err == 0 && !hit; i++) {
-            if (f->db->log_pages > 450 && !armed) {
+        for (int i = 0; i < 120 && err == 0 && !hit; i++) {
+            if (f->db->log_pages > LG_LOG_PAGES - 62 && !armed) {
                 fault_vfs_arm(n, codes[n % 2], false);
                 armed = true;
             }

@@ -143,8 +143,7 @@ static void move_tip(void *ctx, int fd)
         const int64_t h = up ? height + 1 : height; /* the block that is put on or taken off */
         must(f->s->begin(f->s->ctx) == 0);
         if (up)
-            must(f->s->put_block(f->s->ctx, f->blocks[h - 1], &f->info[h]) == 0 &&
-                 f->s->connect(f->s->ctx, f->blocks[h - 1], &f->info[h]) == 0);
+            must(f->s->append(f->s->ctx, f->blocks[h - 1], &f->info[h]) == 0);
         else
             must(f->s->disconnect(f->s->ctx, f->blocks[h - 1], &f->info[h]) == 0);
         must(f->s->commit(f->s->ctx) == 0);
