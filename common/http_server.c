@@ -389,7 +389,7 @@ static bool wait_none_locked(struct sg_http_server *s, enum sg_http_phase phase,
  * is refused without being kept: its phase was set before it looked at refusing. */
 static void settle(struct sg_http_server *s)
 {
-    enum { KEPT_MS = 30000, SENDING_MS = 500 };
+    enum { KEPT_MS = 30000, SENDING_MS = 2000 };
 
     pthread_mutex_lock(&s->lock);
     s->stopping = true;

@@ -10,7 +10,7 @@
 
 #include "tests/lib/http_fixture.h"
 
-enum { BIG = 16 * 1024 * 1024 };
+enum { BIG = 16 * 1024 * 1024, PATIENCE_MS = 300000 };
 
 static void free_count(void *p)
 {
@@ -94,6 +94,10 @@ void http_start(struct http_fixture *f, struct sg_http_server_config c)
 
     memset(f, 0, sizeof(*f));
     assert_int_equal(sg_queue_new(&f->kept, 64), 0);
+    if (c.request_timeout_ms == 0)
+        c.request_timeout_ms = PATIENCE_MS;
+    if (c.answer_timeout_ms == 0)
+        c.answer_timeout_ms = PATIENCE_MS;
     c.bind = "127.0.0.1";
     c.routes = routes;
     c.nroutes = SG_ARRAY_LEN(routes);
@@ -133,6 +137,17 @@ int http_status_of(const struct http_fixture *f, const char *request)
 
     (void)close(fd);
     return status;
+}
+
+bool http_served(const struct http_fixture *f)
+{
+    const int64_t start_ms = raw_now_ms();
+    int status;
+
+    do
+        status = http_status_of(f, HTTP_OK);
+    while (status == 0 && raw_now_ms() - start_ms < RAW_TIMEOUT_MS);
+    return status == 200;
 }
 
 struct sg_http_request *http_next_kept(struct http_fixture *f)

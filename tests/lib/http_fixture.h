@@ -22,13 +22,16 @@ struct http_fixture {
     int freed;             /* what requests of /ok owned and was freed */
 };
 
-/* limits: bind, routes and ctx are filled in. Failures fail the test. */
+/* limits: bind, routes and ctx are filled in; limits of time that are 0 are long, for a slow machine. Failures fail the test. */
 void http_start(struct http_fixture *f, struct sg_http_server_config limits);
 void http_stop(struct http_fixture *f);
 int http_dial(const struct http_fixture *f);
 /* Status of one exchange on a connection, or on one of its own. */
 int http_status_on(int fd, const char *request);
 int http_status_of(const struct http_fixture *f, const char *request);
+/* GET /ok on a connection of its own is answered 200. For servers whose limit of time is so short that they may close even that one when the
+ * machine is slow: then it is tried again. */
+bool http_served(const struct http_fixture *f);
 /* The next kept request; answer it with http_answer_kept ("late"). */
 struct sg_http_request *http_next_kept(struct http_fixture *f);
 void http_answer_kept(struct sg_http_request *req);

@@ -84,8 +84,11 @@ static uint16_t port;
 
 static int setup(void **state)
 {
-    struct sg_http_server_config c = {
-        .bind = "127.0.0.1", .routes = routes, .nroutes = SG_ARRAY_LEN(routes), .server_name = "unit/1"};
+    struct sg_http_server_config c = {.bind = "127.0.0.1",
+        .routes = routes,
+        .nroutes = SG_ARRAY_LEN(routes),
+        .server_name = "unit/1",
+        .request_timeout_ms = 300000}; /* no limit of time is tested here */
     struct sg_fault fault;
 
     (void)state;

@@ -16,20 +16,41 @@ enum { TIMEOUT_MS = 300 };
 
 /* ---- slow clients ---- */
 
-/* Send text for ever, a byte at a time, until the server closes. */
-static void drip_until_closed(int fd, const char *text)
+/* Send text for ever, a byte at a time, until the server closes. False when it does not. */
+static bool drip_until_closed(int fd, const char *text)
 {
     int64_t start_ms = raw_now_ms();
     struct pollfd p = {.fd = fd, .events = POLLIN};
 
     while (raw_now_ms() - start_ms < RAW_TIMEOUT_MS) {
         if (!raw_send(fd, *text ? text : "a", 1))
-            break;
+            return true;
         if (*text)
             text++;
         if (poll(&p, 1, 20) == 1) /* the pace of the drip, and what wakes it */
-            break;
+            return true;
     }
+    return false;
+}
+
+/* A connection on which the server has said that it waits for a body. */
+static int continued(const struct http_fixture *f)
+{
+    const int64_t start_ms = raw_now_ms();
+    char text[32] = "";
+    int fd;
+
+    for (;;) { /* on a slow machine the limit may be over before the request is sent */
+        fd = http_dial(f);
+        if (raw_sends(
+                fd, "POST /echo HTTP/1.1\r\n" HTTP_H "Content-Length: 9\r\nExpect: 100-continue\r\n\r\n") &&
+            recv(fd, text, 25, MSG_WAITALL) == 25)
+            break;
+        (void)close(fd);
+        assert_true(raw_now_ms() - start_ms < RAW_TIMEOUT_MS);
+    }
+    assert_string_equal(text, "HTTP/1.1 100 Continue\r\n\r\n");
+    return fd;
 }
 
 /* R8, R9, R16: bytes that never make a request, in the header, in the body, after 100 Continue, or none at all, end after the
@@ -43,25 +64,60 @@ static void client_slow_is_closed_others_are_served(void **state)
     (void)state;
     http_start(&f, (struct sg_http_server_config){.request_timeout_ms = TIMEOUT_MS});
     int silent = http_dial(&f);
-    int expect = http_dial(&f);
-    assert_true(raw_sends(
-        expect, "POST /echo HTTP/1.1\r\n" HTTP_H "Content-Length: 9\r\nExpect: 100-continue\r\n\r\n"));
+    int expect = continued(&f);
     for (size_t i = 0; i < SG_ARRAY_LEN(drips); i++) {
         const int64_t start_ms = raw_now_ms();
         int fd = http_dial(&f);
-        assert_int_equal(http_status_of(&f, HTTP_OK), 200);
-        drip_until_closed(fd, drips[i]);
-        assert_in_range(raw_now_ms() - start_ms, TIMEOUT_MS - 50, RAW_TIMEOUT_MS / 2);
-        assert_int_equal(http_status_of(&f, HTTP_OK), 200);
+        assert_true(http_served(&f));
+        assert_true(drip_until_closed(fd, drips[i]));
+        assert_in_range(raw_now_ms() - start_ms, TIMEOUT_MS - 50, INT32_MAX);
+        assert_true(http_served(&f));
         (void)close(fd);
     }
     assert_true(raw_closed(silent));
-    char text[256];
-    (void)raw_recv_all(expect, text, sizeof(text));
-    assert_string_equal(text, "HTTP/1.1 100 Continue\r\n\r\n");
+    assert_true(raw_closed(expect));
     (void)close(silent);
     (void)close(expect);
     http_stop(&f);
+}
+
+/* A request that the server keeps, on a connection of its own. */
+static struct sg_http_request *keep_one(struct http_fixture *f, int *fd)
+{
+    const int64_t start_ms = raw_now_ms();
+    void *req = NULL;
+
+    for (;;) { /* on a slow machine the limit may be over before the request is sent */
+        *fd = http_dial(f);
+        struct pollfd p = {.fd = *fd, .events = POLLIN};
+        if (raw_sends(*fd, HTTP_LATER))
+            while (sg_queue_get(f->kept, &req, 10) != 0 && poll(&p, 1, 0) == 0)
+                assert_true(raw_now_ms() - start_ms < RAW_TIMEOUT_MS);
+        if (req)
+            return req;
+        (void)close(*fd);
+    }
+}
+
+/* A request that is kept for three limits is answered. Then, on the same connection, another: its status. */
+static int kept_and_once_more(struct http_fixture *f)
+{
+    struct raw_answer a;
+    int fd;
+    struct sg_http_request *req = keep_one(f, &fd);
+
+    for (int i = 0; i < 3; i++) { /* three limits pass: each closes a silent connection */
+        int silent = http_dial(f);
+        assert_true(raw_closed(silent));
+        (void)close(silent);
+    }
+    http_answer_kept(req);
+    raw_recv(fd, &a, false);
+    assert_int_equal(a.status, 200);
+    int status = http_status_on(fd, HTTP_OK);
+    assert_true(status == 0 || raw_closed(fd));
+    (void)close(fd);
+    return status;
 }
 
 /* The limit measures the client: a kept request may take the server many times as long, and afterwards the connection
@@ -69,24 +125,14 @@ static void client_slow_is_closed_others_are_served(void **state)
 static void request_kept_beyond_the_limit_is_answered(void **state)
 {
     struct http_fixture f;
-    struct raw_answer a;
+    int status = 0;
 
     (void)state;
     http_start(&f, (struct sg_http_server_config){.request_timeout_ms = TIMEOUT_MS});
-    int fd = http_dial(&f);
-    assert_true(raw_sends(fd, HTTP_LATER));
-    struct sg_http_request *req = http_next_kept(&f);
-    for (int i = 0; i < 3; i++) { /* three limits pass: each closes a silent connection */
-        int silent = http_dial(&f);
-        assert_true(raw_closed(silent));
-        (void)close(silent);
-    }
-    http_answer_kept(req);
-    raw_recv(fd, &a, false);
-    assert_int_equal(a.status, 200);
-    assert_int_equal(http_status_on(fd, HTTP_OK), 200);
-    assert_true(raw_closed(fd));
-    (void)close(fd);
+    for (int i = 0; i < 20 && status == 0;
+         i++) /* 0: closed, as if this client had been slow: now and then it is */
+        status = kept_and_once_more(&f);
+    assert_int_equal(status, 200);
     http_stop(&f);
 }
 
@@ -101,7 +147,7 @@ static void client_that_never_reads_is_closed(void **state)
         (struct sg_http_server_config){.request_timeout_ms = TIMEOUT_MS, .answer_timeout_ms = TIMEOUT_MS});
     p.fd = http_dial(&f);
     assert_true(raw_sends(p.fd, "GET /big HTTP/1.1\r\n" HTTP_H "\r\n"));
-    assert_int_equal(http_status_of(&f, HTTP_OK), 200);
+    assert_true(http_served(&f));
     assert_int_equal(poll(&p, 1, RAW_TIMEOUT_MS), 1);
     (void)close(p.fd);
     http_stop(&f);
@@ -140,7 +186,7 @@ static void connections_all_taken_freed_by_the_sweep(void **state)
     http_start(&f, (struct sg_http_server_config){.max_connections = 4, .request_timeout_ms = TIMEOUT_MS});
     for (size_t i = 0; i < SG_ARRAY_LEN(held); i++)
         held[i] = raw_dial(f.port, 2 + (unsigned)i);
-    assert_int_equal(http_status_of(&f, HTTP_OK), 200);
+    assert_true(http_served(&f));
     for (size_t i = 0; i < SG_ARRAY_LEN(held); i++)
         (void)close(held[i]);
     http_stop(&f);
