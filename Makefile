@@ -150,7 +150,7 @@ $(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $(B)/libtest.a $(LIBS)
 # what the nodes of a simulation share: tests/sim/sim_wrap.h
 SIMWRAP   := sg_sha256_init sg_sha256_update sg_sha256_final sg_sha256 lg_block_decode lg_statement_decode lg_body_decode \
              lg_block_free lg_statement_free lg_body_free lg_body_check lg_offer_split lg_offer_parts_fini lg_rank_position lg_relay_has_reader \
-             lg_statement_check lg_statement_check_signature \
+             lg_statement_check lg_statement_check_signature lg_c0_check \
              malloc calloc realloc free
 $(B)/tests/sim/test_%: $(B)/tests/sim/test_%.o $(call objs,$(SIMLIB)) $(B)/libtest.a $(LIBS)
 	$(call link,-lcmocka $(addprefix -Wl$(comma)--wrap=,$(SIMWRAP)))

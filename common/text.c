@@ -4,6 +4,7 @@
  * Refuses: upper-case hex, other base64 alphabets, white space, missing padding, unused bits that are set,
  * overlong UTF-8, surrogates, leading zeros, "-0" and "+". */
 #include "sg_text.h"
+#include "sg_buf.h"
 #include "sg_err.h"
 
 static const char hex_digits[] = "0123456789abcdef";
@@ -38,17 +39,49 @@ static const uint8_t hex_value[256] = {['0'] = 1,
     ['e'] = 15,
     ['f'] = 16};
 
+#define EACH_BYTE UINT64_C(0x0101010101010101)
+
+/* Eight digits at once: of '0'..'9' the low four bits are the value, of 'a'..'f' nine less; anything else is found out by are_hex8. */
+static uint64_t hex_values8(uint64_t text)
+{
+    return (text & EACH_BYTE * 0x0F) + (text >> 6 & EACH_BYTE) * 9;
+}
+
+/* Each value below 16, and its digit the one that stands there. */
+static bool are_hex8(uint64_t text)
+{
+    uint64_t v = hex_values8(text);
+    uint64_t letters = (v + EACH_BYTE * (128 - 10)) >> 7 & EACH_BYTE;
+
+    return (v & EACH_BYTE * 0x10) == 0 && v + EACH_BYTE * '0' + letters * ('a' - 10 - '0') == text;
+}
+
+static uint32_t hex8(uint64_t text)
+{
+    uint64_t v = hex_values8(text);
+
+    v = (v | v >> 4) & UINT64_C(0x00FF00FF00FF00FF);
+    v = (v | v >> 8) & UINT64_C(0x0000FFFF0000FFFF);
+    return (uint32_t)(v | v >> 16);
+}
+
 int sg_hex_decode(uint8_t *dst, size_t n, const char *src, size_t len)
 {
     const uint8_t *in = (const uint8_t *)src;
 
+    size_t words = n / 4, bad = 0;
+
     if (n > SIZE_MAX / 2 || len != 2 * n)
         return SG_EINVAL;
-    for (size_t i = 0; i < len; i++) { /* a pass of its own: dst stays untouched on failure */
-        if (hex_value[in[i]] == 0)
-            return SG_EINVAL;
-    }
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < words; i++) /* a pass of its own: dst stays untouched on failure */
+        bad |= !are_hex8(sg_get_be64(in + 8 * i));
+    for (size_t i = 8 * words; i < len; i++)
+        bad |= hex_value[in[i]] == 0;
+    if (bad)
+        return SG_EINVAL;
+    for (size_t i = 0; i < words; i++)
+        sg_put_be32(dst + 4 * i, hex8(sg_get_be64(in + 8 * i)));
+    for (size_t i = 4 * words; i < n; i++)
         dst[i] = (uint8_t)((hex_value[in[2 * i]] - 1) << 4 | (hex_value[in[2 * i + 1]] - 1));
     return 0;
 }
@@ -95,11 +128,14 @@ static bool base64_well_formed(const char *src, size_t len, size_t n)
 {
     size_t digits = (n * 8 + 5) / 6;
     unsigned unused = (unsigned)(digits * 6 - n * 8);
+    bool other = false;
 
-    for (size_t i = 0; i < len; i++) {
-        if (i < digits ? base64_value(src[i]) < 0 : src[i] != '=')
-            return false;
-    }
+    for (size_t i = 0; i < digits; i++)
+        other |= base64_digit[(uint8_t)src[i]] == 0;
+    for (size_t i = digits; i < len; i++)
+        other |= src[i] != '=';
+    if (other)
+        return false;
     return digits == 0 || ((unsigned)base64_value(src[digits - 1]) & ((1U << unused) - 1)) == 0;
 }
 
@@ -107,10 +143,18 @@ int sg_base64_decode(uint8_t *dst, size_t n, const char *src, size_t len)
 {
     uint32_t acc = 0;
     unsigned bits = 0;
+    size_t whole = 0; /* in groups of three bytes and four digits */
 
     if (n > SIZE_MAX / 8 - 5 || len != SG_BASE64_LEN(n) || !base64_well_formed(src, len, n))
         return SG_EINVAL;
-    for (size_t i = 0, at = 0; at < n; i++) {
+    for (; n - whole >= 3; whole += 3, src += 4) {
+        uint32_t v = (uint32_t)base64_value(src[0]) << 18 | (uint32_t)base64_value(src[1]) << 12 |
+                     (uint32_t)base64_value(src[2]) << 6 | (uint32_t)base64_value(src[3]);
+        dst[whole] = (uint8_t)(v >> 16);
+        dst[whole + 1] = (uint8_t)(v >> 8);
+        dst[whole + 2] = (uint8_t)v;
+    }
+    for (size_t i = 0, at = whole; at < n; i++) {
         acc = acc << 6 | (uint32_t)base64_value(src[i]);
         bits += 6;
         if (bits >= 8) {

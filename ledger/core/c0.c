@@ -220,19 +220,32 @@ size_t lg_c0_text(struct lg_c0 *c, char *dst, size_t min, size_t max)
     return n;
 }
 
+/* A string of exactly len bytes, none of which will turn out to be a quote: digits of an alphabet without it. NULL: none. */
+static const char *digits(struct lg_c0 *c, size_t len)
+{
+    const char *p = (const char *)c->p + 1;
+
+    if (!at(c, '"') || (size_t)(c->end - c->p) < 2 || (size_t)(c->end - c->p) - 2 < len || p[len] != '"') {
+        c->bad = true;
+        return NULL;
+    }
+    c->p += len + 2;
+    return p;
+}
+
 void lg_c0_hex(struct lg_c0 *c, uint8_t *dst, size_t n)
 {
-    struct lg_slice s = lg_c0_raw(c);
+    const char *p = digits(c, 2 * n);
 
-    if (!c->bad && sg_hex_decode(dst, n, (const char *)s.p, s.len) != 0)
+    if (p && sg_hex_decode(dst, n, p, 2 * n) != 0)
         c->bad = true;
 }
 
 void lg_c0_base64(struct lg_c0 *c, uint8_t *dst, size_t n)
 {
-    struct lg_slice s = lg_c0_raw(c);
+    const char *p = digits(c, SG_BASE64_LEN(n));
 
-    if (!c->bad && sg_base64_decode(dst, n, (const char *)s.p, s.len) != 0)
+    if (p && sg_base64_decode(dst, n, p, SG_BASE64_LEN(n)) != 0)
         c->bad = true;
 }
 

@@ -65,10 +65,22 @@ uint64_t mem_doc_fact(const struct mem_doc *d)
     return d->mark == LG_DOC_NONE ? 0 : mem_fact(&d->t->leaf, d->mark, (uint64_t)d->height);
 }
 
+/* It is pooled, or no longer. */
+static void track_most(struct mem_gateway *g, const struct lg_statement_ref *st, bool pooled)
+{
+    if (g->most_known && pooled) {
+        g->most_inc = st->inc > g->most_inc ? st->inc : g->most_inc;
+        g->most_slot = st->slot > g->most_slot ? st->slot : g->most_slot;
+    } else if (g->most_known && (st->inc >= g->most_inc || st->slot >= g->most_slot)) {
+        g->most_known = false;
+    }
+}
+
 static void track_pooled(struct mem_store *s, struct mem_doc *d)
 {
     if (!d->t->is_body)
-        s->gw[mem_gw_index(s, d->t->st.gw)].most_known = false;
+        track_most(
+            &s->gw[mem_gw_index(s, d->t->st.gw)], &d->t->st, d->mark == LG_DOC_POOLED && d->height == 0);
     if (d->mark == LG_DOC_POOLED && d->height == 0)
         mem_must_put(&s->pooled, &d->t->leaf, d);
     else

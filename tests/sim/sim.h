@@ -170,6 +170,7 @@ struct sim_gateway {
     bool following;
     uint64_t follow_id;
     struct lg_statement_ref followed[SIM_BATCH];
+    int64_t followed_ids[SIM_BATCH];
     sg_ms follow_until;
     unsigned follow_ledger;
     enum gw_trust trust;

@@ -173,7 +173,8 @@ void sim_check_disk(struct sim *s, unsigned m)
         sim_violate(s, "node %u finds on its disk what was never durable", m);
 }
 
-/* What a reorganisation can have taken off was acknowledged lately: more is looked at hourly, all when a process starts. */
+/* What a reorganisation can have taken off was acknowledged lately: more is looked at hourly and when a process starts, all in the
+ * end (check_held). */
 void sim_check_promises(struct sim *s, unsigned m, size_t newest)
 {
     struct sim_node *n = &s->machines[m].node;
@@ -198,7 +199,7 @@ void sim_check_reopened(struct sim *s, unsigned m)
         tip = (struct lg_block_info){.hash = s->g->id};
     if (!lg_hash_eq(&tip.hash, &st.tip.hash))
         sim_violate(s, "node %u starts with another tip than the one on disk", m);
-    sim_check_promises(s, m, SIZE_MAX);
+    sim_check_promises(s, m, (size_t)180 * s->ngws); /* of the last hours */
 }
 
 /* (gw, inc, seq) as a key. */

@@ -4,8 +4,9 @@
 
 #include <string.h>
 
-static void ask_where(const struct sim *s, struct sim_msg *msg, const struct sim_said *r)
+static void ask_where(struct sim *s, struct sim_msg *msg, const struct sim_said *r)
 {
+    s->machines[msg->from].gw.followed_ids[msg->n] = r->id;
     msg->refs_of[msg->n++] = (struct lg_statement_ref){
         .gw = s->g->gateways[msg->from].id, .leaf = r->leaf, .inc = r->inc, .seq = r->seq, .slot = r->slot};
 }
@@ -48,12 +49,19 @@ static void doubt_all(struct sim_outbox *box)
     box->first_live = 0;
 }
 
+/* Not in an older copy of the outbox. */
+static struct sim_said *followed(struct sim_outbox *box, int64_t id, const struct lg_statement_ref *ref)
+{
+    struct sim_said *r = id > box->nsaid ? NULL : &box->said[id - 1];
+    return r != NULL && lg_hash_eq(&r->leaf, &ref->leaf) ? r : NULL;
+}
+
 /* True when it is at rest now, and was not before. */
 static bool take_place(struct sim *s, unsigned m, const struct sim_msg *msg, unsigned i)
 {
     struct sim_gateway *g = &s->machines[m].gw;
-    struct sim_said *r = sim_outbox_find(&g->box, g->followed[i].inc, g->followed[i].seq);
-    if (r == NULL || r->place == SIM_DEAD || !lg_hash_eq(&r->leaf, &g->followed[i].leaf))
+    struct sim_said *r = followed(&g->box, g->followed_ids[i], &g->followed[i]);
+    if (r == NULL || r->place == SIM_DEAD)
         return false;
     enum sim_place before = r->place, place = msg->codes[i] < 0 ? SIM_MADE : (enum sim_place)msg->codes[i];
     if (before == SIM_CONFIRMED && (place != SIM_CONFIRMED || !lg_hash_eq(&r->block, &msg->hashes[i])))

@@ -191,8 +191,12 @@ void sim_node_wake(struct sim *s, unsigned m)
 void sim_node_solved(struct sim *s, unsigned m, uint64_t job)
 {
     struct lg_engine *e = s->machines[m].node.engine;
-    if (e != NULL)
-        (void)end_call(s, m, lg_engine_pow.solved(e, job, 0, sim_wall(s, m)));
+    if (e == NULL)
+        return;
+    sim_known_own_block(true);
+    int err = lg_engine_pow.solved(e, job, 0, sim_wall(s, m));
+    sim_known_own_block(false);
+    (void)end_call(s, m, err);
 }
 
 int sim_node_block(struct sim *s, unsigned m, struct sim_doc *d, int from)

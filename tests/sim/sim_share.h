@@ -38,6 +38,8 @@ struct sim_known *sim_known_offer(const uint8_t *bytes, size_t len, const struct
 /* The document that decodes from doc, when it is the running one or a part of it: one more user; NULL: another, or not decodable. */
 struct sim_shared *sim_known_document(enum sim_kind kind, const uint8_t *doc, size_t len);
 void sim_known_clear(void);
+/* From now on what is decoded is what this node has just encoded, or read from its disk. */
+void sim_known_own_block(bool on);
 /* From now on every gateway may read every relay. */
 void sim_known_blind(bool on);
 

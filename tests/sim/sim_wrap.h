@@ -4,6 +4,7 @@
 
 #include "ledger/core/offer_parts.h"
 #include "ledger/core/validity_parts.h"
+#include "lg_c0.h"
 #include "lg_record.h"
 
 // clang-format off
@@ -23,6 +24,7 @@ SIM_WRAP(int, lg_offer_split, (struct lg_offer_parts *p, const uint8_t *doc, siz
 SIM_WRAP(void, lg_offer_parts_fini, (struct lg_offer_parts *p))
 SIM_WRAP(int, lg_rank_position, (const struct lg_genesis *g, const struct lg_hash *prev, sg_minute slot, lg_kid kid))
 SIM_WRAP(bool, lg_relay_has_reader, (const struct lg_relay *r, lg_kid gw))
+SIM_WRAP(int, lg_c0_check, (const uint8_t *bytes, size_t len))
 SIM_WRAP(int, lg_statement_check, (const struct lg_statement *s, const struct lg_genesis *g, const struct sg_crypto *crypto, bool verified))
 SIM_WRAP(int, lg_statement_check_signature, (const struct lg_statement *s, const struct lg_rules *r, struct sg_buf *scratch))
 // clang-format on
