@@ -12,10 +12,10 @@
 #include <string.h>
 
 const char *const sim_bug_names[SIM_BUGS] = {"none", "forget", "forget6", "unsynced", "retry", "pool",
-    "arrival", "claim", "adopt", "unchecked", "readers", "backup", "torn", "late"};
+    "arrival", "claim", "adopt", "unchecked", "readers", "backup", "torn", "late", "unsigned", "copy"};
 const char *const sim_fault_names[SIM_FAULTS] = {"loss", "duplicate", "delay", "cut", "partition", "crash",
     "disk_full", "disk_eio", "clock_step", "drift", "freeze", "backup", "relay", "slow_work", "hostile",
-    "torn", "clog"};
+    "torn", "clog", "keyless"};
 
 void sim_say(const struct sim *s, const char *fmt, ...)
 {
@@ -176,7 +176,9 @@ static bool of_machine(enum sim_event_kind k)
 void sim_message(struct sim *s, struct sim_msg *msg)
 {
     s->stats.messages++;
-    if (msg->to_gateway) {
+    if (msg->to == s->keyless) {
+        sim_keyless_message(s, msg);
+    } else if (msg->to_gateway) {
         if (s->machines[msg->to].gw.up)
             sim_gateway_message(s, msg->to, msg);
     } else if (s->machines[msg->to].node.engine != NULL) {
@@ -210,6 +212,8 @@ static void close_minute(struct sim *s, const struct sim_event *e)
     else if (s->hostile < s->ngws && (!s->healed || s->hostile_stays))
         sim_at(s, s->now + sim_between(&s->rng, 0, sim_chance(&s->rng, 600) ? 2000 : 45000), EV_HOSTILE,
             s->hostile, (uint64_t)min, 0);
+    if (s->keyless != SIM_NOBODY && s->machines[s->keyless].up)
+        sim_at(s, s->now + sim_between(&s->rng, 0, 59999), EV_KEYLESS, s->keyless, (uint64_t)min, 0);
     sim_at(s, (min + 2) * SG_MINUTE_MS, EV_MINUTE, 0, (uint64_t)min + 1, 0);
 }
 
@@ -258,6 +262,9 @@ static void world_event(struct sim *s, const struct sim_event *e)
             sim_script_act(s, e);
         else
             sim_hostile_slot(s, (sg_minute)e->a);
+        break;
+    case EV_KEYLESS:
+        sim_keyless_slot(s, (sg_minute)e->a);
         break;
     case EV_RELEASE:
         sim_hostile_release(s);

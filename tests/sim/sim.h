@@ -4,7 +4,8 @@
  * One heap of events, ordered by (time, sequence number), drives everything; nothing else makes anything happen, and all that is drawn
  * comes from one generator. So a seed and its options decide a run to the last bit: sim.trace is the hash over it.
  *
- * A machine is a gateway of the genesis, by its index there; the first nnodes of them also run a node. Time is true time in ms since
+ * A machine is a gateway of the genesis, by its index there; the first nnodes of them also run a node. One more, with a key of its own, may be
+ * there that is nobody's gateway (sim_keyless.c). Time is true time in ms since
  * the epoch; what a machine believes is its clock's business. Faults of the simulator itself abort. */
 #ifndef SIM_H
 #define SIM_H
@@ -21,6 +22,8 @@
 
 #define SIM_MAX_NODES   16
 #define SIM_MAX_GWS     18
+#define SIM_MACHINES    (SIM_MAX_GWS + 1)
+#define SIM_NOBODY      SIM_MACHINES
 #define SIM_MAX_RELAYS  4
 #define SIM_MAX_LEDGERS 4
 #define SIM_START       INT64_C(1764000000000)
@@ -42,6 +45,8 @@ enum sim_bug {
     SIM_BUG_BACKUP,    /* a restored backup goes on with its last incarnation */
     SIM_BUG_TORN,      /* a transaction of which a crash left a part is taken as whole */
     SIM_BUG_LATE,      /* an answer that comes too late is taken for one to the question after */
+    SIM_BUG_UNSIGNED,  /* signatures of blocks are not verified */
+    SIM_BUG_COPY,      /* the fault of one copy of a block is taken for the block's */
     SIM_BUGS
 };
 extern const char *const sim_bug_names[SIM_BUGS];
@@ -64,12 +69,13 @@ enum sim_fault {
     SIM_HOSTILE,
     SIM_TORN,
     SIM_CLOG,
+    SIM_KEYLESS,
     SIM_FAULTS
 };
 extern const char *const sim_fault_names[SIM_FAULTS];
 
 /* Each of these classes bites by itself: with it alone the seeded fault is found within 200 seeds. */
-#define SIM_ALONE 2
+#define SIM_ALONE 4
 extern const struct sim_alone {
     enum sim_bug bug;
     enum sim_fault fault;
@@ -109,11 +115,18 @@ struct sim_timer {
 struct sim_peer {
     bool tried, answered, tip_known, waiting, wants_pool;
     unsigned polls;
+    unsigned fruitless; /* rounds that brought nothing, one after another */
+    unsigned took;      /* blocks, in this round */
+    int64_t reached;    /* height, in this round */
+    unsigned bans;      /* in a row */
+    sg_ms banned_until, status_until;
+    struct lg_hash tip;   /* that it named last */
     sg_ms fetching_until; /* true time; a page is under way */
-    uint64_t fetch_id;
+    uint64_t fetch_id, status_id;
 };
 
-#define SIM_RECENT 64
+#define SIM_RECENT  64
+#define SIM_REFUSED 16
 struct sim_node {
     struct mem_store *store;
     struct lg_engine *engine; /* NULL: down */
@@ -121,7 +134,8 @@ struct sim_node {
     struct sim *sim;
     unsigned m;
     struct sim_timer timer;
-    struct sim_peer peers[SIM_MAX_NODES];
+    struct sim_peer peers[SIM_MACHINES];
+    enum lg_block_verdict verdict; /* of the block offered last, when it was not refused */
     struct lg_block_info tip;
     struct lg_hash *acked; /* leaves that this disk has promised to keep */
     size_t nacked, cap_acked;
@@ -133,6 +147,8 @@ struct sim_node {
     bool failed; /* the disk failed for good: the process ends after this call */
     bool full, opening;
     struct sim_doc *withheld[SIM_BATCH];
+    struct lg_hash refused[SIM_REFUSED]; /* by the seeded fault "copy" */
+    unsigned nrefused;
     unsigned nwithheld;
 };
 
@@ -241,22 +257,21 @@ struct sim_truth {
 };
 
 struct sim_net {
-    bool cut[SIM_MAX_GWS][SIM_MAX_GWS];
-    unsigned group[SIM_MAX_GWS];             /* of a partition */
-    unsigned loss, duplicate, delayed;       /* permille */
-    sg_ms clogged[SIM_MAX_GWS][SIM_MAX_GWS]; /* from, to: nothing arrives before, then all in order */
-    sg_ms clog_until;                        /* the latest of them */
+    bool cut[SIM_MACHINES][SIM_MACHINES];
+    unsigned group[SIM_MACHINES];              /* of a partition */
+    unsigned loss, duplicate, delayed;         /* permille */
+    sg_ms clogged[SIM_MACHINES][SIM_MACHINES]; /* from, to: nothing arrives before, then all in order */
+    sg_ms clog_until;                          /* the latest of them */
     sg_ms latency_min, latency_max, delay_max;
     sg_ms gather; /* a node passes statements on this long after the first of them */
     sg_ms poll;   /* a node asks its peers this often where they stand */
     bool apart;   /* an answer takes its own time back; else question and answer arrive with the question */
-    bool peers[SIM_MAX_NODES]
-              [SIM_MAX_NODES]; /* whom a node has in its configuration; either way or neither */
+    bool peers[SIM_MAX_NODES][SIM_MACHINES]; /* whom a node has in its configuration; either way or neither */
 };
 
 struct sim_stats {
     uint64_t events, messages, blocks, statements, crashes, restarts, reorgs, deepest, deepest_calm, refused,
-        excused;
+        excused, bans;
     uint64_t pairs, faults[SIM_FAULTS];
     uint64_t on_branch, hostile_on_branch; /* blocks of the best branch at the end */
     uint64_t slots_calm;                   /* most slots that an honest statement waited on a good network */
@@ -272,13 +287,20 @@ struct sim {
     struct sim_heap heap;
     uint64_t trace, next_id, offers;
     struct lg_genesis *g;
-    uint8_t keys[SIM_MAX_GWS][SG_PUBLIC_KEY_BYTES];
+    uint8_t keys[SIM_MACHINES][SG_PUBLIC_KEY_BYTES];
     struct sg_crypto crypto;
     unsigned nnodes, ngws;
+    unsigned npeers;  /* machines below may be peers: the nodes, and the one without a key */
     unsigned hostile; /* machine; SIM_MAX_GWS: none */
     uint32_t hostile_ways;
     unsigned hostile_rate; /* permille: how often it goes each of its ways in a slot */
     bool hostile_stays;
+    unsigned keyless; /* machine; SIM_NOBODY: none */
+    uint32_t keyless_ways;
+    unsigned keyless_rate; /* permille */
+    bool keyless_stays;
+#define SIM_KEYLESS_OFFERS 8
+    struct sim_doc *keyless_offers[SIM_KEYLESS_OFFERS]; /* that it has heard */
     struct sim_script_state script;
     uint32_t faults; /* bits that this seed drew */
     sg_ms every[SIM_FAULTS];
@@ -289,7 +311,7 @@ struct sim {
     struct mem_shelf *shelf;
     struct sim_truth truth;
     struct sim_judge judge;
-    struct sim_machine machines[SIM_MAX_GWS];
+    struct sim_machine machines[SIM_MACHINES];
     struct sim_stats stats;
     bool broken;
     char violation[400]; /* the first promise that was broken */
@@ -352,6 +374,8 @@ void sim_peers_start(struct sim *s, unsigned m);
 void sim_peers_poll(struct sim *s, unsigned m);
 void sim_peers_want(struct sim *s, unsigned m);
 void sim_peers_message(struct sim *s, unsigned m, struct sim_msg *msg);
+/* What peer p answered was judged. */
+void sim_peers_judged(struct sim *s, unsigned m, unsigned p, int err);
 /* NULL when ready, else why not: ledger/node.c. */
 const char *sim_node_not_ready(const struct sim *s, unsigned m);
 /* Where a statement stands there: enum sim_place, or -1. With seq 0 in ref what is pooled is pooled, mineable or not. */
@@ -359,6 +383,7 @@ int sim_node_place(const struct sim *s, unsigned m, const struct lg_statement_re
 /* sim_bug.c */
 bool sim_bug_drops(struct sim *s, unsigned m, struct sim_doc *d);
 void sim_bug_adopts(struct sim *s, unsigned m, struct sim_doc *d, int err);
+void sim_bug_refuses(struct sim *s, unsigned m, struct sim_doc *d, int err);
 
 /* ---- sim_gateway.c, sim_follow.c, sim_commit.c ---- */
 #define SIM_ASK_MS 5000 /* a gateway waits this long for an answer */
@@ -393,48 +418,7 @@ void sim_take_backup(struct sim *s, unsigned m);
 /* A store as the seeded fault of the run has it. */
 void sim_spoil_store(const struct sim *s, struct mem_store *store);
 
-/* ---- sim_hostile.c, sim_forge.c ---- */
-enum sim_hostile_way {
-    SIM_WITHHOLD,
-    SIM_EQUIVOCATE,
-    SIM_EQUIVOCATE_SAID,
-    SIM_EXCLUDE,
-    SIM_EXCLUDE_ONE,
-    SIM_COPY,
-    SIM_CLAIM,
-    SIM_GARBAGE,
-    SIM_FORGE,
-    SIM_WAYS
-};
-void sim_hostile_slot(struct sim *s, sg_minute slot);
-void sim_hostile_release(struct sim *s);
-bool sim_hostile_keeps(struct sim *s, const struct lg_block *b);
-
-struct sim_forgery {                /* a block to be made by the hostile member */
-    const struct sim_block *parent; /* NULL: genesis */
-    sg_minute slot;
-    sg_ms time;
-    const struct lg_statement *const *statements; /* any order */
-    unsigned nstatements;
-    const struct lg_body *const *bodies;
-    unsigned nbodies;
-    int64_t more_weight; /* claimed beyond the true one */
-    bool bad_root, bad_signature;
-};
-struct sim_doc *sim_forge_block(struct sim *s, const struct sim_forgery *f);
-struct sim_forged_statement {
-    unsigned gw;                    /* whose it claims to be */
-    const struct sim_block *parent; /* the branch on which it follows; its tip */
-    sg_minute slot;
-    sg_ms ts;
-    bool new_inc;
-    const struct lg_read *read; /* NULL: none */
-};
-/* Signed with the hostile member's key. NULL: the encoder refuses it. Caller frees. */
-struct lg_statement *sim_forge_statement(struct sim *s, const struct sim_forged_statement *f);
-void sim_hostile_offer(struct sim *s, const struct lg_statement *st, unsigned half);
-/* sim_exclude.c */
-void sim_hostile_exclude_one(struct sim *s, sg_minute slot);
+#include "tests/sim/sim_harm.h" /* sim_hostile.c, sim_exclude.c, sim_forge.c, sim_keyless.c */
 
 /* ---- sim_judge.c: what the simulator itself thinks of blocks ---- */
 void sim_judge_fini(struct sim *s);

@@ -2,12 +2,35 @@
  * claims. They live here and nowhere in what is shipped. */
 #include "tests/sim/sim.h"
 
-const struct sim_alone sim_alone[SIM_ALONE] = {{SIM_BUG_TORN, SIM_TORN}, {SIM_BUG_LATE, SIM_CLOG}};
+const struct sim_alone sim_alone[SIM_ALONE] = {{SIM_BUG_TORN, SIM_TORN}, {SIM_BUG_LATE, SIM_CLOG},
+    {SIM_BUG_UNSIGNED, SIM_KEYLESS}, {SIM_BUG_COPY, SIM_KEYLESS}};
+
+/* "copy": a header whose signature or content was wrong once is not looked at again. */
+void sim_bug_refuses(struct sim *s, unsigned m, struct sim_doc *d, int err)
+{
+    struct sim_node *n = &s->machines[m].node;
+    if (s->opt.bug != SIM_BUG_COPY || (err != SG_ESIGNATURE && err != SG_EROOT) || m == s->hostile)
+        return;
+    const struct sim_block *x = sim_judge_block(s, d);
+    if (x->decodes)
+        n->refused[n->nrefused++ % SIM_REFUSED] = x->hash;
+}
+
+static bool was_refused(struct sim *s, const struct sim_node *n, struct sim_doc *d)
+{
+    const struct sim_block *x = sim_judge_block(s, d);
+    for (unsigned i = 0; i < SIM_REFUSED && i < n->nrefused && x->decodes; i++)
+        if (lg_hash_eq(&n->refused[i], &x->hash))
+            return true;
+    return false;
+}
 
 /* "arrival": a block that is only as good as the tip, and comes later, is not looked at. */
 bool sim_bug_drops(struct sim *s, unsigned m, struct sim_doc *d)
 {
     const struct sim_node *n = &s->machines[m].node;
+    if (s->opt.bug == SIM_BUG_COPY)
+        return was_refused(s, n, d);
     if (s->opt.bug != SIM_BUG_ARRIVAL || m == s->hostile)
         return false;
     const struct sim_block *x = sim_judge_block(s, d);

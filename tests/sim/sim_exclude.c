@@ -98,7 +98,8 @@ void sim_hostile_exclude_one(struct sim *s, sg_minute slot)
     sg_ms time = (slot + 1) * SG_MINUTE_MS;
     for (unsigned i = 0; i < n; i++)
         time = chosen[i]->ts > time ? chosen[i]->ts : time;
-    struct sim_forgery f = {.parent = parent,
+    struct sim_forgery f = {.by = s->hostile,
+        .parent = parent,
         .slot = slot,
         .time = parent != NULL && parent->info.time >= time ? parent->info.time + 1 : time,
         .statements = chosen,

@@ -56,6 +56,7 @@ static sg_ms draw_every(struct sim *s, enum sim_fault f, unsigned minutes)
 
 void sim_faults_draw(struct sim *s)
 {
+    s->keyless = SIM_NOBODY;
     if (s->opt.script != SIM_SCRIPT_NONE) {
         sim_script_draw(s);
         return;
@@ -88,6 +89,8 @@ void sim_faults_draw(struct sim *s)
     } else {
         s->faults &= ~(UINT32_C(1) << SIM_HOSTILE);
     }
+    if ((s->faults & UINT32_C(1) << SIM_KEYLESS) != 0)
+        sim_keyless_draw(s, (600u >> draw_doublings(s, minutes)) + 1);
     sim_at(s, s->heal, EV_HEAL, 0, 0, 0);
     if (s->opt.cut != 0 || s->opt.halves)
         sim_at(
@@ -327,6 +330,7 @@ void sim_faults_end(struct sim *s, const struct sim_event *e)
     case SIM_HOSTILE:
     case SIM_TORN:
     case SIM_CLOG:
+    case SIM_KEYLESS:
     case SIM_FAULTS:
         break;
     }
@@ -340,6 +344,8 @@ void sim_faults_heal(struct sim *s)
     memset(s->net.group, 0, sizeof s->net.group);
     s->net.loss = s->net.duplicate = s->net.delayed = 0;
     s->work_max = s->work_max > 800 ? 800 : s->work_max;
+    if (s->keyless != SIM_NOBODY)
+        s->machines[s->keyless].up = s->keyless_stays;
     for (unsigned m = 0; m < s->ngws; m++) {
         struct sim_machine *x = &s->machines[m];
         x->frozen_until = 0;

@@ -1,4 +1,4 @@
-/* Documents of the hostile member: well-formed ones, made by the public encoders and signed with its own key, that say what it wants.
+/* Documents of those that do harm: well-formed ones, made by the public encoders and signed with their own key, that say what they want.
  *
  * Nothing here can sign for anybody else; what claims to be another's carries a signature of its own making. */
 #include "tests/sim/sim.h"
@@ -64,7 +64,7 @@ struct sim_doc *sim_forge_block(struct sim *s, const struct sim_forgery *f)
         .height = (f->parent == NULL ? 0 : f->parent->info.height) + 1,
         .leaves = (int64_t)f->nstatements + f->nbodies,
         .miner_is_kid = true,
-        .miner_kid = s->g->gateways[s->hostile].id,
+        .miner_kid = f->miner != 0 ? f->miner : s->g->gateways[f->by].id,
         .nonce = (int64_t)sim_below(&s->rng, 1000),
         .slot = f->slot,
         .time = f->time,
@@ -77,7 +77,7 @@ struct sim_doc *sim_forge_block(struct sim *s, const struct sim_forgery *f)
     sg_buf_init(&block, SIZE_MAX);
     lg_header_encode(&header, &h);
     lg_header_signed_bytes(&message, header.p, header.len);
-    sim_sign(s, s->hostile, sig, message.p, message.len);
+    sim_sign(s, f->by, sig, message.p, message.len);
     sig[9] ^= f->bad_signature;
     lg_block_encode(&block, (struct lg_slice){header.p, header.len}, sig, parts, f->nstatements,
         parts + f->nstatements, f->nbodies);
@@ -102,9 +102,22 @@ static int sign_as(void *ctx, uint8_t sig[static SG_SIGNATURE_BYTES], const void
     return sim_sign(who->s, who->m, sig, msg, len);
 }
 
+/* by has no other key, whoever it speaks for. */
+static struct lg_statement *sign_statement(struct sim *s, const struct lg_statement *st, unsigned by)
+{
+    struct signer who = {s, by};
+    struct lg_statement *out = NULL;
+    struct sg_buf doc;
+    sg_buf_init(&doc, SIZE_MAX);
+    if (lg_statement_encode_with(&doc, st, sign_as, &who) == 0 &&
+        lg_statement_decode(&out, doc.p, doc.len) != 0)
+        abort();
+    sg_buf_fini(&doc);
+    return out;
+}
+
 struct lg_statement *sim_forge_statement(struct sim *s, const struct sim_forged_statement *f)
 {
-    struct signer who = {s, s->hostile}; /* it has no other key, whoever it speaks for */
     const struct lg_statement_ref *last = f->parent == NULL ? NULL : &f->parent->last[f->gw];
     bool goes_on = last != NULL && last->seq > 0 && !f->new_inc;
     struct lg_statement st = {.gw = s->g->gateways[f->gw].id,
@@ -116,12 +129,12 @@ struct lg_statement *sim_forge_statement(struct sim *s, const struct sim_forged_
         .tip = f->parent == NULL ? s->g->id : f->parent->info.hash,
         .reads = f->read,
         .nreads = f->read != NULL};
-    struct lg_statement *out = NULL;
-    struct sg_buf doc;
-    sg_buf_init(&doc, SIZE_MAX);
-    if (lg_statement_encode_with(&doc, &st, sign_as, &who) == 0 &&
-        lg_statement_decode(&out, doc.p, doc.len) != 0)
-        abort();
-    sg_buf_fini(&doc);
-    return out;
+    return sign_statement(s, &st, f->by);
+}
+
+struct lg_statement *sim_forge_variant(struct sim *s, const struct lg_statement *real, unsigned by)
+{
+    struct lg_statement st = *real;
+    st.ts += sim_between(&s->rng, 0, 3);
+    return sign_statement(s, &st, by);
 }

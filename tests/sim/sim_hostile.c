@@ -53,7 +53,8 @@ static const struct sim_block *back(const struct sim_block *x, int64_t n)
 static struct lg_statement *vote(
     struct sim *s, const struct sim_block *parent, sg_minute slot, bool new_inc, sg_ms later)
 {
-    const struct sim_forged_statement f = {.gw = s->hostile,
+    const struct sim_forged_statement f = {.by = s->hostile,
+        .gw = s->hostile,
         .parent = parent,
         .slot = slot,
         .ts = (slot + 1) * SG_MINUTE_MS + later,
@@ -71,6 +72,7 @@ static struct sim_doc *lone_block(
         lg_statement_free(own);
         return NULL;
     }
+    f.by = s->hostile;
     f.parent = parent;
     f.slot = slot;
     if (f.time == 0)
@@ -116,7 +118,8 @@ static void copy(struct sim *s, sg_minute slot)
     unsigned ndocs = 0;
     while (n > 0) {
         const struct lg_block *b = sim_judge_decoded(s, path[--n]);
-        struct sim_forgery f = {.parent = parent,
+        struct sim_forgery f = {.by = s->hostile,
+            .parent = parent,
             .slot = b->header.slot,
             .time = b->header.time + 1,
             .statements = (const struct lg_statement *const *)b->statements,
@@ -192,14 +195,18 @@ static void lie(struct sim *s, sg_minute slot)
     sg_buf_fini(&doc);
     const char *id = relay->id;
     struct lg_read read = {.relay = {id, strlen(id)}, .min = slot, .digest = body->digest};
-    struct lg_statement *own = sim_forge_statement(s,
-        &(struct sim_forged_statement){
-            .gw = s->hostile, .parent = tip, .slot = slot, .ts = (slot + 1) * SG_MINUTE_MS, .read = &read});
+    struct lg_statement *own = sim_forge_statement(s, &(struct sim_forged_statement){.by = s->hostile,
+                                                          .gw = s->hostile,
+                                                          .parent = tip,
+                                                          .slot = slot,
+                                                          .ts = (slot + 1) * SG_MINUTE_MS,
+                                                          .read = &read});
     if (own != NULL && (tip == NULL || tip->info.slot < slot)) {
         const struct lg_statement *v[1] = {own};
         const struct lg_body *b[1] = {body};
         sg_ms time = (slot + 1) * SG_MINUTE_MS;
-        struct sim_forgery f = {.parent = tip,
+        struct sim_forgery f = {.by = s->hostile,
+            .parent = tip,
             .slot = slot,
             .time = tip != NULL && tip->info.time >= time ? tip->info.time + 1 : time,
             .statements = v,
@@ -221,7 +228,8 @@ static void forge(struct sim *s, sg_minute slot)
         lie(s, slot);
         return;
     }
-    struct lg_statement *st = sim_forge_statement(s, &(struct sim_forged_statement){.gw = victim,
+    struct lg_statement *st = sim_forge_statement(s, &(struct sim_forged_statement){.by = s->hostile,
+                                                         .gw = victim,
                                                          .parent = tip,
                                                          .slot = slot,
                                                          .ts = (slot + 1) * SG_MINUTE_MS,
@@ -229,7 +237,8 @@ static void forge(struct sim *s, sg_minute slot)
     if (st != NULL && (tip == NULL || tip->info.slot < slot)) {
         const struct lg_statement *v[1] = {st};
         sg_ms time = (slot + 1) * SG_MINUTE_MS;
-        struct sim_forgery f = {.parent = tip,
+        struct sim_forgery f = {.by = s->hostile,
+            .parent = tip,
             .slot = slot,
             .time = tip != NULL && tip->info.time >= time ? tip->info.time + 1 : time,
             .statements = v,
@@ -251,21 +260,33 @@ static void equivocate_statement(struct sim *s, sg_minute slot)
     }
 }
 
-void sim_hostile_offer(struct sim *s, const struct lg_statement *st, unsigned half)
+struct sim_doc *sim_offer_one(const struct lg_statement *st, const struct lg_statement *other)
 {
     struct sg_buf doc;
     sg_buf_init(&doc, SIZE_MAX);
     sg_buf_puts(&doc, "{\"bodies\":[],\"statements\":[");
     sg_buf_put(&doc, st->doc, st->doc_len);
+    if (other != NULL) {
+        sg_buf_puts(&doc, ",");
+        sg_buf_put(&doc, other->doc, other->doc_len);
+    }
     sg_buf_puts(&doc, "]}");
+    struct sim_doc *d = sim_doc_new(doc.p, doc.len);
+    sg_buf_fini(&doc);
+    return d;
+}
+
+void sim_hostile_offer(struct sim *s, const struct lg_statement *st, unsigned half)
+{
+    struct sim_doc *d = sim_offer_one(st, NULL);
     for (unsigned p = 0; p < s->nnodes; p++) {
         if (half != 0 && p % 2 + 1 != half)
             continue;
         struct sim_msg *msg = sim_msg_new(MSG_STATEMENTS, s->hostile, p);
-        msg->docs[msg->n++] = sim_doc_new(doc.p, doc.len);
+        msg->docs[msg->n++] = sim_doc_ref(d);
         sim_send(s, msg);
     }
-    sg_buf_fini(&doc);
+    sim_doc_drop(d);
 }
 
 /* ---- when ---- */
@@ -285,8 +306,10 @@ void sim_hostile_slot(struct sim *s, sg_minute slot)
     if (!s->machines[s->hostile].up || s->machines[s->hostile].frozen_until > s->now)
         return;
     for (unsigned w = 0; w < SIM_WAYS; w++)
-        if (does(s, (enum sim_hostile_way)w) && ways[w] != NULL && sim_chance(&s->rng, s->hostile_rate))
+        if (does(s, (enum sim_hostile_way)w) && ways[w] != NULL && sim_chance(&s->rng, s->hostile_rate)) {
             ways[w](s, slot);
+            s->stats.faults[SIM_HOSTILE]++;
+        }
 }
 
 bool sim_hostile_keeps(struct sim *s, const struct lg_block *b)

@@ -27,6 +27,7 @@ enum sim_event_kind {
     EV_FAULT,     /* a = enum sim_fault: an episode begins */
     EV_FAULT_END, /* a = enum sim_fault, b = detail */
     EV_HOSTILE,   /* a = slot */
+    EV_KEYLESS,   /* a = slot */
     EV_RELEASE,   /* the hostile member lets go of what it withheld */
     EV_MINUTE,    /* the relays close a minute */
     EV_SEVER,     /* the links of the options are cut */
@@ -112,6 +113,7 @@ struct sim_msg {
     unsigned from, to; /* machines */
     bool to_gateway;   /* else to the node there */
     unsigned refs;
+    sg_ms slow; /* so much later than the line would have it */
     uint64_t id;
     struct lg_hash hash;
     int64_t height;

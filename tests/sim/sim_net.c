@@ -63,6 +63,7 @@ void sim_send(struct sim *s, struct sim_msg *m_take)
             sg_ms after = instant ? 0 : sim_between(&s->rng, n->latency_min, n->latency_max);
             if (sim_chance(&s->rng, n->delayed))
                 after += sim_between(&s->rng, 0, n->delay_max);
+            after += m_take->slow;
             if (s->now < n->clog_until)
                 after = held_back(s, m_take, after);
             if (after > 0 || !is_instant(s, m_take))

@@ -45,8 +45,8 @@ static void host_announce_block(void *ctx, const struct lg_block *b, int from)
             n->withheld[n->nwithheld++] = sim_doc_ref(d);
         return;
     }
-    for (unsigned p = 0; p < s->nnodes; p++) {
-        if (!s->net.peers[n->m][p] || (int)p == from || !n->peers[p].answered)
+    for (unsigned p = 0; p < s->npeers; p++) { /* who has no key listens to the stream, banned or not */
+        if (!s->net.peers[n->m][p] || (int)p == from || (!n->peers[p].answered && p != s->keyless))
             continue;
         struct sim_msg *m = sim_msg_new(MSG_BLOCK, n->m, p);
         m->docs[m->n++] = sim_doc_ref(d);
@@ -120,7 +120,7 @@ void sim_node_gather(struct sim *s, unsigned m)
     if (sim_offer_is_empty(&n->gathered))
         return;
     struct sim_doc *d = sim_offer_end(s, &n->gathered);
-    for (unsigned p = 0; p < s->nnodes; p++) {
+    for (unsigned p = 0; p < s->npeers; p++) {
         if (!s->net.peers[m][p] || !n->peers[p].answered)
             continue;
         struct sim_msg *msg = sim_msg_new(MSG_STATEMENTS, m, p);
@@ -214,6 +214,8 @@ int sim_node_block(struct sim *s, unsigned m, struct sim_doc *d, int from)
     if (s->opt.verbose && (err != 0 || verdict == LG_BLOCK_ORPHAN))
         sim_say(s, "node %u: block %02x%02x from %d: %s", m, d->block == NULL ? 0 : d->block->hash.b[0],
             d->block == NULL ? 0 : d->block->hash.b[1], from, err != 0 ? sg_err_code(err) : "orphan");
+    n->verdict = verdict;
+    sim_bug_refuses(s, m, d, err);
     sim_bug_adopts(s, m, d, err);
     err = end_call(s, m, err);
     if (n->engine != NULL && !s->broken)

@@ -6,7 +6,11 @@
 #include <string.h>
 
 #define FETCH_MS   8000
-#define POOL_POLLS 10
+#define BAN_MS     60000 /* LG_POLL_BAD_MS, doubled up to six times */
+#define BAN_DOUBLE 6
+#define FRUITLESS  3
+#define POOL_POLLS                                                                                           \
+    2 /* as polls are 2 minutes apart at most: a pool is asked for before a good network is demanded of (20 s in the product) */
 
 static bool knows(const struct sim *s, unsigned m, const struct lg_hash *hash)
 {
@@ -19,9 +23,19 @@ static bool knows(const struct sim *s, unsigned m, const struct lg_hash *hash)
 void sim_peers_start(struct sim *s, unsigned m)
 {
     struct sim_node *n = &s->machines[m].node;
-    for (unsigned p = 0; p < s->nnodes; p++)
+    for (unsigned p = 0; p < s->npeers; p++)
         n->peers[p] = (struct sim_peer){.wants_pool = true};
     sim_at(s, s->now + sim_between(&s->rng, 0, 200), EV_POLL, m, s->machines[m].process, 0);
+}
+
+/* An answer counts when it is to the last question and within the deadline of a call. */
+static void send_status(struct sim *s, unsigned m, unsigned p)
+{
+    struct sim_peer *peer = &s->machines[m].node.peers[p];
+    struct sim_msg *msg = sim_msg_new(MSG_STATUS, m, p);
+    peer->status_id = msg->id = s->next_id++;
+    peer->status_until = s->now + FETCH_MS;
+    sim_send(s, msg);
 }
 
 static void ask_status(struct sim *s, unsigned m, unsigned p)
@@ -34,15 +48,15 @@ static void ask_status(struct sim *s, unsigned m, unsigned p)
     }
     peer->waiting = true;
     peer->polls++;
-    sim_send(s, sim_msg_new(MSG_STATUS, m, p));
+    send_status(s, m, p);
 }
 
 void sim_peers_poll(struct sim *s, unsigned m)
 {
     if (s->machines[m].node.engine == NULL)
         return;
-    for (unsigned p = 0; p < s->nnodes; p++)
-        if (s->net.peers[m][p])
+    for (unsigned p = 0; p < s->npeers; p++)
+        if (s->net.peers[m][p] && s->machines[m].node.peers[p].banned_until <= s->now)
             ask_status(s, m, p);
     sim_at(s, s->now + s->net.poll + sim_between(&s->rng, 0, 500), EV_POLL, m, s->machines[m].process, 0);
 }
@@ -50,9 +64,51 @@ void sim_peers_poll(struct sim *s, unsigned m)
 void sim_peers_want(struct sim *s, unsigned m)
 {
     struct sim_node *n = &s->machines[m].node;
-    for (unsigned p = 0; p < s->nnodes; p++)
-        if (s->net.peers[m][p] && n->peers[p].fetching_until < s->now)
-            sim_send(s, sim_msg_new(MSG_STATUS, m, p));
+    for (unsigned p = 0; p < s->npeers; p++)
+        if (s->net.peers[m][p] && n->peers[p].fetching_until < s->now && n->peers[p].banned_until <= s->now)
+            send_status(s, m, p);
+}
+
+/* ---- bans ---- */
+
+/* What no node that keeps the contract does (lg_peer_accused). */
+static bool is_accused(int err)
+{
+    return err <= SG_ECANONICAL && err != SG_EFUTURE && err != SG_EOVERLOADED && err != SG_ENOT_READY;
+}
+
+static void ban(struct sim *s, unsigned m, unsigned p, const char *why)
+{
+    struct sim_peer *peer = &s->machines[m].node.peers[p];
+    sim_say(s, "node %u bans %u: %s", m, p, why);
+    s->stats.bans++;
+    if (p != s->keyless && s->machines[p].honest)
+        sim_violate(s, "node %u bans honest node %u: %s", m, p, why);
+    peer->banned_until = s->now + (BAN_MS << (peer->bans < BAN_DOUBLE ? peer->bans : BAN_DOUBLE));
+    peer->bans++;
+    peer->fruitless = 0;
+    peer->answered = peer->waiting = false;
+    peer->tried = peer->wants_pool = true;
+}
+
+void sim_peers_judged(struct sim *s, unsigned m, unsigned p, int err)
+{
+    if (is_accused(err) && s->machines[m].node.engine != NULL)
+        ban(s, m, p, sg_err_code(err));
+}
+
+/* A round is over, and its tip is not known, or it brought something. */
+static void end_round(struct sim *s, unsigned m, unsigned p, int err)
+{
+    struct sim_peer *peer = &s->machines[m].node.peers[p];
+    if (is_accused(err)) {
+        ban(s, m, p, sg_err_code(err));
+        return;
+    }
+    if (peer->took > 0)
+        peer->fruitless = peer->bans = 0;
+    else if (err == 0 && mem_store_failures(s->machines[m].node.store) == 0 && ++peer->fruitless == FRUITLESS)
+        ban(s, m, p, "withheld");
 }
 
 /* ---- blocks ---- */
@@ -98,7 +154,20 @@ static void answer_fetch(struct sim *s, unsigned m, const struct sim_msg *ask)
         from++;
     }
     msg->more = msg->n == SIM_BATCH;
-    sim_send(s, msg);
+    if (mem_store_failures(s->machines[m].node.store) > 0)
+        sim_msg_drop(msg); /* what it says of a disk that fails is that it cannot answer */
+    else
+        sim_send(s, msg);
+}
+
+/* Its last block is known now, and higher than that of the page before. */
+static bool leads_on(struct sim *s, unsigned m, struct sim_peer *peer, const struct sim_msg *page)
+{
+    const struct sim_block *last = page->n == 0 ? NULL : sim_judge_block(s, page->docs[page->n - 1]);
+    if (last == NULL || !last->judged || last->info.height <= peer->reached || !knows(s, m, &last->hash))
+        return false;
+    peer->reached = last->info.height;
+    return true;
 }
 
 static void take_page(struct sim *s, unsigned m, struct sim_msg *page)
@@ -109,15 +178,21 @@ static void take_page(struct sim *s, unsigned m, struct sim_msg *page)
         return; /* nobody asked, or asked for something else */
     peer->fetching_until = 0;
     peer->fetch_id = 0;
-    for (unsigned i = 0; i < page->n; i++) {
-        int err = sim_node_block(s, m, page->docs[i], (int)page->from);
+    unsigned took = 0;
+    int err = 0;
+    bool early = false; /* held until it is due: such a tip is not unknown */
+    for (unsigned i = 0; i < page->n && err == 0; i++) {
+        err = sim_node_block(s, m, page->docs[i], (int)page->from);
         if (n->engine == NULL || s->broken)
             return;
-        if (err != 0)
-            return;
+        took += err == 0 && n->verdict == LG_BLOCK_ACCEPTED;
+        early = early || sim_early(s, m, sim_judge_block(s, page->docs[i]));
     }
-    if (page->more)
+    peer->took += took;
+    if (err == 0 && page->more && leads_on(s, m, peer, page))
         fetch(s, m, page->from, page->docs[page->n - 1]);
+    else if (peer->took > 0 || (!early && !knows(s, m, &peer->tip)) || is_accused(err))
+        end_round(s, m, page->from, err);
 }
 
 /* ---- pools ---- */
@@ -169,12 +244,19 @@ static void send_pool(struct sim *s, unsigned m, unsigned p, enum sim_msg_kind k
 static void take_status(struct sim *s, unsigned m, const struct sim_msg *msg)
 {
     struct sim_peer *peer = &s->machines[m].node.peers[msg->from];
+    if (peer->banned_until > s->now || peer->status_id != msg->id || peer->status_until < s->now)
+        return;
+    peer->status_id = 0;
     bool came_back = !peer->answered;
     peer->tried = peer->answered = true;
     peer->waiting = false;
+    peer->tip = msg->hash;
     peer->tip_known = knows(s, m, &msg->hash);
-    if (!peer->tip_known && peer->fetching_until < s->now)
+    if (!peer->tip_known && peer->fetching_until < s->now) {
+        peer->took = 0;
+        peer->reached = 0;
         fetch(s, m, msg->from, NULL);
+    }
     if (came_back)
         send_pool(s, m, msg->from, MSG_STATEMENTS);
     if (peer->wants_pool || peer->polls % POOL_POLLS == 0) {
@@ -186,6 +268,7 @@ static void take_status(struct sim *s, unsigned m, const struct sim_msg *msg)
 static void answer_status(struct sim *s, unsigned m, const struct sim_msg *msg)
 {
     struct sim_msg *reply = sim_msg_new(MSG_STATUS_IS, m, msg->from);
+    reply->id = msg->id;
     reply->hash = s->machines[m].node.tip.hash;
     reply->height = s->machines[m].node.tip.height;
     sim_send(s, reply);
@@ -213,7 +296,7 @@ const char *sim_node_not_ready(const struct sim *s, unsigned m)
     sg_ms limit = s->g->policy.max_future_ms;
     unsigned answering = 0, unknown = 0;
     bool all_tried = true;
-    for (unsigned p = 0; p < s->nnodes; p++) {
+    for (unsigned p = 0; p < s->npeers; p++) {
         if (!s->net.peers[m][p])
             continue;
         answering += n->peers[p].answered;

@@ -194,9 +194,11 @@ static unsigned gather_bodies(struct sim *s, const struct sim_block *parent,
 
 static struct lg_statement *own_vote(struct sim *s, const struct sim_block *parent, sg_minute slot)
 {
-    return sim_forge_statement(
-        s, &(struct sim_forged_statement){
-               .gw = s->hostile, .parent = parent, .slot = slot, .ts = (slot + 1) * SG_MINUTE_MS});
+    return sim_forge_statement(s, &(struct sim_forged_statement){.by = s->hostile,
+                                      .gw = s->hostile,
+                                      .parent = parent,
+                                      .slot = slot,
+                                      .ts = (slot + 1) * SG_MINUTE_MS});
 }
 
 static struct sim_doc *make_block(
@@ -212,7 +214,8 @@ static struct sim_doc *make_block(
         return NULL;
     chosen[n++] = own;
     sg_ms time = (slot + 1) * SG_MINUTE_MS;
-    struct sim_forgery f = {.parent = parent,
+    struct sim_forgery f = {.by = s->hostile,
+        .parent = parent,
         .slot = slot,
         .time = parent->info.time >= time ? parent->info.time + 1 : time,
         .statements = chosen,

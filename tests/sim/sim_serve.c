@@ -111,7 +111,7 @@ void sim_node_message(struct sim *s, unsigned m, struct sim_msg *msg)
         lg_offer_fini(&offer);
         break;
     case MSG_POOL_IS:
-        (void)sim_node_statements(s, m, msg->docs[0], (int)msg->from, &offer);
+        sim_peers_judged(s, m, msg->from, sim_node_statements(s, m, msg->docs[0], (int)msg->from, &offer));
         lg_offer_fini(&offer);
         break;
     case MSG_OFFER:

@@ -121,13 +121,21 @@ unsigned sim_gw_index(const struct sim *s, lg_kid gw)
     return p == NULL ? SIM_MAX_GWS : (unsigned)(p - s->g->gateways);
 }
 
-/* The seeded fault "unchecked": whatever stands under a statement is good. */
-static int verify_all(const uint8_t *pub, const uint8_t *sig, const void *msg, size_t len)
+static bool is_about(const char *tag, const void *msg, size_t len)
 {
-    static const char tag[] = "gridwitness/statement/";
-    if (len > sizeof tag && memcmp(msg, tag, sizeof tag - 1) == 0)
-        return 0;
-    return fake_crypto.verify(pub, sig, msg, len);
+    return len > strlen(tag) && memcmp(msg, tag, strlen(tag)) == 0;
+}
+
+/* The seeded fault "unchecked": whatever stands under a statement is good. */
+static int verify_blocks(const uint8_t *pub, const uint8_t *sig, const void *msg, size_t len)
+{
+    return is_about("gridwitness/statement/", msg, len) ? 0 : fake_crypto.verify(pub, sig, msg, len);
+}
+
+/* "unsigned": or under a block. */
+static int verify_statements(const uint8_t *pub, const uint8_t *sig, const void *msg, size_t len)
+{
+    return is_about("gridwitness/block/", msg, len) ? 0 : fake_crypto.verify(pub, sig, msg, len);
 }
 
 /* ---- truth ---- */
@@ -211,7 +219,9 @@ void sim_world_init(struct sim *s)
     s->ngws = s->nnodes + (unsigned)(sim_chance(&s->rng, 300) ? sim_between(&s->rng, 1, 2) : 0);
     s->crypto = fake_crypto;
     if (s->opt.bug == SIM_BUG_UNCHECKED)
-        s->crypto.verify = verify_all;
+        s->crypto.verify = verify_blocks;
+    if (s->opt.bug == SIM_BUG_UNSIGNED)
+        s->crypto.verify = verify_statements;
     make_genesis(s);
     s->net.latency_min = sim_between(&s->rng, 1, 10);
     s->net.latency_max = s->net.latency_min + sim_between(&s->rng, 0, 60);
@@ -222,6 +232,7 @@ void sim_world_init(struct sim *s)
     draw_peers(s);
     s->work_max = sim_chance(&s->rng, 300) ? 0 : sim_between(&s->rng, 1, 800);
     sim_faults_draw(s);
+    sim_keyless_join(s);
     make_truth(s);
     s->shelf = mem_shelf_new(s->nnodes + 1); /* one more: an old one goes when the new one is full */
     for (unsigned m = 0; m < s->ngws; m++)
@@ -249,6 +260,7 @@ void sim_world_fini(struct sim *s)
         sim_doc_drop(s->truth.docs[i]);
     free(s->truth.docs);
     free(s->truth.digests);
+    sim_keyless_fini(s);
     mem_shelf_free(s->shelf);
     sim_judge_fini(s);
     lg_genesis_free(s->g);
