@@ -12,7 +12,8 @@ Environment:
     GRIDWITNESS_BIN    folder of the binaries (default: bin/ of the repository)
     GRIDWITNESS_BUILD  folder of the build that holds the compiled helpers (default: build/default)
     GRIDWITNESS_SLOW   by how much this machine or build is slower (default: 1): deadlines are as many times as long, and
-                       virtual clocks as many times slower, so that limits in virtual time stay what they are
+                       virtual clocks as many times slower, so that limits in virtual time stay what they are; where others
+                       keep the machine busy it is raised to what is found
 """
 
 import os
@@ -26,7 +27,24 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CLOCK_ENV = "GRIDWITNESS_CLOCK"
 DEADLINE_S = 20.0  # of every wait that names no other
-SLOW = max(1.0, float(os.environ.get("GRIDWITNESS_SLOW") or "1"))
+WAITS = 6  # waits for what must come take so many times as long before they fail: it costs nothing when it comes
+
+
+def contention(cpu_s=0.1):
+    """How much longer than alone this process computes now: 2 when it gets half of a processor."""
+    begin, end = time.monotonic(), time.thread_time() + cpu_s
+    while time.thread_time() < end:
+        pass
+    return (time.monotonic() - begin) / cpu_s
+
+
+def slowness():
+    """GRIDWITNESS_SLOW; more, at most 4, where others leave less than half of a processor."""
+    told = max(1.0, float(os.environ.get("GRIDWITNESS_SLOW") or "1"))
+    return max(told, min(4.0, told * contention() / 2))
+
+
+SLOW = slowness()
 
 
 def bin_path(name):
@@ -43,6 +61,31 @@ def helper_path(name):
 def patience(seconds):
     """Real seconds that this machine and build get for what takes at most so many on a quick one."""
     return seconds * SLOW
+
+
+class Lateness(threading.Thread):
+    """By how much this process was late at worst when it wanted to wake up: what others take of the machine."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.worst_s = 0.0
+        self.start()
+
+    def run(self):
+        pause, step_s = threading.Event(), 0.05
+        while True:
+            begin = time.monotonic()
+            pause.wait(step_s)
+            self.worst_s = max(self.worst_s, time.monotonic() - begin - step_s)
+
+
+LATENESS = Lateness()
+HELD = []  # sockets of free_port, to the end of the process
+
+
+def limit(seconds):
+    """An upper bound of what takes at most so many real seconds on a quiet machine: more where this process itself was kept waiting."""
+    return patience(seconds) + 20 * LATENESS.worst_s
 
 
 def now_ms():
@@ -73,15 +116,18 @@ def real_seconds_until(env, when_ms):
 
 
 def free_port():
-    """A port of 127.0.0.1 that was free a moment ago, for programs that must be told one."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port of 127.0.0.1 for programs that must be told one. It is held by a socket that never listens: nobody else is given it, connecting to it
+    is refused, and a program that shares addresses (SO_REUSEADDR) can listen there."""
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    HELD.append(holder)
+    return holder.getsockname()[1]
 
 
 def wait_until(condition, deadline_s=DEADLINE_S, what="condition", poll_s=0.02):
     """Call condition() until it is true and return its value; AssertionError when the deadline passes first."""
-    deadline_s = patience(deadline_s)
+    deadline_s = patience(deadline_s * WAITS)
     end = time.monotonic() + deadline_s
     pause = threading.Event()  # never set: its wait is the distance between two looks
     while True:
@@ -147,7 +193,7 @@ class Program:
     def wait_line(self, pattern, deadline_s=DEADLINE_S, errors=False):
         """The match of the first line (past ones too) in which the regular expression is found."""
         lines = self.errors if errors else self.lines
-        end = time.monotonic() + patience(deadline_s)
+        end = time.monotonic() + patience(deadline_s * WAITS)
         seen = 0
         with self._news:
             while True:
@@ -174,9 +220,9 @@ class Program:
 
     def wait(self, deadline_s=DEADLINE_S):
         """The exit code, when it ends by itself; all output has then been read."""
-        code = self.process.wait(patience(deadline_s))
+        code = self.process.wait(patience(deadline_s * WAITS))
         for reader in self._readers:
-            reader.join(patience(deadline_s))
+            reader.join(patience(deadline_s * WAITS))
         return code
 
     def stop(self, deadline_s=DEADLINE_S):
@@ -204,7 +250,7 @@ def run(argv, env=None, deadline_s=DEADLINE_S, cwd=None):
         stdin=subprocess.DEVNULL,
         capture_output=True,
         env=dict(os.environ, **(env or {})),
-        timeout=patience(deadline_s),
+        timeout=patience(deadline_s * WAITS),
         cwd=cwd,
         check=False,
     )

@@ -41,7 +41,7 @@ def qualities(frame):
 class Client:
     """One connection. source: the local address to come from (any of 127.0.0.0/8)."""
 
-    def __init__(self, address, source=None, timeout_s=10.0):
+    def __init__(self, address, source=None, timeout_s=60.0):
         self.sock = socket.create_connection(address, timeout_s, (source, 0) if source else None)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.tid = 0

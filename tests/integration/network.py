@@ -14,7 +14,7 @@ import tempfile
 import urllib.error
 import urllib.request
 
-from harness import Program, bin_path, clock_env, free_port, patience, real_seconds_until, run, virtual_ms, wait_until
+from harness import WAITS, Program, bin_path, clock_env, free_port, patience, real_seconds_until, run, virtual_ms, wait_until
 
 SUBSTATION = "Bogotá Electrical Substation - U.D."
 SPEED = int(os.environ.get("GRIDWITNESS_TEST_SPEED", "20"))
@@ -22,7 +22,7 @@ SPEED = int(os.environ.get("GRIDWITNESS_TEST_SPEED", "20"))
 
 def call(request, timeout_s):
     try:
-        with urllib.request.urlopen(request, timeout=patience(timeout_s)) as answer:
+        with urllib.request.urlopen(request, timeout=patience(timeout_s * WAITS)) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         with error:

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 
-from harness import patience
+from harness import WAITS, patience
 
 
 class Event:
@@ -27,7 +27,7 @@ class Events:
         self.events, self.last_id, self.comments, self.retry_ms = [], last_id, 0, None
         self.ended = False
         self._news = threading.Condition()
-        self._socket = socket.create_connection((host, port), timeout=patience(30), source_address=(source, 0) if source else None)
+        self._socket = socket.create_connection((host, port), timeout=patience(30 * WAITS), source_address=(source, 0) if source else None)
         header = "Last-Event-ID: %s\r\n" % last_id if last_id else ""
         self._socket.sendall(("GET %s HTTP/1.1\r\nHost: x\r\n%s\r\n" % (path, header)).encode())
         self._file = self._socket.makefile("rb")
@@ -51,7 +51,7 @@ class Events:
             self._socket.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
-        self._reader.join(patience(10))
+        self._reader.join(patience(10 * WAITS))
         self._file.close()
         self._socket.close()
 
@@ -96,7 +96,7 @@ class Events:
 
     def wait(self, condition, deadline_s=30, what="an event"):
         """The first event, past ones too, for which condition holds."""
-        end = time.monotonic() + patience(deadline_s)
+        end = time.monotonic() + patience(deadline_s * WAITS)
         seen = 0
         with self._news:
             while True:
@@ -111,7 +111,7 @@ class Events:
 
     def wait_end(self, deadline_s=20):
         """Until the other end has closed."""
-        end = time.monotonic() + patience(deadline_s)
+        end = time.monotonic() + patience(deadline_s * WAITS)
         with self._news:
             while not self.ended:
                 left = end - time.monotonic()

@@ -9,7 +9,7 @@ import threading
 import time
 import unittest
 
-from harness import now_ms, patience, wait_until
+from harness import limit, now_ms, wait_until
 from forge import INCOMPLETE, L, VALID, Forge, b64, tagged
 from network import canonical, get, post
 
@@ -59,7 +59,7 @@ class Bad(unittest.TestCase):
     def tearDown(self):
         self.watch.__exit__()
         self.assertEqual(self.watch.failed, 0)
-        self.assertLess(self.watch.slowest, patience(self.LIMIT_S))
+        self.assertLess(self.watch.slowest, limit(self.LIMIT_S))
         code, out, errors = F.verify()
         self.assertEqual(code, 0, out + errors)
 

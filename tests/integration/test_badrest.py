@@ -11,7 +11,7 @@ import time
 import unittest
 
 from forge import Forge
-from harness import bin_path, patience, run
+from harness import bin_path, limit, run
 from network import canonical, get, post
 
 HOST = "Host: x\r\n"
@@ -87,7 +87,7 @@ class Bad(unittest.TestCase):
         self.stop.set()
         self.thread.join()
         self.assertEqual(self.failed, 0)
-        self.assertLess(self.slowest, patience(3.0))
+        self.assertLess(self.slowest, limit(3.0))
         self.assertEqual(F.status()["tip"], F.hash(BLOCK))
         code, out, errors = F.verify()
         self.assertEqual(code, 0, out + errors)

@@ -10,7 +10,7 @@ import time
 import unittest
 
 from emulator import WithEmulator
-from harness import patience, wait_until
+from harness import limit, patience, wait_until
 from modbus_raw import FRAME, FRAME_REGS, LIVE, LIVE_REGS, Client, adu, exception_adu, read_adu, read_pdu
 
 FRAME_DEADLINE_S = 1.0  # of a frame, from its first byte
@@ -45,7 +45,7 @@ class HostileFrames(WithEmulator):
             self.assertTrue(client.is_closed())
             took = time.monotonic() - began
             self.assertGreaterEqual(took, FRAME_DEADLINE_S - 0.05)
-            self.assertLess(took, FRAME_DEADLINE_S + patience(1.0))
+            self.assertLess(took, FRAME_DEADLINE_S + limit(1.0))
         clients[0].live()  # nothing sent: no frame has begun, no deadline runs
 
     def test_m04_to_m13_wrong_header_is_closed_at_once(self):
@@ -64,7 +64,8 @@ class HostileFrames(WithEmulator):
         }
         for name, frame in cases.items():
             with self.subTest(name):
-                self.assertLess(self.closes(frame), FRAME_DEADLINE_S / 2)
+                # a busy machine may be late now and then; a server that waits for the deadline is late each time
+                self.assertLess(min(self.closes(frame) for _ in range(3)), FRAME_DEADLINE_S / 2)
 
     def test_m14_hidden_write_is_never_executed(self):
         hidden = adu(struct.pack(">BHH", 6, LIVE, 99))
@@ -101,7 +102,7 @@ class HostileFrames(WithEmulator):
                 closed = True
                 break
         self.assertTrue(closed)
-        self.assertLess(time.monotonic() - began, FRAME_DEADLINE_S + patience(1.0))
+        self.assertLess(time.monotonic() - began, FRAME_DEADLINE_S + limit(1.0))
 
     def test_m18_units(self):
         for unit, code in {0: 11, 1: None, 77: 11, 247: 11, 248: 11, 255: None}.items():
@@ -206,11 +207,13 @@ class ManyClients(WithEmulator):
         return got
 
     def assert_no_delay(self, misbehave):
-        """A busy machine may spoil a measurement, but not three; a client that delays others does so each time."""
-        measured = []
-        while not measured or (measured[-1] >= patience(LATE_S) and len(measured) < 3):
-            measured.append(self.while_running(misbehave))
-        self.assertLess(measured[-1], patience(LATE_S), measured)
+        """A busy machine may spoil a measurement, but not each of five, nor more than one with nobody else; a client that delays others does so
+        each time."""
+        measured = [(self.while_running(misbehave), patience(LATE_S))]
+        while measured[-1][0] >= measured[-1][1] and len(measured) < 5:
+            quiet = self.percentile_99(0.5)
+            measured.append((self.while_running(misbehave), max(patience(LATE_S), 3 * quiet)))
+        self.assertLess(*measured[-1], measured)
 
     def test_dripping_and_wrong_clients_do_not_delay_others(self):
         def misbehave(stop):

@@ -9,7 +9,7 @@ import subprocess
 import time
 import unittest
 
-from harness import ROOT, Program, bin_path, free_port, patience, run, virtual_ms, wait_until
+from harness import ROOT, Program, bin_path, free_port, limit, run, virtual_ms, wait_until
 from network import Network, get, post
 from paper_validator import block_hash, chain_valid
 
@@ -36,7 +36,7 @@ class Main(unittest.TestCase):
         net.wait_height(4)
 
     def test_first_block_comes_within_ten_seconds(self):
-        self.assertLess(self.first_block_s, patience(10))
+        self.assertLess(self.first_block_s, limit(10))
 
     def test_all_nodes_report_one_tip(self):
         self.assertGreaterEqual(self.net.wait_one_tip()["height"], 4)
