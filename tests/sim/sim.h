@@ -224,8 +224,8 @@ struct sim_block {
     const struct sim_block *parent; /* NULL: the genesis */
     const struct sim_block *skip;   /* an ancestor further down, or NULL: long ways go by it */
     bool judged;
-    int verdict;                               /* of lg_block_check without a clock; when judged */
-    struct lg_statement_ref last[SIM_MAX_GWS]; /* seq 0: none */
+    int verdict;                    /* of lg_block_check without a clock; when judged */
+    struct lg_statement_ref last[]; /* of each gateway; seq 0: none */
 };
 /* What is kept of a statement in a valid block. */
 struct sim_brief {

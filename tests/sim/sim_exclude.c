@@ -66,7 +66,7 @@ static unsigned choose(const struct sim *s, const struct pooled *p, const struct
     unsigned n = 0;
     memset(last, 0, sizeof last);
     if (parent != NULL)
-        memcpy(last, parent->last, sizeof last);
+        memcpy(last, parent->last, s->ngws * sizeof last[0]);
     for (unsigned i = 0; i < p->nst; i++) {
         const struct lg_statement *st = p->st[i];
         unsigned gw = sim_gw_index(s, st->gw);

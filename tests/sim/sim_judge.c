@@ -179,7 +179,7 @@ static void note_valid(struct sim *s, struct sim_block *x)
     for (unsigned i = 0; i < x->b->nstatements; i++)
         keep_brief(s, &x->briefs[x->nbriefs++], x->b->statements[i]);
     if (x->parent != NULL)
-        memcpy(x->last, x->parent->last, sizeof x->last);
+        memcpy(x->last, x->parent->last, s->ngws * sizeof x->last[0]);
     for (unsigned i = 0; i < x->b->nstatements; i++) {
         const struct lg_statement *st = x->b->statements[i];
         struct lg_statement_ref *last = &x->last[x->briefs[i].gw];
@@ -287,7 +287,7 @@ static sg_ms due_of(const struct lg_block *b)
 
 static struct sim_block *add(struct sim *s, struct sim_doc *d)
 {
-    struct sim_block *x = make(sizeof *x);
+    struct sim_block *x = make(sizeof *x + s->ngws * sizeof x->last[0]);
     struct lg_hash key;
     x->doc = sim_doc_ref(d);
     d->block = x;

@@ -9,7 +9,7 @@
 #include "tests/sim/sim_share.h"
 #include "tests/sim/sim_wrap.h"
 
-#define MEMOS (1u << 13)
+#define MEMOS (1u << 10)
 
 struct sim_known {
     const uint8_t *bytes;

@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SEEN_SLOTS                                                                                           \
-    1024 /* hours of four gateways, one of sixteen; the tables of all nodes stay near the processor */
+#define SEEN_SLOTS 512 /* an hour or more; the tables of all nodes stay near the processor */
 
 /* ---- what the engine asks of its node ---- */
 

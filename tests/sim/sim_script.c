@@ -134,7 +134,7 @@ static bool wins(const struct sim *s, const struct told *t, const struct plan *p
     struct lg_statement_ref last[SIM_MAX_GWS];
     const struct lg_statement *chosen[MAX_CHOSEN];
     int64_t sum = b->parent->info.weight_sum, height = b->parent->info.height + b->n;
-    memcpy(last, b->parent->last, sizeof last);
+    memcpy(last, b->parent->last, s->ngws * sizeof last[0]);
     for (unsigned i = 0; i < b->n; i++) {
         struct lg_block x = {.nstatements = choose(s, t, p, slot_of(b, i), last, chosen),
             .statements = (struct lg_statement **)chosen};
@@ -207,7 +207,7 @@ static struct sim_doc *make_block(
     struct lg_statement_ref last[SIM_MAX_GWS];
     const struct lg_statement *chosen[MAX_CHOSEN];
     struct lg_body *bodies[MAX_BODIES];
-    memcpy(last, parent->last, sizeof last);
+    memcpy(last, parent->last, s->ngws * sizeof last[0]);
     unsigned n = choose(s, t, p, slot, last, chosen);
     struct lg_statement *own = own_vote(s, parent, slot);
     if (own == NULL)

@@ -11,7 +11,7 @@
 #include "tests/sim/sim_wrap.h"
 
 #define MAX_IDLE 64
-#define BUCKETS  (1u << 16)
+#define BUCKETS  (1u << 12)
 
 struct sim_shared {
     struct sim_shared *next_key, *next_at; /* of the same bucket */
