@@ -120,7 +120,7 @@ static bool set_headers(CURL *easy, struct sg_http_transfer *t, const struct sg_
     (void)snprintf(accept, sizeof(accept), "Accept: %s", wanted);
     return add_header(t, accept) && add_header(t, "Expect:") &&
            (!call->post || add_header(t, "Content-Type: application/json")) &&
-           SET(CURLOPT_HTTPHEADER, t->headers);
+           (!call->header || add_header(t, call->header)) && SET(CURLOPT_HTTPHEADER, t->headers);
 }
 
 static bool url_allowed(const char *url)

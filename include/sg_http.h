@@ -128,6 +128,7 @@ typedef void sg_http_done_fn(void *ctx, struct sg_http_answer *answer);
 struct sg_http_call {
     const char *url;    /* copied */
     const char *accept; /* Accept header; NULL: application/json */
+    const char *header; /* one more line of the header, "Name: value"; copied; NULL: none */
     const void *post;   /* NULL: GET; else a JSON body, copied */
     size_t post_len;
     size_t max_answer; /* bytes; the transfer breaks off beyond */

@@ -37,10 +37,33 @@ void lg_node_remember_offer(struct lg_node *n, const struct lg_hash *digest, uns
     pthread_mutex_unlock(&n->lock);
 }
 
+void lg_node_remember_held(struct lg_node *n, struct lg_statement *const *statements, unsigned count)
+{
+    pthread_mutex_lock(&n->lock);
+    for (unsigned i = 0; i < count; i++)
+        lg_seen_put(&n->held, &statements[i]->leaf, 1);
+    pthread_mutex_unlock(&n->lock);
+}
+
+static unsigned rest_holds(void *ctx, bool *missing, const struct lg_hash *leaves, unsigned count)
+{
+    struct lg_node *n = ctx;
+    unsigned left = 0;
+
+    pthread_mutex_lock(&n->lock);
+    for (unsigned i = 0; i < count; i++) {
+        missing[i] = lg_seen_get(&n->held, &leaves[i]) == 0;
+        left += missing[i];
+    }
+    pthread_mutex_unlock(&n->lock);
+    return left;
+}
+
 void lg_node_forget_offers(struct lg_node *n)
 {
     pthread_mutex_lock(&n->lock);
     memset(n->recent, 0, sizeof(n->recent));
+    lg_seen_clear(&n->held);
     pthread_mutex_unlock(&n->lock);
 }
 
@@ -60,7 +83,9 @@ static unsigned known_offer(struct lg_node *n, const struct lg_hash *digest)
 static int rest_statements(void *ctx, struct sg_http_request *req)
 {
     struct lg_node *n = ctx;
-    struct lg_chain_msg m = {.kind = LG_MSG_STATEMENTS, .req = req, .peer = -1};
+    struct lg_chain_msg m = {.kind = LG_MSG_STATEMENTS,
+        .req = req,
+        .peer = sg_http_header(req, LG_RELAYED) ? LG_FROM_NODE : LG_FROM_OUTSIDE};
     size_t len = 0;
     const uint8_t *body = sg_http_body(req, &len);
 
@@ -227,6 +252,7 @@ void lg_node_stop(struct lg_node *n)
         sg_queue_free(n->queue);
     lg_events_free(n->events); /* every thread that tells something has ended */
     pthread_mutex_destroy(&n->lock);
+    lg_seen_fini(&n->held);
     free(n->relays);
     free(n);
 }
@@ -313,6 +339,7 @@ static int start_rest(struct lg_node *n, struct sg_fault *fault)
         .offer_statements = rest_statements,
         .offer_block = rest_block,
         .offer_built = rest_built,
+        .holds = rest_holds,
         .snapshot = snapshot,
         .relay = relay_state,
         .damaged = damaged};
@@ -354,7 +381,7 @@ int lg_node_start(struct lg_node **out, const struct lg_node_config *config, str
     n->start_run_ms = config->clock->run_ms(config->clock);
     n->relays = calloc(config->genesis->nrelays, sizeof(*n->relays));
     lg_node_host_init(n);
-    if (n->relays)
+    if (n->relays && lg_seen_init(&n->held, LG_HELD_SLOTS) == SG_OK)
         err = start_parts(n, fault);
     if (err != SG_OK) {
         lg_node_stop(n);

@@ -39,6 +39,7 @@ static void host_announce_statements(void *ctx, struct lg_statement *const *s, u
     struct lg_body *const *bodies, unsigned nb, int from)
 {
     struct lg_node *n = ctx;
+    lg_node_remember_held(n, s, ns);
     lg_peers_announce_statements(n->peers, s, ns, bodies, nb, from);
     lg_node_tell_pooled(n, s, ns);
 }

@@ -3,6 +3,7 @@
 #define LG_NODE_PRIV_H
 
 #include "ledger/core/engine.h"
+#include "ledger/core/hash_map.h"
 #include "ledger/core/meter.h"
 #include "ledger/miner.h"
 #include "ledger/peers.h"
@@ -24,6 +25,9 @@
 /* Offers of statements whose very bytes have been taken before: the same statement comes from its gateway and from every peer, and the
  * copies need no turn on the chain thread. */
 #define LG_RECENT_OFFERS 256
+
+/* Statements pooled lately that are known by heart: what comes to 128 gateways in a quarter of an hour. */
+#define LG_HELD_SLOTS 2048
 
 struct lg_recent_offer {
     struct lg_hash digest; /* SHA-256 of the request's body */
@@ -81,6 +85,7 @@ struct lg_node {
     struct lg_alarms alarms;
     struct lg_recent_offer recent[LG_RECENT_OFFERS]; /* a ring */
     unsigned recent_next;
+    struct lg_seen held;                /* statements that were pooled lately */
     struct lg_node_relay_state *relays; /* by index in the genesis; id "" until told */
 };
 
@@ -90,7 +95,9 @@ struct lg_node {
 SG_MUST_USE int lg_node_enqueue(struct lg_node *n, const struct lg_chain_msg *msg);
 /* Every statement of these bytes is held now: durable, acknowledged. */
 void lg_node_remember_offer(struct lg_node *n, const struct lg_hash *digest, unsigned nstatements);
-/* A reorganisation may make an overtaken statement mineable again: what was known must be judged anew. */
+/* These statements are pooled: durable. */
+void lg_node_remember_held(struct lg_node *n, struct lg_statement *const *statements, unsigned count);
+/* A reorganisation may make an overtaken statement mineable again: what was known of both must be judged anew. */
 void lg_node_forget_offers(struct lg_node *n);
 
 /* node_events.c */

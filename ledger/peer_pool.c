@@ -27,6 +27,7 @@ void lg_peer_push_pool(struct lg_peer *peer)
 {
     struct sg_buf both[2], doc;
 
+    peer->owes = false;
     sg_buf_init(&both[0], LG_PUSH_POOL_BYTES);
     sg_buf_init(&both[1], LG_PUSH_POOL_BYTES);
     sg_buf_init(&doc, LG_PUSH_MAX_BYTES);

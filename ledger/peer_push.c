@@ -1,7 +1,9 @@
 /* One peer's queue of POSTs: what is new here, told one at a time. A block is told by its sketch first: most peers hold its leaves already;
- * one that lacks something, or knows no sketches, gets the whole block.
+ * one that lacks something, or knows no sketches, gets the whole block. Statements that it may hold are asked for first; it gets those
+ * that it lacks, or all if it does not know the question.
  *
- * Bounded by count and bytes; what does not fit is dropped, for this peer only: it asks for what it misses. */
+ * Bounded by count and bytes; what does not fit is dropped, for this peer only: it asks for what it misses, and is owed what were statements. */
+#include "ledger/core/leaf_ask.h"
 #include "ledger/peers_priv.h"
 #include "sg_log.h"
 
@@ -22,25 +24,149 @@ static void push_pop(struct lg_peer *peer)
     free(head);
 }
 
+static bool is_of_statements(const struct lg_push *p)
+{
+    return p->kind == LG_PUSH_QUESTION || p->kind == LG_PUSH_TOLD || strcmp(p->path, "/v1/statements") == 0;
+}
+
+static void lose(struct lg_peer *peer)
+{
+    peer->owes = peer->owes || is_of_statements(peer->push_head);
+    push_pop(peer);
+}
+
 void lg_peer_push_forget(struct lg_peer *peer)
 {
     while (peer->push_head)
-        push_pop(peer);
+        lose(peer);
 }
 
 static void push_start(struct lg_peer *peer);
+
+/* Go on with the whole of what began as a sketch or a question. */
+static void go_on(struct lg_push *head, const char *path)
+{
+    head->kind = LG_PUSH_PLAIN;
+    head->path = path;
+    head->at = head->len;
+    head->len = head->size - head->len;
+}
+
+static bool is_unknown_call(int status)
+{
+    return status == 400 || status == 404 || status == 405;
+}
+
+/* ---- sketches ---- */
 
 /* Was it a sketch, and does the peer lack something of the block, or not know sketches at all? */
 static bool wants_whole(struct lg_peer *peer, const struct lg_push *head, const struct sg_http_answer *answer)
 {
     static const char incomplete[] = "{\"result\":\"incomplete\"}";
 
-    if (head->at > 0 || head->len == head->size)
+    if (head->kind != LG_PUSH_SKETCH)
         return false;
-    if (answer->status == 400 || answer->status == 404 || answer->status == 405)
+    if (is_unknown_call(answer->status))
         peer->no_sketches = true;
     return peer->no_sketches || (answer->status == 200 && answer->body.len == sizeof(incomplete) - 1 &&
                                     memcmp(answer->body.p, incomplete, sizeof(incomplete) - 1) == 0);
+}
+
+/* ---- questions ---- */
+
+/* Only these documents of the offer; false: no memory. */
+static bool cut(struct lg_peer *peer, const bool *missing)
+{
+    struct lg_push *head = peer->push_head, *part = NULL;
+    struct sg_buf doc;
+
+    sg_buf_init(&doc, LG_PUSH_MAX_BYTES);
+    if (lg_ask_offer(&doc, head->doc + head->len, head->size - head->len, missing, head->n) == SG_OK)
+        part = malloc(sizeof(*part) + doc.len);
+    if (part) {
+        *part =
+            (struct lg_push){.next = head->next, .path = "/v1/statements", .len = doc.len, .size = doc.len};
+        memcpy(part->doc, doc.p, doc.len);
+        peer->push_bytes = peer->push_bytes - head->size + part->size;
+        peer->push_head = part;
+        if (peer->push_tail == head)
+            peer->push_tail = part;
+        free(head);
+    }
+    sg_buf_fini(&doc);
+    return part != NULL;
+}
+
+/* The peer lacks these: what it is told soon is of use to it. */
+static void go_on_with_missing(struct lg_peer *peer, const bool *missing)
+{
+    const struct lg_push *head = peer->push_head;
+    unsigned n[LG_TOLD_KINDS] = {0};
+
+    for (unsigned i = 0; i < head->n; i++)
+        n[i < head->nfirst ? LG_TOLD_FIRST : LG_TOLD_AGAIN] += missing[i];
+    for (unsigned k = 0; k < LG_TOLD_KINDS; k++)
+        peer->quick[k] = peer->quick[k] || n[k] > 0;
+    if (n[0] + n[1] == 0)
+        push_pop(peer);
+    else if (n[0] + n[1] == head->n || !cut(peer, missing))
+        go_on(peer->push_head, "/v1/statements");
+}
+
+/* An answer to a question: the head of the queue becomes what follows from it. Whoever answers oddly gets everything. */
+static void take_answer(struct lg_peer *peer, const struct sg_http_answer *answer)
+{
+    struct lg_push *head = peer->push_head;
+    bool *missing = calloc(head->n + 1u, sizeof(*missing));
+
+    peer->no_questions = peer->no_questions || is_unknown_call(answer->status);
+    if (answer->status >= 500)
+        lose(peer);
+    else if (missing && answer->status == 200 &&
+             lg_ask_answer_decode(missing, head->n, answer->body.p, answer->body.len) == SG_OK)
+        go_on_with_missing(peer, missing);
+    else
+        go_on(head, "/v1/statements");
+    free(missing);
+}
+
+/* ---- what has been told ---- */
+
+/* Had the peer all of it? Other answers than ours leave it as it was. */
+static void weigh_telling(struct lg_peer *peer, const struct sg_http_answer *answer)
+{
+    static const char nothing_new[] = "{\"accepted\":0,";
+    const struct lg_push *head = peer->push_head;
+
+    if (head->kind == LG_PUSH_TOLD && answer->status == 200 && answer->body.len >= sizeof(nothing_new) - 1 &&
+        memcmp(answer->body.p, nothing_new, sizeof(nothing_new) - 1) == 0)
+        peer->quick[head->told] = false;
+}
+
+static void take_told(struct lg_peer *peer, const struct sg_http_answer *answer)
+{
+    if (answer->status >= 400)
+        sg_log(SG_LOG_DEBUG, PART, "%s answered %d to %s", peer->url, answer->status, peer->push_head->path);
+    weigh_telling(peer, answer);
+    if (answer->status >= 500)
+        lose(peer);
+    else
+        push_pop(peer);
+}
+
+/* The head of the queue has been answered. */
+static void take_next(struct lg_peer *peer, const struct sg_http_answer *answer)
+{
+    struct lg_push *head = peer->push_head;
+
+    if (!head)
+        return;
+    if (wants_whole(peer, head, answer))
+        go_on(head, "/v1/blocks");
+    else if (head->kind == LG_PUSH_QUESTION)
+        take_answer(peer, answer);
+    else
+        take_told(peer, answer);
 }
 
 static void push_done(void *ctx, struct sg_http_answer *answer)
@@ -57,19 +183,7 @@ static void push_done(void *ctx, struct sg_http_answer *answer)
             peer->next_ms = 0;
         return;
     }
-    if (peer->push_head && wants_whole(peer, peer->push_head, answer)) {
-        struct lg_push *head = peer->push_head;
-        head->path = "/v1/blocks";
-        head->at = head->len;
-        head->len = head->size - head->len;
-        push_start(peer);
-        return;
-    }
-    if (answer->status >= 400)
-        sg_log(SG_LOG_DEBUG, PART, "%s answered %d to %s", peer->url, answer->status,
-            peer->push_head ? peer->push_head->path : "");
-    if (peer->push_head)
-        push_pop(peer);
+    take_next(peer, answer);
     push_start(peer);
 }
 
@@ -81,6 +195,7 @@ static void push_start(struct lg_peer *peer)
         return;
     snprintf(url, sizeof(url), "%s%s", peer->url, peer->push_head->path);
     struct sg_http_call call = {.url = url,
+        .header = LG_RELAYED ": 1",
         .post = peer->push_head->doc + peer->push_head->at,
         .post_len = peer->push_head->len,
         .max_answer = 1u << 20,
@@ -91,13 +206,17 @@ static void push_start(struct lg_peer *peer)
         lg_peer_push_forget(peer);
 }
 
-static void push(struct lg_peer *peer, const char *path, const void *doc, size_t len, size_t size)
+/* doc[0..like->size) is copied. */
+static void push(struct lg_peer *peer, const struct lg_push *like, const void *doc)
 {
+    const size_t size = like->size;
     bool full = peer->push_count >= LG_PUSH_MAX || peer->push_bytes + size > LG_PUSH_MAX_BYTES;
     struct lg_push *p = full ? NULL : malloc(sizeof(*p) + size);
-    if (!p)
+    if (!p) {
+        peer->owes = peer->owes || is_of_statements(like);
         return;
-    *p = (struct lg_push){.path = path, .len = len, .size = size};
+    }
+    *p = *like;
     memcpy(p->doc, doc, size);
     if (peer->push_tail)
         peer->push_tail->next = p;
@@ -111,13 +230,39 @@ static void push(struct lg_peer *peer, const char *path, const void *doc, size_t
 
 void lg_peer_push(struct lg_peer *peer, const char *path, const void *doc, size_t len)
 {
-    push(peer, path, doc, len, len);
+    push(peer, &(struct lg_push){.path = path, .len = len, .size = len}, doc);
 }
 
 void lg_peer_push_block(struct lg_peer *peer, const uint8_t *doc, size_t split, size_t len)
 {
     if (split == 0 || peer->no_sketches)
-        push(peer, "/v1/blocks", doc + split, len - split, len - split);
+        lg_peer_push(peer, "/v1/blocks", doc + split, len - split);
     else
-        push(peer, "/v1/sketches", doc, split, len);
+        push(peer,
+            &(struct lg_push){.path = "/v1/sketches", .kind = LG_PUSH_SKETCH, .len = split, .size = len},
+            doc);
+}
+
+void lg_peer_push_told(struct lg_peer *peer, enum lg_told kind, const void *doc, size_t len)
+{
+    push(peer,
+        &(struct lg_push){
+            .path = "/v1/statements", .kind = LG_PUSH_TOLD, .told = kind, .len = len, .size = len},
+        doc);
+}
+
+void lg_peer_push_asked(
+    struct lg_peer *peer, const uint8_t *doc, size_t split, size_t len, unsigned n, unsigned nfirst)
+{
+    if (split == 0 || peer->no_questions)
+        lg_peer_push(peer, "/v1/statements", doc + split, len - split);
+    else
+        push(peer,
+            &(struct lg_push){.path = "/v1/missing",
+                .kind = LG_PUSH_QUESTION,
+                .n = n,
+                .nfirst = nfirst,
+                .len = split,
+                .size = len},
+            doc);
 }

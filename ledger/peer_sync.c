@@ -53,6 +53,9 @@ static void give_up(struct lg_peer *peer, const char *state, sg_ms wait_ms)
     peer->evidence_from = 0; /* it may come back with another store */
     peer->checked = 0;
     peer->no_sketches = false; /* it may come back as another version */
+    peer->no_questions = false;
+    peer->quick[LG_TOLD_FIRST] = true;
+    peer->quick[LG_TOLD_AGAIN] = false;
     if (!peer->pushing)
         lg_peer_push_forget(peer);
     idle(peer, wait_ms);
@@ -197,7 +200,8 @@ void lg_peer_up_to_date(struct lg_peer *peer)
         lg_peer_push_pool(peer);
         lg_peer_push_evidence(peer);
         lg_peers_publish(peer->owner);
-    }
+    } else if (peer->owes && peer->polls % LG_POOL_POLLS == LG_OWED_POLL)
+        lg_peer_push_pool(peer);
     if (peer->wants_pool || peer->polls % LG_POOL_POLLS == 0)
         lg_peer_pool(peer);
     else if (peer->wants_evidence || peer->polls % LG_POOL_POLLS == LG_EVIDENCE_POLL)

@@ -22,8 +22,10 @@ struct message {
     int peer; /* BLOCK, STATEMENTS: not to this one; RESULT: of this one */
     uint64_t ticket;
     int err;
-    size_t
-        split; /* BLOCK: doc is the sketch, then the block; STATEMENTS: doc is bodies[0..split), then statements, each joined by commas */
+    /* BLOCK: doc is the sketch [0..split), then the block. STATEMENTS: their n leaves, bodies [at..split), statements; both joined by
+     * commas */
+    size_t at, split;
+    unsigned n;
     size_t len;
     uint8_t doc[];
 };
@@ -97,10 +99,10 @@ void lg_peers_announce_block(struct lg_peers *p, const struct lg_block *b, int f
     sg_buf_fini(&doc);
 }
 
-/* Documents joined by commas, as they stand inside of an array. */
-static void join(struct sg_buf *out, const uint8_t *doc, size_t len)
+/* Documents from `begin` on joined by commas, as they stand inside of an array. */
+static void join(struct sg_buf *out, size_t begin, const uint8_t *doc, size_t len)
 {
-    if (out->len > 0)
+    if (out->len > begin)
         sg_buf_puts(out, ",");
     sg_buf_put(out, doc, len);
 }
@@ -114,29 +116,44 @@ void lg_peers_offer(struct sg_buf *out, const struct sg_buf *bodies, const struc
     sg_buf_puts(out, "]}");
 }
 
+/* A thread that sleeps until what is gathered goes on need not be woken for more of it. */
+static void send_statements(struct lg_peers *p, struct message *m)
+{
+    const enum lg_told kind = m->peer == LG_FROM_OUTSIDE ? LG_TOLD_FIRST : LG_TOLD_AGAIN;
+
+    if (!put_message(p, m)) {
+        atomic_store(&p->lost_news, true);
+        wake(p);
+    } else if (!atomic_load(&p->can_wait[kind]))
+        wake(p);
+}
+
 void lg_peers_announce_statements(struct lg_peers *p, struct lg_statement *const *s, unsigned n,
     struct lg_body *const *bodies, unsigned nbodies, int from)
 {
-    struct sg_buf b, st;
-    struct message *m = NULL;
+    struct sg_buf doc;
 
-    sg_buf_init(&b, LG_PUSH_MAX_BYTES / 2);
-    sg_buf_init(&st, LG_PUSH_MAX_BYTES / 2);
-    for (unsigned i = 0; p->n && i < nbodies; i++)
-        join(&b, bodies[i]->doc, bodies[i]->doc_len);
-    for (unsigned i = 0; p->n && i < n; i++)
-        join(&st, s[i]->doc, s[i]->doc_len);
-    if (st.len > 0 && sg_buf_err(&b) == SG_OK && sg_buf_err(&st) == SG_OK)
-        m = new_message(MSG_STATEMENTS, from, b.len + st.len);
+    if (p->n == 0 || n == 0)
+        return;
+    sg_buf_init(&doc, LG_PUSH_MAX_BYTES);
+    for (unsigned i = 0; i < n; i++)
+        sg_buf_put(&doc, &s[i]->leaf, sizeof(s[i]->leaf));
+    const size_t at = doc.len;
+    for (unsigned i = 0; i < nbodies; i++)
+        join(&doc, at, bodies[i]->doc, bodies[i]->doc_len);
+    const size_t split = doc.len;
+    for (unsigned i = 0; i < n; i++)
+        join(&doc, split, s[i]->doc, s[i]->doc_len);
+    struct message *m = sg_buf_err(&doc) == SG_OK ? new_message(MSG_STATEMENTS, from, doc.len) : NULL;
     if (m) {
-        m->split = b.len;
-        if (b.len > 0)
-            memcpy(m->doc, b.p, b.len);
-        memcpy(m->doc + b.len, st.p, st.len);
-        send_message(p, m);
-    }
-    sg_buf_fini(&b);
-    sg_buf_fini(&st);
+        m->n = n;
+        m->at = at;
+        m->split = split;
+        memcpy(m->doc, doc.p, doc.len);
+        send_statements(p, m);
+    } else
+        atomic_store(&p->lost_news, true);
+    sg_buf_fini(&doc);
 }
 
 void lg_peers_want(struct lg_peers *p)
@@ -223,15 +240,6 @@ void lg_peers_publish(struct lg_peers *p)
     pthread_mutex_unlock(&p->lock);
 }
 
-static void spread(struct lg_peers *p, const char *path, const void *doc, size_t len, int from)
-{
-    for (unsigned i = 0; i < p->n; i++) {
-        struct lg_peer *peer = &p->peers[i];
-        if ((int)i != from && lg_peer_answers(peer))
-            lg_peer_push(peer, path, doc, len);
-    }
-}
-
 static void spread_block(struct lg_peers *p, const struct message *m)
 {
     for (unsigned i = 0; i < p->n; i++)
@@ -239,40 +247,13 @@ static void spread_block(struct lg_peers *p, const struct message *m)
             lg_peer_push_block(&p->peers[i], m->doc, m->split, m->len);
 }
 
-/* One POST for all that was gathered. */
-static void flush(struct lg_peers *p)
-{
-    struct sg_buf doc;
-
-    if (p->gathered_statements.len == 0)
-        return;
-    sg_buf_init(&doc, LG_PUSH_MAX_BYTES);
-    lg_peers_offer(&doc, &p->gathered_bodies, &p->gathered_statements);
-    if (sg_buf_err(&doc) == SG_OK)
-        spread(p, "/v1/statements", doc.p, doc.len, p->gathered_from);
-    sg_buf_fini(&doc);
-    sg_buf_reset(&p->gathered_bodies);
-    sg_buf_reset(&p->gathered_statements);
-}
-
-/* Statements of one minute come close together: they go on in one POST a peer, LG_GATHER_MS after the first. */
 static void gather(struct lg_peers *p, const struct message *m)
 {
-    const struct sg_clock *clock = p->config.clock;
-
-    if (p->gathered_from != m->peer ||
-        p->gathered_bodies.len + p->gathered_statements.len + m->len > LG_GATHER_MAX_BYTES)
-        flush(p);
-    if (p->gathered_statements.len == 0)
-        p->flush_ms = clock->mono_ms(clock) + LG_GATHER_MS;
-    p->gathered_from = m->peer;
-    if (m->split > 0)
-        join(&p->gathered_bodies, m->doc, m->split);
-    join(&p->gathered_statements, m->doc + m->split, m->len - m->split);
-    if (sg_buf_err(&p->gathered_bodies) != SG_OK || sg_buf_err(&p->gathered_statements) != SG_OK) {
-        sg_buf_reset(&p->gathered_bodies); /* no memory: the peers ask for it */
-        sg_buf_reset(&p->gathered_statements);
-    }
+    lg_peers_gather(p, &(struct lg_news){.bodies = {m->doc + m->at, m->split - m->at},
+                           .statements = {m->doc + m->split, m->len - m->split},
+                           .leaves = (const void *)m->doc,
+                           .n = m->n,
+                           .from = m->peer});
 }
 
 /* Ask again at once, but no peer more often than each LG_POLL_MIN_MS: whoever offers orphans must not make this node a source of
@@ -326,9 +307,25 @@ static sg_ms sleep_ms(const struct lg_peers *p, sg_ms now)
         if (peer->phase == LG_PEER_TURN && wait > LG_POLL_MIN_MS)
             wait = LG_POLL_MIN_MS;
     }
-    if (p->gathered_statements.len > 0 && p->flush_ms - now < wait)
-        wait = p->flush_ms > now ? p->flush_ms - now : 0;
+    sg_ms due = lg_peers_gathered_due(p);
+    if (due < now + wait)
+        wait = due > now ? due - now : 0;
     return wait;
+}
+
+/* Whether the next statements may wait is said for the time of the sleep only: what comes before the inbox is emptied is taken then. */
+static void say_can_wait(struct lg_peers *p, bool asleep)
+{
+    for (unsigned k = 0; k < LG_TOLD_KINDS; k++)
+        atomic_store(&p->can_wait[k], asleep && lg_peers_can_wait(p, (enum lg_told)k));
+}
+
+static void note_lost_news(struct lg_peers *p)
+{
+    if (!atomic_exchange(&p->lost_news, false))
+        return;
+    for (unsigned i = 0; i < p->n; i++)
+        p->peers[i].owes = true;
 }
 
 static void *run(void *arg)
@@ -340,15 +337,17 @@ static void *run(void *arg)
     (void)pthread_setname_np(pthread_self(), "peers");
     for (;;) {
         atomic_store(&p->woken, false); /* before the inbox is emptied: what comes later wakes again */
+        say_can_wait(p, false);
         while (sg_queue_get(p->inbox, &m, 0) == SG_OK)
             if (!handle(p, m))
                 return NULL;
         sg_ms now = clock->mono_ms(clock);
-        if (now >= p->flush_ms)
-            flush(p);
+        note_lost_news(p);
+        lg_peers_pass_on(p, now);
         lg_peers_watch_evidence(p, now);
         for (unsigned i = 0; i < p->n; i++)
             lg_peer_ask(&p->peers[i], now);
+        say_can_wait(p, true);
         sg_http_client_run(p->http, sleep_ms(p, now));
     }
 }
@@ -371,8 +370,10 @@ static void release(struct lg_peers *p)
     }
     if (p->reader)
         lg_reader_close(p->reader);
-    sg_buf_fini(&p->gathered_bodies);
-    sg_buf_fini(&p->gathered_statements);
+    for (unsigned k = 0; k < LG_TOLD_KINDS; k++) {
+        lg_gathered_fini(&p->soon[k]);
+        lg_gathered_fini(&p->later[k]);
+    }
     pthread_mutex_destroy(&p->lock);
     free(p);
 }
@@ -390,13 +391,16 @@ int lg_peers_start(struct lg_peers **out, const struct lg_peers_config *config, 
     p->rules = (struct lg_rules){.genesis = config->genesis, .crypto = config->crypto};
     if (config->precheck)
         p->rules.seals = lg_precheck_known(config->precheck);
-    sg_buf_init(&p->gathered_bodies, LG_PUSH_MAX_BYTES / 2);
-    sg_buf_init(&p->gathered_statements, LG_PUSH_MAX_BYTES / 2);
+    for (unsigned k = 0; k < LG_TOLD_KINDS; k++) {
+        lg_gathered_init(&p->soon[k]);
+        lg_gathered_init(&p->later[k]);
+    }
     pthread_mutex_init(&p->lock, NULL);
     for (unsigned i = 0; i < p->n; i++) {
         struct lg_peer *peer = &p->peers[i];
         *peer = (struct lg_peer){
             .owner = p, .number = (int)i, .state = "new", .wants_pool = true, .wants_evidence = true};
+        peer->quick[LG_TOLD_FIRST] = true;
         snprintf(peer->url, sizeof(peer->url), "%s", config->urls[i]);
     }
     lg_peers_publish(p);

@@ -19,6 +19,10 @@
 
 struct lg_peers;
 
+/* The line of a request's header by which a node says that it passes on what it was given. A claim: it only decides how soon what is new is told to
+ * others. */
+#define LG_RELAYED "Gridwitness-Relayed"
+
 /* What the peers' thread asks of the node; both take the document's memory on success and report the result later
  * through lg_peers_result with the same peer and ticket. SG_EFULL: not now. */
 struct lg_peers_host {
@@ -49,6 +53,7 @@ void lg_peers_stop(struct lg_peers *p);
 
 /* From the chain thread; copied, never block. What does not fit into a peer's bounded queue is dropped: the peer asks later. */
 void lg_peers_announce_block(struct lg_peers *p, const struct lg_block *b, int from);
+/* from: the peer that gave them when it was asked, LG_FROM_OUTSIDE or LG_FROM_NODE. */
 void lg_peers_announce_statements(struct lg_peers *p, struct lg_statement *const *s, unsigned n,
     struct lg_body *const *bodies, unsigned nbodies, int from);
 /* Ask all peers at once where they stand: a block's parent is not known here. */

@@ -1,6 +1,7 @@
 /* Shared by the files of the peers' thread, to which everything here belongs:
  *
  *   peers.c       the thread, its inbox, the summary
+ *   peer_gather.c what is new here, gathered, and which peer is told how
  *   peer_push.c   each peer's queue of POSTs
  *   peer_sync.c   where a peer stands; rests and bans
  *   peer_find.c   the newest common block, and headers
@@ -33,8 +34,10 @@
 #define LG_HEADERS_MAX_BYTES (LG_HEADER_RUN_MAX * 2048u)
 /* Own newest heights at which a peer's chain is compared in one request, before single steps of 1, 2, 4 … back. */
 #define LG_LOCATE_NEWEST 10
-/* Statements that are passed on wait this long for others, at most so many bytes together. */
+/* Statements that are passed on wait this long for others: those that are told soon, and those that are asked for; at most so many bytes
+ * together. */
 #define LG_GATHER_MS        20
+#define LG_ASK_AFTER_MS     200
 #define LG_GATHER_MAX_BYTES (1u << 20)
 /* Real milliseconds. */
 #define LG_POLL_MS     2000
@@ -42,6 +45,7 @@
 #define LG_POLL_MAX_MS 15000
 #define LG_POLL_BAD_MS 60000
 #define LG_POOL_POLLS  10 /* a pool is asked for at every tenth poll */
+#define LG_OWED_POLL   3  /* of ten: who was told something in vain is offered the pool */
 /* Evidence is asked for at the fifth of ten polls, all of it at the 205th of 300: every ten minutes. */
 #define LG_EVIDENCE_POLL      5
 #define LG_EVIDENCE_ALL_POLL  205
@@ -78,10 +82,36 @@ enum lg_peer_phase {
     LG_PEER_EVIDENCE, /* the same of GET /v1/evidence */
 };
 
-/* What is POSTed: doc[0..len); a block that begins as its sketch goes on, if need be, with doc[len..size), the whole of it. */
+/* Statements by whom they came from. */
+enum lg_told {
+    LG_TOLD_FIRST, /* here first: from outside, no node has passed them on */
+    LG_TOLD_AGAIN, /* another node has */
+    LG_TOLD_KINDS
+};
+
+/* What has come in one go; borrowed. Lists are joined by commas. */
+struct lg_news {
+    struct lg_slice bodies, statements;
+    const struct lg_hash *leaves; /* of the statements */
+    unsigned n;
+    int from; /* as of lg_peers_announce_statements */
+};
+
+struct lg_gathered {
+    struct sg_buf bodies, statements; /* joined by commas */
+    struct sg_buf leaves;             /* of the statements: struct lg_hash */
+    unsigned n;                       /* statements; 0: nothing */
+    int from;                         /* of all; several peers: LG_FROM_NODE */
+    sg_ms due_ms;                     /* mono */
+};
+
+/* What is POSTed: doc[0..len). What begins as a sketch or a question goes on, if need be, with doc[len..size), the whole of it. */
 struct lg_push {
     struct lg_push *next;
     const char *path; /* static */
+    enum lg_push_kind { LG_PUSH_PLAIN, LG_PUSH_SKETCH, LG_PUSH_QUESTION, LG_PUSH_TOLD } kind;
+    enum lg_told told;  /* TOLD */
+    unsigned n, nfirst; /* QUESTION: statements, and how many of them came here first */
     size_t at, len, size;
     uint8_t doc[];
 };
@@ -151,6 +181,10 @@ struct lg_peer {
     unsigned waiting; /* results to come */
     int judged;       /* first error among them */
 
+    /* telling */
+    bool quick[LG_TOLD_KINDS]; /* telling it soon has been of use */
+    bool no_questions;         /* it does not know them */
+    bool owes;                 /* statements for it were lost on the way: it is offered the pool */
     struct lg_push *push_head, *push_tail;
     unsigned push_count;
     size_t push_bytes;
@@ -170,14 +204,14 @@ struct lg_peers {
     struct lg_peer *turn;         /* gives blocks; NULL: nobody */
     sg_ms turn_ms, turn_began_ms; /* mono: when it gave the last one; when it began */
     uint64_t next_queued;
-    struct sg_buf gathered_bodies, gathered_statements; /* joined by commas */
-    int gathered_from;                                  /* the peer that they came from; -1 */
-    sg_ms flush_ms;                                     /* mono: when they go on */
+    struct lg_gathered soon[LG_TOLD_KINDS], later[LG_TOLD_KINDS];
 
     int64_t evidence_next; /* id of the next own pair to tell of; 0: not known yet */
     sg_ms evidence_ms;     /* mono: when to look again */
 
-    atomic_bool woken; /* the thread will look into its inbox without being woken again */
+    atomic_bool woken;                   /* the thread will look into its inbox without being woken again */
+    atomic_bool can_wait[LG_TOLD_KINDS]; /* the same for statements: it will wake by itself, and look then */
+    atomic_bool lost_news;               /* statements did not fit into the inbox */
     atomic_bool far_behind;
     atomic_bool clock_in_doubt;
     atomic_llong named;   /* the greatest height that an answering peer names */
@@ -196,11 +230,27 @@ static inline sg_ms lg_peer_mono(const struct lg_peer *peer)
 void lg_peers_offer(struct sg_buf *out, const struct sg_buf *bodies, const struct sg_buf *statements);
 void lg_peers_publish(struct lg_peers *p);
 
+/* peer_gather.c */
+void lg_gathered_init(struct lg_gathered *g);
+void lg_gathered_fini(struct lg_gathered *g);
+/* Copies. */
+void lg_peers_gather(struct lg_peers *p, const struct lg_news *news);
+/* When lg_peers_pass_on has something to do, mono; INT64_MAX: nothing is gathered. */
+sg_ms lg_peers_gathered_due(const struct lg_peers *p);
+void lg_peers_pass_on(struct lg_peers *p, sg_ms now_mono_ms);
+/* Something is gathered that goes on by itself, and nobody is told statements of this kind sooner. */
+bool lg_peers_can_wait(const struct lg_peers *p, enum lg_told kind);
+
 /* peer_push.c */
 /* Queue one POST; copies. Dropped when the queue is full. */
 void lg_peer_push(struct lg_peer *peer, const char *path, const void *doc, size_t len);
 /* A block: sketch[0..split), whole[split..len); split 0: no sketch. */
 void lg_peer_push_block(struct lg_peer *peer, const uint8_t *doc, size_t split, size_t len);
+/* Statements that the peer may be told soon: its answer says whether that was of use. */
+void lg_peer_push_told(struct lg_peer *peer, enum lg_told kind, const void *doc, size_t len);
+/* Statements that it may hold: question[0..split), offer[split..len) of n, the first nfirst of which came here first; split 0: no question. */
+void lg_peer_push_asked(
+    struct lg_peer *peer, const uint8_t *doc, size_t split, size_t len, unsigned n, unsigned nfirst);
 void lg_peer_push_forget(struct lg_peer *peer);
 
 /* peer_sync.c */

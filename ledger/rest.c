@@ -3,6 +3,7 @@
  * Every reading call runs between lg_reader_begin and lg_reader_end: one commit is what an answer shows, however many
  * queries it takes. Refuses what the parameters or the store refuse; an error of the store is 503 not_ready, with no detail of the
  * machine in it. */
+#include "ledger/core/leaf_ask.h"
 #include "ledger/core/sketch.h"
 #include "ledger/rest_priv.h"
 
@@ -142,6 +143,7 @@ static const struct sg_http_route table[] = {
     {SG_HTTP_GET, "/chain", 0, lg_rest_get_chain},
     {SG_HTTP_GET, "/v1/stream", 0, lg_rest_get_stream},
     {SG_HTTP_POST, "/v1/blocks", 0, lg_rest_post_block},
+    {SG_HTTP_POST, "/v1/missing", LG_ASK_MAX_BYTES, lg_rest_post_missing},
     {SG_HTTP_POST, "/v1/sketches", LG_SKETCH_MAX_BYTES, lg_rest_post_sketch},
     {SG_HTTP_POST, "/v1/statements", 0, lg_rest_post_statements},
 };

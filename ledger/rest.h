@@ -49,6 +49,9 @@ struct lg_rest_node {
     int (*offer_block)(void *ctx, struct sg_http_request *req);
     /* The same for a block that was built of a sketch; takes its memory on success. */
     int (*offer_built)(void *ctx, struct sg_http_request *req, uint8_t *doc, size_t len);
+    /* missing[i] becomes false for each of these statements that the node knows by heart to be pooled or on the best branch; how many stay
+     * true. NULL: it knows none. */
+    unsigned (*holds)(void *ctx, bool *missing, const struct lg_hash *leaves, unsigned n);
     /* Copy of the node's state. */
     void (*snapshot)(void *ctx, struct lg_rest_snapshot *out);
     /* Copy of what this process's acquisition part told of genesis->relays[index]; false: nothing yet. */

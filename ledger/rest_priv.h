@@ -67,7 +67,7 @@ SG_MUST_USE int lg_rest_hash(struct lg_rest_call *c, struct lg_hash *out, const 
 /* Largest bodies of the two POST calls. */
 size_t lg_rest_max_block(const struct lg_genesis *g);
 size_t lg_rest_max_statements(const struct lg_genesis *g);
-sg_http_handler_fn lg_rest_post_block, lg_rest_post_statements, lg_rest_post_sketch;
+sg_http_handler_fn lg_rest_post_block, lg_rest_post_statements, lg_rest_post_sketch, lg_rest_post_missing;
 /* Answers an offer that was refused: a rule's code goes out as it is, all else is this node's trouble. */
 void lg_rest_problem(struct sg_http_request *req, int err);
 

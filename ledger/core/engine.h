@@ -43,6 +43,10 @@ struct lg_event_msg {
     const char *alarm; /* static name of the alarm */
 };
 
+/* Whom an offer is from that no peer gave when it was asked: a gateway, or anybody else who says nothing; some node that passes it on. */
+#define LG_FROM_OUTSIDE (-1)
+#define LG_FROM_NODE    (-2)
+
 struct lg_host {
     void *ctx;
     /* Work on this job instead of any other; the result comes back through solved(). */
@@ -51,7 +55,7 @@ struct lg_host {
     /* A newly valid block that became the tip, or a rival whose branch weighs as much as the best one: tell the peers, except
      * `from`. Lighter ones change no decision anywhere and are not told. */
     void (*announce_block)(void *ctx, const struct lg_block *b, int from);
-    /* Statements newly pooled, with the bodies that came with them: pass on to the peers, except `from`. Early ones follow when they are
+    /* Statements newly pooled, with the bodies that came with them: pass on to the peers, except `from` (as of offer_statements). Early ones follow when they are
      * due. Borrowed for the call. */
     void (*announce_statements)(void *ctx, struct lg_statement *const *s, unsigned n,
         struct lg_body *const *bodies, unsigned nb, int from);
@@ -119,7 +123,7 @@ struct lg_engine_ops {
     void (*close)(struct lg_engine *e);
     /* A statement early by at most max_future_ms is accepted, that is on disk, but neither mined nor passed on before it is due.
      * {"bodies":[…],"statements":[…]}: 0 with *offer filled (every accepted document is on disk), or SG_ECANONICAL/SG_ESHAPE for the
-     * whole, or an error of the store. from: peer number, -1 for others. */
+     * whole, or an error of the store. from: peer number, LG_FROM_OUTSIDE, LG_FROM_NODE. */
     int (*offer_statements)(
         struct lg_engine *e, struct lg_offer *offer, const uint8_t *doc, size_t len, sg_ms now_ms, int from);
     /* 0 with a verdict, or the rule's code (see lg_block_check), SG_EFUTURE (more than max_future_ms early; offer it again), or a store error.

@@ -1,4 +1,4 @@
-/* The request of an offer in its parts, before anybody looks into them. Inside of pool_intake.c. */
+/* The request of an offer in its parts, before anybody looks into them. Inside of pool_intake.c and leaf_ask.c. */
 #ifndef LG_OFFER_PARTS_H
 #define LG_OFFER_PARTS_H
 

@@ -435,7 +435,7 @@ static int release_early(struct lg_engine *e, struct lg_pool_statement *ps)
     }
     ps->early = false;
     e->pool.nearly--;
-    e->host->announce_statements(e->host->ctx, &ps->s, 1, b, nb, -1);
+    e->host->announce_statements(e->host->ctx, &ps->s, 1, b, nb, LG_FROM_OUTSIDE);
     free(b);
     return 0;
 }

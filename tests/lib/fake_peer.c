@@ -7,7 +7,9 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "ledger/core/leaf_ask.h"
 #include "ledger/core/sketch.h"
+#include "ledger/peers.h"
 #include "tests/lib/vectors.h"
 
 /* ---- bad answers ---- */
@@ -270,6 +272,24 @@ static void post_block(void *ctx, struct sg_http_request *req)
         sg_http_answer(req, 200, "application/json", "{\"result\":\"known\"}", 18, NULL);
 }
 
+static void post_missing(void *ctx, struct sg_http_request *req)
+{
+    static struct lg_hash leaves[LG_ASK_MAX]; /* under the lock */
+    struct fake_peer *p = ctx;
+    size_t len = 0;
+    const uint8_t *doc = sg_http_body(req, &len);
+    unsigned n = 0;
+    pthread_mutex_lock(&p->lock);
+    const char *answer = p->missing;
+    const int err = lg_ask_decode(leaves, &n, doc, len);
+    log_put(p->log, "%c asked %d", p->name, err == 0 ? (int)n : err);
+    pthread_mutex_unlock(&p->lock);
+    if (!answer)
+        sg_http_answer_problem(req, SG_ENOT_FOUND, "none");
+    else
+        sg_http_answer(req, 200, "application/json", answer, strlen(answer), NULL);
+}
+
 static void post_statements(void *ctx, struct sg_http_request *req)
 {
     struct fake_peer *p = ctx;
@@ -281,8 +301,14 @@ static void post_statements(void *ctx, struct sg_http_request *req)
         json_array_size(json_object_get(json, "bodies")),
         json_array_size(json_object_get(json, "statements")));
     json_decref(json);
-    if (!not_good(p, req, FAKE_POST_STATEMENTS, "/v1/statements", line))
-        sg_http_answer(req, 200, "application/json", "{}", 2, NULL);
+    if (!sg_http_header(req, LG_RELAYED))
+        log_put(p->log, "%c is not told that they are passed on", p->name);
+    if (not_good(p, req, FAKE_POST_STATEMENTS, "/v1/statements", line))
+        return;
+    pthread_mutex_lock(&p->lock);
+    const char *answer = p->taken ? p->taken : "{}";
+    pthread_mutex_unlock(&p->lock);
+    sg_http_answer(req, 200, "application/json", answer, strlen(answer), NULL);
 }
 
 static void get_redirected(void *ctx, struct sg_http_request *req)
@@ -301,6 +327,7 @@ static const struct sg_http_route routes[] = {
     {SG_HTTP_GET, "/v1/pool", 0, get_pool},
     {SG_HTTP_GET, "/v1/evidence", 0, get_evidence},
     {SG_HTTP_POST, "/v1/blocks", 32u << 20, post_block},
+    {SG_HTTP_POST, "/v1/missing", LG_ASK_MAX_BYTES, post_missing},
     {SG_HTTP_POST, "/v1/statements", 32u << 20, post_statements},
     {SG_HTTP_GET, "/redirected/v1/{}", 0, get_redirected},
 };
@@ -350,6 +377,20 @@ void fake_sketches(struct fake_peer *p, const char *result)
 {
     pthread_mutex_lock(&p->lock);
     p->sketches = result;
+    pthread_mutex_unlock(&p->lock);
+}
+
+void fake_missing(struct fake_peer *p, const char *answer)
+{
+    pthread_mutex_lock(&p->lock);
+    p->missing = answer;
+    pthread_mutex_unlock(&p->lock);
+}
+
+void fake_taken(struct fake_peer *p, const char *answer)
+{
+    pthread_mutex_lock(&p->lock);
+    p->taken = answer;
     pthread_mutex_unlock(&p->lock);
 }
 

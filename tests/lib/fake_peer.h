@@ -49,6 +49,8 @@ struct fake_peer {
     int64_t page;                   /* blocks in a page at most */
     const char
         *sketches; /* its answer to a sketch that it is told; it gives sketches too. NULL: it knows none */
+    const char *missing; /* its answer to a question which statements it lacks; NULL: it knows no questions */
+    const char *taken;   /* its answer to statements */
     const char *pool[4]; /* pages of its pool, in order; NULL: the empty one */
     const char
         *evidence[8]; /* pages of its evidence by id; all NULL: it has no such call, and says nothing of it */
@@ -63,6 +65,10 @@ void fake_stop(struct fake_peer *p);
 void fake_serve(struct fake_peer *p, struct lg_block *const *blocks, int64_t height);
 /* It knows sketches, and answers this to one that it is told; static. */
 void fake_sketches(struct fake_peer *p, const char *result);
+/* It knows questions which statements it lacks, and answers this; static. NULL: it does not, as at first. */
+void fake_missing(struct fake_peer *p, const char *answer);
+/* What it answers to statements; static. At first an empty object. */
+void fake_taken(struct fake_peer *p, const char *answer);
 /* Other blocks than those of its headers; NULL: the same. */
 void fake_serve_blocks(struct fake_peer *p, struct lg_block *const *blocks);
 void fake_claim(struct fake_peer *p, int64_t height, const struct lg_hash *tip);

@@ -82,7 +82,12 @@ void rest_init(struct rest_fixture *r, int64_t height)
     assert_int_equal(sg_clock_init(&r->clock, NULL, &fault), 0);
     assert_int_equal(sg_queue_new(&r->queue, 1), 0);
     assert_int_equal(pthread_create(&r->chain, NULL, chain_thread, r), 0);
-    r->node = (struct lg_rest_node){r, offer_statements, offer_block, offer_built, snapshot, relay, NULL};
+    r->node = (struct lg_rest_node){.ctx = r,
+        .offer_statements = offer_statements,
+        .offer_block = offer_block,
+        .offer_built = offer_built,
+        .snapshot = snapshot,
+        .relay = relay};
     r->snapshot.engine_name = "pow";
     r->snapshot.ready = true;
     const struct lg_rest_config config = {.data_dir = r->f.dir,

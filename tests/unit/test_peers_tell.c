@@ -1,4 +1,4 @@
-/* A node's peers thread tells: blocks, statements gathered for a moment, pools, each through bounded queues; and how it ends. */
+/* A node's peers thread tells: blocks and pools, each through bounded queues; and how it ends. Statements: test_peer_gather.c. */
 #include "ledger/peers_priv.h"
 #include "tests/lib/peers_fixture.h"
 
@@ -56,36 +56,6 @@ static void block_is_told_by_its_sketch_first(void **state)
     peers_wait_count(w, "b gets block 10", 1);
     assert_int_equal(log_count(&w->log, "b gets sketch"), 1);
     assert_int_equal(log_count(&w->log, "a gets block"), 0);
-}
-
-/* Statements of one moment go on in one POST a peer, LG_GATHER_MS after the first; those of another sender do not mix with them. */
-static void statements_of_one_moment_go_on_together(void **state)
-{
-    struct peers_world *w = *state;
-    struct lg_body *body = synth_body(&w->s, 0, w->f.g->minute, 1);
-    struct lg_statement *s[3];
-    both_up(w);
-    for (unsigned i = 0; i < 3; i++) {
-        s[i] = statement(w, i, body);
-        lg_peers_announce_statements(w->peers, &s[i], 1, &body, i == 0, -1);
-    }
-    for (unsigned i = 0; i < 4; i++)
-        log_look(&w->log);
-    assert_int_equal(log_count(&w->log, "a gets") + log_count(&w->log, "b gets"), 0);
-    peers_pass(w, LG_GATHER_MS);
-    peers_wait_count(w, "a gets bodies 1 statements 3", 1);
-    peers_wait_count(w, "b gets bodies 1 statements 3", 1);
-
-    lg_peers_announce_statements(w->peers, &s[0], 1, &body, 1, 0);
-    lg_peers_announce_statements(w->peers, &s[1], 1, NULL, 0, 1); /* another sender: the first goes at once */
-    peers_wait_count(w, "b gets bodies 1 statements 1", 1);
-    peers_pass(w, LG_GATHER_MS);
-    peers_wait_count(w, "a gets bodies 0 statements 1", 1);
-    assert_int_equal(log_count(&w->log, "a gets"), 2);
-    assert_int_equal(log_count(&w->log, "b gets"), 2);
-    for (unsigned i = 0; i < 3; i++)
-        lg_statement_free(s[i]);
-    lg_body_free(body);
 }
 
 /* A peer that does not take what it is sent has a queue of LG_PUSH_MAX; the rest is dropped, for it only, and the others get theirs. */
@@ -320,7 +290,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(block_goes_to_all_but_its_sender, peers_setup, peers_teardown),
         cmocka_unit_test_setup_teardown(block_is_told_by_its_sketch_first, peers_setup, peers_teardown),
-        cmocka_unit_test_setup_teardown(statements_of_one_moment_go_on_together, peers_setup, peers_teardown),
         cmocka_unit_test_setup_teardown(queue_of_a_slow_peer_is_bounded, peers_setup, peers_teardown),
         cmocka_unit_test_setup_teardown(burst_beyond_the_inbox_is_survived, peers_setup, peers_teardown),
         cmocka_unit_test_setup_teardown(
