@@ -267,15 +267,17 @@ static void full_window_goes_at_once(void **state)
     both_up(t);
     for (unsigned i = 0; i <= LG_ASK_MAX; i++)
         many[i] = t->s[0];
+    announce(t, 0, LG_FROM_NODE);
     announce(t, 1, LG_FROM_NODE);
     lg_peers_announce_statements(t->w->peers, many, LG_ASK_MAX, NULL, 0, LG_FROM_NODE);
     lg_peers_announce_statements(t->w->peers, many, LG_ASK_MAX + 1, NULL, 0, LG_FROM_NODE);
+    announce(t, 2, LG_FROM_NODE);
     announce(t, 3, LG_FROM_NODE);
-    peers_wait_count(t->w, "a asked 1", 1);
+    peers_wait_count(t->w, "a asked 2", 1);
     peers_wait_count(t->w, "a asked 1024", 1);
     peers_wait_count(t->w, "a gets bodies 0 statements 1025", 1);
     pass(t, LG_ASK_AFTER_MS);
-    peers_wait_count(t->w, "a asked 1", 2);
+    peers_wait_count(t->w, "a asked 2", 2);
     assert_int_equal(told(t), 2);
     free(many);
 }
