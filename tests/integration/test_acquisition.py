@@ -4,7 +4,7 @@ import json
 import signal
 import unittest
 
-from harness import Program, bin_path, clock_env, helper_path, now_ms, real_seconds_until, run, virtual_ms, wait_until
+from harness import Program, bin_path, clock_env, helper_path, limit, now_ms, real_seconds_until, run, virtual_ms, wait_until
 
 EMULATOR = bin_path("relay-emulator")
 POLL_PRINT = helper_path("poll_print")
@@ -50,6 +50,11 @@ def start_emulator(test, env, port=0, units=1):
     return program, program.listening()[1]
 
 
+def late_limit():
+    """Half of the demo's collect_ms, by clocks at most 20 times as fast; more where this process itself was kept waiting."""
+    return 5000 + 20_000 * limit(0)
+
+
 def wait_clock(env, ms):
     wait_until(lambda: virtual_ms(env) >= ms, real_seconds_until(env, ms) + 10, "clock %d" % ms, 0.005)
 
@@ -68,7 +73,7 @@ class Acquisition(unittest.TestCase):
                 for o in (a, b):
                     self.assertEqual((o["live"], len(o["body"]["samples"]), o["alarm"]), (6, 6, False))
                     self.assertEqual(o["body"]["relay"], "relay-%d" % (relay + 1))
-                    self.assertLess(o["late_ms"], 5000)
+                    self.assertLess(o["late_ms"], late_limit())
         for p in pollers:
             for relay in range(3):
                 minutes = [o["min"] for o in p.outcomes(relay)]
@@ -132,7 +137,7 @@ class Acquisition(unittest.TestCase):
         for relay in (0, 1):
             o = poller.outcome(minute, relay)
             self.assertEqual((o["live"], len(o["body"]["samples"])), (6, 6))
-            self.assertLess(o["late_ms"], 5000)
+            self.assertLess(o["late_ms"], late_limit())
         o = poller.outcome(minute, 2)
         self.assertEqual((o["body"], o["reason"]), (None, "exception"))
 
@@ -145,7 +150,7 @@ class Acquisition(unittest.TestCase):
         minute = virtual_ms(env) // MINUTE + 1
         o = poller.outcome(minute)
         self.assertEqual((o["body"], o["reason"]), (None, "refused"))
-        self.assertLess(o["late_ms"], 5000)
+        self.assertLess(o["late_ms"], late_limit())
         self.assertEqual(poller.said("state"), [{"kind": "state", "relay": 0, "code": "refused"}])
 
     def test_frozen_gateway_reads_the_ring(self):

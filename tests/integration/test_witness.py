@@ -6,7 +6,7 @@ read named until it is on the chain.
 
 import unittest
 
-from harness import bin_path, run, wait_until
+from harness import bin_path, limit, run, wait_until
 from fake_ledger import leaf
 from network import Network
 from witness_case import MINUTE, WitnessCase
@@ -23,7 +23,7 @@ class Witness(WitnessCase):
             self.assertEqual(len(digests), 1)
             self.assertEqual(fake.bodies[next(iter(digests))]["min"], minute)
         late = [s["ts"] - (s["slot"] + 1) * MINUTE for s in statements[1:]]
-        self.assertLess(max(late), 5000 + 500 * self.net.speed)
+        self.assertLess(max(late), 5000 + 1000 * limit(0.5) * self.net.speed)
         self.assertEqual([len(s["reads"]) for s in statements[2:]], [1] * len(statements[2:]))
 
     def test_unacknowledged_statements_come_again_byte_for_byte(self):

@@ -5,7 +5,7 @@ import shutil
 import signal
 import unittest
 
-from harness import bin_path, Program, wait_until
+from harness import Program, bin_path, limit, wait_until
 from fake_ledger import leaf
 from witness_case import MINUTE, WitnessCase
 
@@ -107,7 +107,7 @@ class WitnessLoss(WitnessCase):
             self.wait_statements(fake, n + 1)
             self.net.nodes[0].kill()
         late = [s["ts"] - (s["slot"] + 1) * MINUTE for s in fake.all()]
-        self.assertLess(max(late), 5000 + 500 * self.net.speed)
+        self.assertLess(max(late), 5000 + 1000 * limit(0.5) * self.net.speed)
 
     def test_frozen_process_goes_on_with_its_numbers(self):
         fake = self.ledger()
