@@ -146,6 +146,8 @@ struct sim_node {
     uint64_t reorgs, seen_reorgs;
     bool failed; /* the disk failed for good: the process ends after this call */
     bool full, opening;
+    bool left; /* ended between calls, with left_state */
+    struct lg_engine_state left_state;
     struct sim_doc *withheld[SIM_BATCH];
     struct lg_hash refused[SIM_REFUSED]; /* by the seeded fault "copy" */
     unsigned nrefused;
@@ -211,7 +213,9 @@ struct sim_machine {
 
 /* ---- the blocks that anybody ever made, judged once by rules and a view of the simulator's own ---- */
 struct sim_block {
-    struct sim_block *next; /* another copy of the same header */
+    struct sim_block *next;   /* another copy of the same header */
+    struct sim_block *before; /* the one that was met before */
+    sg_ms at;                 /* when it was met */
     struct sim_doc *doc;
     struct lg_block *b;      /* NULL: not at hand now, see sim_judge_decoded */
     struct sim_block *older; /* whose b was brought in before this one's */
@@ -243,8 +247,9 @@ struct sim_judge {
     struct lg_map blocks;              /* hash -> struct sim_block */
     struct sim_block *newest, *oldest; /* of those whose b is at hand, linked from the oldest on */
     unsigned ndecoded;
-    struct lg_map bodies; /* digest -> struct sim_places */
-    struct lg_map acked;  /* leaf -> bits of the nodes that acknowledged it, as a pointer */
+    struct sim_block *last; /* met, all in a row by before */
+    struct lg_map bodies;   /* digest -> struct sim_places */
+    struct lg_map acked;    /* leaf -> bits of the nodes that acknowledged it, as a pointer */
     struct lg_map
         signed_by; /* leaf, and (gw, inc, seq) as a hash -> struct sim_machine: what honest gateways signed */
 };
@@ -368,6 +373,9 @@ void sim_node_gather(struct sim *s, unsigned m);
 void sim_node_arm(struct sim *s, unsigned m);
 /* The engine's answers. A store error ends the process. */
 int sim_node_block(struct sim *s, unsigned m, struct sim_doc *d, int from);
+/* The same for up to SIM_BATCH blocks in one go: those in a row share a transaction. A result each; the error of the store. */
+int sim_node_blocks(struct sim *s, unsigned m, struct sim_doc *const *docs, unsigned n, int from,
+    struct lg_block_offer *results);
 int sim_node_statements(struct sim *s, unsigned m, struct sim_doc *d, int from, struct lg_offer *offer);
 void sim_node_message(struct sim *s, unsigned m, struct sim_msg *msg);
 void sim_peers_start(struct sim *s, unsigned m);
@@ -460,6 +468,14 @@ struct lg_hash sim_place_in_chain(unsigned gw, sg_ms inc, int64_t seq);
 /* An honest gateway signed this. */
 void sim_check_signed(struct sim *s, unsigned m, const struct sim_said *said);
 void sim_check_probe(struct sim *s);
+
+/* ---- sim_audit.c ---- */
+/* The blocks in an honest store: all, or those that were met lately. */
+void sim_audit_store(struct sim *s, unsigned m, bool all);
+void sim_audit_memory(struct sim *s, unsigned m);
+/* Around the end of a process and the start of the next one. */
+void sim_audit_closing(struct sim *s, unsigned m);
+void sim_audit_opened(struct sim *s, unsigned m);
 void sim_check_end(struct sim *s);
 
 #endif

@@ -131,6 +131,7 @@ void sim_restore_backup(struct sim *s, unsigned m, bool lost)
         mem_store_free(old);
         sim_spoil_store(s, x->node.store);
         x->node.nacked = 0;
+        x->node.left = false;
         x->node.tip = (struct lg_block_info){.height = 0};
         x->node.seen_reorgs = 0;
     }

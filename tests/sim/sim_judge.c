@@ -242,6 +242,10 @@ static void judge(struct sim *s, struct sim_block *x)
     if (x->verdict == 0 && h->weight != sim_weigh(s, x->b, x->parent))
         sim_violate(s, "the rules let a weight of %lld pass that is %lld", (long long)h->weight,
             (long long)sim_weigh(s, x->b, x->parent));
+    if (x->verdict == 0 && (x->info.height != parent->height + 1 ||
+                               x->info.weight_sum != parent->weight_sum + sim_weigh(s, x->b, x->parent)))
+        sim_violate(
+            s, "the sums of a branch are not those of its blocks at height %lld", (long long)h->height);
     if (x->verdict == 0)
         note_valid(s, x);
 }
@@ -290,6 +294,9 @@ static struct sim_block *add(struct sim *s, struct sim_doc *d)
     struct sim_block *x = make(sizeof *x + s->ngws * sizeof x->last[0]);
     struct lg_hash key;
     x->doc = sim_doc_ref(d);
+    x->at = s->now;
+    x->before = s->judge.last;
+    s->judge.last = x;
     d->block = x;
     x->decodes = decode(&s->judge, x);
     if (x->decodes) {

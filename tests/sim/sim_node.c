@@ -18,6 +18,8 @@ static struct sim_node *told(void *ctx)
     struct sim_node *n = ctx;
     if (mem_store_in_transaction(n->store))
         sim_violate(n->sim, "node %u tells its host something inside a transaction", n->m);
+    if (!mem_store_is_synced(n->store))
+        sim_violate(n->sim, "node %u tells its host what is not on its disk", n->m);
     return n;
 }
 
@@ -222,6 +224,24 @@ int sim_node_block(struct sim *s, unsigned m, struct sim_doc *d, int from)
     return err;
 }
 
+int sim_node_blocks(struct sim *s, unsigned m, struct sim_doc *const *docs, unsigned n, int from,
+    struct lg_block_offer *results)
+{
+    struct sim_node *node = &s->machines[m].node;
+    for (unsigned i = 0; i < n; i++) {
+        results[i] = (struct lg_block_offer){.from = from, .verdict = LG_BLOCK_KNOWN};
+        sim_known_begin(&docs[i]->known, docs[i]->b, docs[i]->len);
+        results[i].err = lg_block_decode(&results[i].b, docs[i]->b, docs[i]->len);
+        sim_known_end();
+    }
+    int err = end_call(s, m, lg_engine_pow.offer_blocks(node->engine, results, n, sim_wall(s, m)));
+    for (unsigned i = 0; i < n && node->engine != NULL && !s->broken; i++) {
+        s->stats.refused += results[i].err != 0;
+        sim_check_offered(s, m, docs[i], results[i].err);
+    }
+    return err;
+}
+
 /* The offers that this node holds in full (ledger/node.c): answered without the engine. */
 static bool recent(const struct sim_node *n, const struct sim_doc *d)
 {
@@ -287,6 +307,7 @@ void sim_node_open(struct sim *s, unsigned m)
     n->failed = n->full = false;
     n->opening = true;
     sim_check_reopened(s, m);
+    sim_audit_opened(s, m);
     sim_check_node(s, m);
     n->opening = false;
     sim_node_arm(s, m);
@@ -296,6 +317,7 @@ void sim_node_open(struct sim *s, unsigned m)
 void sim_node_close(struct sim *s, unsigned m)
 {
     struct sim_node *n = &s->machines[m].node;
+    sim_audit_closing(s, m);
     mem_store_fail(n->store, 0, 0, false);
     mem_store_keeps(n->store, false);
     s->stats.faults[SIM_TORN] += mem_store_is_torn(n->store);

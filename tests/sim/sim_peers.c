@@ -170,6 +170,25 @@ static bool leads_on(struct sim *s, unsigned m, struct sim_peer *peer, const str
     return true;
 }
 
+/* What was found of the first of its blocks that is refused, or 0; *took: how many were taken. Seeded faults look at one block at a time. */
+static int judge_page(struct sim *s, unsigned m, const struct sim_msg *page, unsigned *took)
+{
+    struct sim_node *n = &s->machines[m].node;
+    struct lg_block_offer results[SIM_BATCH];
+    int err = 0;
+    if (s->opt.bug == SIM_BUG_NONE)
+        (void)sim_node_blocks(s, m, page->docs, page->n, (int)page->from, results);
+    for (unsigned i = 0; i < page->n && err == 0 && n->engine != NULL && !s->broken; i++) {
+        if (s->opt.bug != SIM_BUG_NONE) {
+            results[i].err = sim_node_block(s, m, page->docs[i], (int)page->from);
+            results[i].verdict = n->verdict;
+        }
+        err = results[i].err;
+        *took += err == 0 && results[i].verdict == LG_BLOCK_ACCEPTED;
+    }
+    return err;
+}
+
 static void take_page(struct sim *s, unsigned m, struct sim_msg *page)
 {
     struct sim_node *n = &s->machines[m].node;
@@ -179,15 +198,12 @@ static void take_page(struct sim *s, unsigned m, struct sim_msg *page)
     peer->fetching_until = 0;
     peer->fetch_id = 0;
     unsigned took = 0;
-    int err = 0;
     bool early = false; /* held until it is due: such a tip is not unknown */
-    for (unsigned i = 0; i < page->n && err == 0; i++) {
-        err = sim_node_block(s, m, page->docs[i], (int)page->from);
-        if (n->engine == NULL || s->broken)
-            return;
-        took += err == 0 && n->verdict == LG_BLOCK_ACCEPTED;
+    int err = judge_page(s, m, page, &took);
+    if (n->engine == NULL || s->broken)
+        return;
+    for (unsigned i = 0; i < page->n; i++)
         early = early || sim_early(s, m, sim_judge_block(s, page->docs[i]));
-    }
     peer->took += took;
     if (err == 0 && page->more && leads_on(s, m, peer, page))
         fetch(s, m, page->from, page->docs[page->n - 1]);

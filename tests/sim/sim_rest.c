@@ -81,6 +81,8 @@ static void check_queues(struct sim *s)
 {
     if (s->heap.n > (size_t)MAX_EVENTS * s->ngws)
         sim_violate(s, "%zu events wait, most of them messages", s->heap.n);
+    for (unsigned m = 0; m < s->nnodes; m++)
+        sim_audit_memory(s, m);
     for (unsigned m = 0; m < s->ngws; m++) {
         const struct sim_outbox *box = &s->machines[m].gw.box;
         if (box->nsaid - box->first_live > MAX_BACKLOG && s->now >= s->calm_from)
@@ -97,6 +99,7 @@ static void check_hourly(struct sim *s)
         mem_store_peek(store, true);
         sim_check_promises(s, m, (size_t)60 * s->ngws); /* of the hour; all are looked at in the end */
         mem_store_peek(store, false);
+        sim_audit_store(s, m, false);
     }
 }
 
@@ -226,6 +229,7 @@ void sim_check_end(struct sim *s)
             continue;
         n = &s->machines[m].node;
         check_held(s, m);
+        sim_audit_store(s, m, true);
     }
     r.seen = calloc((size_t)r.nrelays * r.minutes, r.ngws);
     if (r.seen == NULL)
