@@ -190,6 +190,10 @@ static void engine_metrics(
     metric(b, "reorgs_total", "counter", "Reorganisations since the start.", (int64_t)s->engine.reorgs);
     metric(b, "reorg_deepest_blocks", "gauge", "Deepest reorganisation since the start.",
         (int64_t)s->engine.deepest_reorg);
+    metric(
+        b, "side_bytes", "gauge", "Bytes of blocks that are not on the best branch.", s->engine.side_bytes);
+    metric(b, "side_given_up_total", "counter", "Such blocks given up for want of room since the start.",
+        (int64_t)s->engine.side_given_up);
     metric(b, "ready", "gauge", "1 while /readyz says ready.", s->ready);
     metric(b, "start_time_ms", "gauge", "Time of the start, ms since 1970.", s->start_ms);
 }

@@ -247,6 +247,7 @@ int lg_sqlite_open(
     fill_read(&s->vtable);
     lg_sqlite_fill_write(&s->vtable);
     lg_sqlite_fill_connect(&s->vtable);
+    lg_sqlite_fill_side(&s->vtable);
     const int err = open_in(s, genesis, fault);
     if (err != 0)
         lg_sqlite_close(s);

@@ -38,7 +38,7 @@ static int check_statements(struct lg_db *db, struct sg_fault *fault, const char
     static const enum lg_sql writers[] = {LG_SQL_META_PUT, LG_SQL_BLOCK_PUT, LG_SQL_STATEMENT_PUT,
         LG_SQL_STATEMENT_CONNECT, LG_SQL_BODY_PUT, LG_SQL_BODY_CONNECT, LG_SQL_READ_PUT, LG_SQL_GAP_PUT,
         LG_SQL_REPAIR_GATEWAY, LG_SQL_EVIDENCE_PUT, LG_SQL_CONFLICT_PUT, LG_SQL_FIRST_READ_PUT,
-        LG_SQL_DISPUTE_PUT, LG_SQL_PAPER_PUT};
+        LG_SQL_DISPUTE_PUT, LG_SQL_SIDE_PUT, LG_SQL_SIDE_DOC_PUT, LG_SQL_SIDE_GONE, LG_SQL_PAPER_PUT};
     for (size_t i = 0; i < SG_ARRAY_LEN(writers); i++) {
         sqlite3_stmt *st = NULL;
         const int err = lg_db_error(sqlite3_prepare_v2(db->h, lg_db_sql(writers[i]), -1, &st, NULL));

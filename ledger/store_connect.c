@@ -67,12 +67,14 @@ static int put_row(
 static int put_block(void *ctx, const struct lg_block *b, const struct lg_block_info *info)
 {
     struct lg_sqlite *s = ctx;
-    bool added;
+    bool added = false;
     int err = lg_sqlite_writable(s);
     if (err == 0)
         err = put_documents(s, b);
     if (err == 0)
         err = put_row(s, &added, b, info, false);
+    if (err == 0 && added)
+        err = lg_sqlite_side_enter(s, &info->hash);
     return lg_sqlite_note(s, err);
 }
 
@@ -307,7 +309,9 @@ static int check_tip(struct lg_sqlite *s, const struct lg_hash *hash)
 static int place_block(struct lg_sqlite *s, const struct connecting *c, const struct lg_block *b)
 {
     bool added = false;
-    const int err = c->put ? put_row(s, &added, b, c->info, true) : 0;
+    int err = c->put ? put_row(s, &added, b, c->info, true) : 0;
+    if (err == 0 && !added)
+        err = lg_sqlite_side_leave(s, &c->info->hash);
     if (err != 0 || added)
         return err;
     return run_one(s, LG_SQL_BLOCK_SET_BEST, LG_ARGS(lg_arg_hash(&c->info->hash), lg_arg_int(1)));
@@ -387,6 +391,8 @@ static int disconnect_all(struct lg_sqlite *s, const struct lg_block *b, const s
         err = lg_db_run(&s->db, NULL, LG_SQL_CONFLICT_DELETE, LG_ARGS(height));
     if (err == 0)
         err = run_one(s, LG_SQL_BLOCK_SET_BEST, LG_ARGS(lg_arg_hash(&info->hash), lg_arg_int(0)));
+    if (err == 0)
+        err = lg_sqlite_side_enter(s, &info->hash);
     s->tip = info->prev;
     s->tip_known = err == 0;
     return err;

@@ -81,6 +81,30 @@ enum lg_sql {
     LG_SQL_DISPUTE_PUT,
     LG_SQL_DISPUTE_COUNT,
     LG_SQL_DISPUTES,
+    LG_SQL_SIDE_SOURCE,
+    LG_SQL_SIDE_PUT,
+    LG_SQL_SIDE_DELETE,
+    LG_SQL_SIDE_ROW,
+    LG_SQL_SIDE_KIDS,
+    LG_SQL_SIDE_NEXT,
+    LG_SQL_SIDE_DOC_PUT,
+    LG_SQL_SIDE_DOC_DELETE,
+    LG_SQL_SIDE_DOC_ANY,
+    LG_SQL_SIDE_BYTES,
+    LG_SQL_SIDE_GREEDY,
+    LG_SQL_SIDE_COUNT,
+    LG_SQL_SIDE_GONE,
+    LG_SQL_BLOCK_DELETE,
+    LG_SQL_STATEMENT_LENGTH,
+    LG_SQL_BODY_LENGTH,
+    LG_SQL_STATEMENT_FREE,
+    LG_SQL_BODY_FREE,
+    LG_SQL_STATEMENT_DELETE,
+    LG_SQL_BODY_DELETE,
+    LG_SQL_EVIDENCE_OF,
+    LG_SQL_FIRST_READ_OF,
+    LG_SQL_DISPUTE_OF,
+    LG_SQL_BODY_REMEMBERED,
     LG_SQL_PAPER_PUT,
     LG_SQL_PAPER_DELETE,
     LG_SQL_PAPER,
@@ -300,11 +324,15 @@ SG_MUST_USE int lg_sqlite_write_held(struct lg_sqlite *s);
 /* store_dispute.c: compare what a statement reads with what others read; id is its row, 0: one that is to be looked for. Writes what
  * first differs. */
 SG_MUST_USE int lg_sqlite_note_reads(struct lg_sqlite *s, const struct lg_statement *st, int64_t id);
+/* store_side.c: a stored block is a side block now, or no longer. */
+SG_MUST_USE int lg_sqlite_side_enter(struct lg_sqlite *s, const struct lg_hash *hash);
+SG_MUST_USE int lg_sqlite_side_leave(struct lg_sqlite *s, const struct lg_hash *hash);
 /* After opening: be told how long the log is after each commit. */
 void lg_sqlite_watch_log(struct lg_sqlite *s);
 /* The writing half of the vtable. */
 void lg_sqlite_fill_write(struct lg_store *vtable);
 void lg_sqlite_fill_connect(struct lg_store *vtable);
+void lg_sqlite_fill_side(struct lg_store *vtable);
 
 /* ---- store_log.c ---- */
 

@@ -13,6 +13,9 @@
  *   conflict   bodies of the best branch that are not the first of their (relay, minute)
  *   first_read the first read of a (relay, minute) that any statement held here makes, whatever becomes of the statement
  *   dispute    pairs of reads of one (relay, minute) with different digests, for ever (store_dispute.c)
+ *   side       blocks that are not on the best branch: whose, how heavy, their bytes, how many children (store_side.c)
+ *   side_doc   the documents of those blocks: one row for each block that holds it
+ *   side_gateway  bytes of side blocks of each miner; greatest inc and slot among the statements that went with a block given up
  *   paper      the paper's view: index h + 1 belongs to block h
  *
  * gw and relay are positions in the genesis, which never changes for a database: the chain id in meta is compared at
@@ -33,7 +36,7 @@
 #include "ledger/store_db.h"
 
 #define APPLICATION_ID 0x47574c31 /* "GWL1" */
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 /* Another process can only hold the file for moments: a reader that recovers the log of a killed writer. */
 #define BUSY_MS 5000
 
@@ -49,6 +52,32 @@
     " second_digest BLOB NOT NULL);"                                                                         \
     "CREATE UNIQUE INDEX dispute_body ON dispute(relay, min, second_digest);"                                \
     "CREATE INDEX dispute_gateways ON dispute(first_gw, second_gw);"
+
+/* What version 2 had not. */
+#define SIDE_TABLES                                                                                          \
+    "CREATE TABLE side(block INTEGER PRIMARY KEY, miner INTEGER NOT NULL, weight_sum INTEGER NOT NULL,"      \
+    " bytes INTEGER NOT NULL, kids INTEGER NOT NULL);"                                                       \
+    "CREATE INDEX side_end ON side(miner, weight_sum, block) WHERE kids = 0;"                                \
+    "CREATE TABLE side_doc(leaf BLOB NOT NULL, block INTEGER NOT NULL, PRIMARY KEY(leaf, block)) WITHOUT "   \
+    "ROWID;"                                                                                                 \
+    "CREATE TABLE side_gateway(gw INTEGER PRIMARY KEY, bytes INTEGER NOT NULL DEFAULT 0,"                    \
+    " gone_inc INTEGER NOT NULL DEFAULT 0, gone_slot INTEGER NOT NULL DEFAULT 0);"
+
+/* Their rows for what a database of version 2 holds: the only time that all blocks are read. */
+static const char fill_sides[] =
+    "WITH RECURSIVE part(block, i, leaf) AS (SELECT id, 0, substr(leaves, 1, 32) FROM block WHERE best = 0"
+    " UNION ALL SELECT p.block, p.i + 1, substr(b.leaves, 33 + 32 * p.i, 32) FROM part p"
+    " CROSS JOIN block b ON b.id = p.block WHERE 32 * (p.i + 1) < length(b.leaves))"
+    " INSERT OR IGNORE INTO side_doc SELECT leaf, block FROM part;"
+    "INSERT INTO side SELECT b.id, b.miner, b.weight_sum, length(b.header),"
+    " (SELECT count(*) FROM block c WHERE c.prev = b.hash) FROM block b WHERE b.best = 0;"
+    "UPDATE side SET bytes = bytes + t.n FROM (SELECT d.block AS block, sum(length(s.doc)) AS n"
+    " FROM side_doc d CROSS JOIN statement s ON s.leaf = d.leaf GROUP BY d.block) t WHERE t.block = "
+    "side.block;"
+    "UPDATE side SET bytes = bytes + t.n FROM (SELECT d.block AS block, sum(length(b.doc)) AS n"
+    " FROM side_doc d CROSS JOIN body b ON b.digest = d.leaf GROUP BY d.block) t WHERE t.block = side.block;"
+    "INSERT INTO side_gateway(gw, bytes) SELECT miner, sum(bytes) FROM side GROUP BY miner;"
+    "PRAGMA user_version=3;";
 
 static const char schema[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL) WITHOUT ROWID;"
@@ -91,7 +120,7 @@ static const char schema[] =
     " first INTEGER NOT NULL, second INTEGER NOT NULL);"
     "CREATE UNIQUE INDEX evidence_seq ON evidence(gw, inc, seq);"
     "CREATE TABLE conflict(height INTEGER NOT NULL, idx INTEGER NOT NULL, relay INTEGER NOT NULL,"
-    " min INTEGER NOT NULL, PRIMARY KEY(height, idx)) WITHOUT ROWID;" DISPUTE_TABLES
+    " min INTEGER NOT NULL, PRIMARY KEY(height, idx)) WITHOUT ROWID;" DISPUTE_TABLES SIDE_TABLES
     "CREATE TABLE paper(idx INTEGER PRIMARY KEY, proof INTEGER NOT NULL, hash BLOB NOT NULL, text BLOB NOT "
     "NULL);";
 
@@ -162,6 +191,15 @@ static int put_paper_genesis(struct lg_db *db)
     return err;
 }
 
+/* A row for each gateway, so that none comes or goes with a block. */
+static int put_side_gateways(struct lg_db *db)
+{
+    int err = 0;
+    for (unsigned i = 0; i < db->genesis->ngateways && err == 0; i++)
+        err = lg_db_run(db, NULL, LG_SQL_SIDE_COUNT, LG_ARGS(lg_arg_int(i), lg_arg_int(0)));
+    return err;
+}
+
 /* A new database, all in one transaction: a crash in the middle leaves an empty file, which is new again. */
 static int create(struct lg_db *db)
 {
@@ -181,18 +219,27 @@ static int create(struct lg_db *db)
     if (err == 0)
         err = put_paper_genesis(db);
     if (err == 0)
+        err = put_side_gateways(db);
+    if (err == 0)
         err = exec(db, "COMMIT");
     if (err != 0 && !sqlite3_get_autocommit(db->h))
         (void)exec(db, "ROLLBACK");
     return err;
 }
 
-/* From version 1, in one transaction. The tables begin empty: what is on the best branch is looked up there (store_dispute.c). */
-static int upgrade(struct lg_db *db)
+/* From an older version, in one transaction. The tables of disputes begin empty: what is on the best branch is looked up there
+ * (store_dispute.c). */
+static int upgrade(struct lg_db *db, int64_t version)
 {
     int err = exec(db, "BEGIN IMMEDIATE");
+    if (err == 0 && version == 1)
+        err = exec(db, DISPUTE_TABLES);
     if (err == 0)
-        err = exec(db, DISPUTE_TABLES "PRAGMA user_version=2;");
+        err = exec(db, SIDE_TABLES);
+    if (err == 0)
+        err = exec(db, fill_sides);
+    if (err == 0)
+        err = put_side_gateways(db);
     if (err == 0)
         err = exec(db, "COMMIT");
     if (err != 0 && !sqlite3_get_autocommit(db->h))
@@ -236,12 +283,12 @@ static int check_schema(struct lg_db *db, const char *path, bool writing, struct
             return fail(fault, err, path, writing ? sg_err_text(err) : "holds no chain yet");
     } else if (app != APPLICATION_ID) {
         return fail(fault, SG_ECONFIG, path, "is a database of another program");
-    } else if (version != SCHEMA_VERSION && version != 1) {
+    } else if (version < 1 || version > SCHEMA_VERSION) {
         return fail(fault, SG_ECONFIG, path, "was written by another version of this program");
     }
     err = check_chain(db, path, fault);
-    if (err == 0 && version == 1 && writing) {
-        err = upgrade(db);
+    if (err == 0 && version != 0 && version != SCHEMA_VERSION && writing) {
+        err = upgrade(db, version);
         return err == 0 ? 0 : fail(fault, err, path, sg_err_text(err));
     }
     return err;

@@ -141,6 +141,45 @@ static const char *const sql[LG_SQL_COUNT] = {
         " CROSS JOIN statement a ON a.id = d.first CROSS JOIN statement b ON b.id = d.second"
         " WHERE d.id <= ?1 ORDER BY d.id DESC LIMIT ?2",
 
+    /* length() of a column reads no page of what lies behind it */
+    [LG_SQL_SIDE_SOURCE] = "SELECT id, miner, weight_sum, length(header), nst, leaves, prev, best,"
+                           " (SELECT count(*) FROM block c WHERE c.prev = ?1) FROM block WHERE hash = ?1",
+    [LG_SQL_SIDE_PUT] = "INSERT INTO side(block, miner, weight_sum, bytes, kids) VALUES(?1, ?2, ?3, ?4, ?5)",
+    [LG_SQL_SIDE_DELETE] = "DELETE FROM side WHERE block = ?1",
+    [LG_SQL_SIDE_ROW] = "SELECT miner, weight_sum, bytes, kids FROM side WHERE block = ?1",
+    [LG_SQL_SIDE_KIDS] =
+        "UPDATE side SET kids = kids + ?2 WHERE block = (SELECT id FROM block WHERE hash = ?1)",
+    [LG_SQL_SIDE_NEXT] = "SELECT b.hash FROM side s CROSS JOIN block b ON b.id = s.block"
+                         " WHERE s.miner = ?1 AND s.kids = 0 ORDER BY s.weight_sum, s.block",
+    [LG_SQL_SIDE_DOC_PUT] =
+        "INSERT INTO side_doc(leaf, block) VALUES(?1, ?2) ON CONFLICT(leaf, block) DO NOTHING",
+    [LG_SQL_SIDE_DOC_DELETE] = "DELETE FROM side_doc WHERE leaf = ?1 AND block = ?2",
+    [LG_SQL_SIDE_DOC_ANY] = "SELECT 1 FROM side_doc WHERE leaf = ?1 LIMIT 1",
+    [LG_SQL_SIDE_BYTES] = "SELECT coalesce(sum(bytes), 0) FROM side_gateway",
+    [LG_SQL_SIDE_GREEDY] = "SELECT gw FROM side_gateway WHERE bytes > 0 ORDER BY bytes DESC, gw",
+    [LG_SQL_SIDE_COUNT] = "INSERT INTO side_gateway(gw, bytes) VALUES(?1, ?2) ON CONFLICT(gw)"
+                          " DO UPDATE SET bytes = bytes + ?2",
+    [LG_SQL_SIDE_GONE] =
+        "INSERT INTO side_gateway(gw, gone_inc, gone_slot) VALUES(?1, ?2, ?3) ON CONFLICT(gw)"
+        " DO UPDATE SET gone_inc = max(gone_inc, ?2), gone_slot = max(gone_slot, ?3)",
+    [LG_SQL_BLOCK_DELETE] = "DELETE FROM block WHERE id = ?1 AND best = 0",
+    [LG_SQL_STATEMENT_LENGTH] = "SELECT length(doc) FROM statement WHERE leaf = ?1",
+    [LG_SQL_BODY_LENGTH] = "SELECT length(doc) FROM body WHERE digest = ?1",
+    [LG_SQL_STATEMENT_FREE] =
+        "SELECT id, gw, inc, seq, slot FROM statement WHERE leaf = ?1 AND height IS NULL AND pool = 0",
+    [LG_SQL_BODY_FREE] = "SELECT id, relay, min FROM body WHERE digest = ?1 AND height IS NULL AND pool = 0",
+    [LG_SQL_STATEMENT_DELETE] = "DELETE FROM statement WHERE id = ?1",
+    [LG_SQL_BODY_DELETE] = "DELETE FROM body WHERE id = ?1",
+    [LG_SQL_EVIDENCE_OF] =
+        "SELECT 1 FROM evidence WHERE gw = ?1 AND inc = ?2 AND seq = ?3 AND (first = ?4 OR second = ?4)",
+    [LG_SQL_FIRST_READ_OF] = "SELECT 1 FROM first_read WHERE relay = ?1 AND min = ?2 AND statement = ?3",
+    [LG_SQL_DISPUTE_OF] =
+        "SELECT 1 FROM dispute WHERE relay = ?1 AND min = ?2 AND (first = ?3 OR second = ?3) LIMIT 1",
+    [LG_SQL_BODY_REMEMBERED] =
+        "SELECT 1 FROM first_read WHERE relay = ?1 AND min = ?2 AND digest = ?3 UNION ALL"
+        " SELECT 1 FROM dispute WHERE relay = ?1 AND min = ?2 AND (first_digest = ?3 OR second_digest = ?3)"
+        " LIMIT 1",
+
     [LG_SQL_PAPER_PUT] = "INSERT INTO paper(idx, proof, hash, text) VALUES(?1, ?2, ?3, ?4)",
     [LG_SQL_PAPER_DELETE] = "DELETE FROM paper WHERE idx = ?1",
     [LG_SQL_PAPER] = "SELECT proof, hash, text FROM paper WHERE idx = ?1",

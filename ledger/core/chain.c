@@ -222,6 +222,9 @@ static int adopt(struct lg_engine *e, const struct lg_block *b, const struct lg_
         e->host->announce_block(e->host->ctx, b, from);
     }
     err = lg_base_added(e, b, &info);
+    if (err == 0) {
+        err = lg_side_added(e, &info, &old, cmp < 0, from);
+    }
     err = err == 0 ? later : err;
     if (err == 0 && e->pool_stale) {
         err = lg_engine_reload(e);
@@ -319,7 +322,11 @@ static int take_followers(struct lg_engine *e, const struct lg_hash *hash)
         if (lg_is_store_error(err)) {
             return err;
         }
-        /* Each leaves the orphans for good, so there are never more than were in there. */
+        if (err == SG_EORPHAN) { /* its parent has been given up meanwhile (side.c): it waits again */
+            head++;
+            continue;
+        }
+        /* Each other leaves the orphans for good, so there are never more than were in there. */
         if (settles(e, err, &child) && tail < SG_ARRAY_LEN(queue)) {
             queue[tail++] = child;
         }

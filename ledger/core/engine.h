@@ -78,6 +78,8 @@ struct lg_engine_config {
     uint64_t max_pool_bytes;
     /* Of each of four tables of what was found out about a hash: a power of two; 0: 8192. Fewer forget more: it is found out again, and what was held longest counts as held from now on. */
     size_t seen_slots;
+    /* 0: 256 MiB. Side blocks beyond it are given up again: ledger/core/side.h. */
+    int64_t max_side_bytes;
 };
 
 /* Answer to an offer of statements, by index. */
@@ -114,6 +116,8 @@ struct lg_engine_state {
     unsigned orphans, held; /* held: early blocks that wait for their time */
     bool mining;
     uint64_t reorgs, deepest_reorg;
+    int64_t side_bytes;     /* of blocks that are not on the best branch, when that was last looked at */
+    uint64_t side_given_up; /* such blocks, since the start */
 };
 
 struct lg_engine_ops {

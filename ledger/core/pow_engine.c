@@ -174,6 +174,7 @@ static int pow_open(struct lg_engine **out, const struct lg_engine_config *confi
     const struct lg_gateway *self = config->has_key ? lg_genesis_gateway(config->genesis, config->kid) : NULL;
     e->mine.able = self != NULL && self->mine;
     e->mine.wake = 0; /* the first tick tells it the time */
+    e->side.more = true;
     int err = open_parts(e);
     if (err != 0) {
         pow_close(e);
@@ -221,7 +222,7 @@ static int accept_block(
     }
     err = lg_tree_info(&e->tree, &info, &best, &hash);
     if (err == 0) {
-        lg_seen_put(&e->offered, &bytes, 1); /* a valid block never leaves the tree */
+        lg_seen_put(&e->offered, &bytes, 1); /* forgotten when a block leaves the tree */
     }
     return err == SG_ENOT_FOUND ? 0 : err; /* it waits for its parent or its time */
 }
@@ -264,6 +265,9 @@ static int pow_tick(struct lg_engine *e, sg_ms now_ms)
     if (err == 0) {
         err = lg_pool_due(e);
     }
+    if (err == 0) {
+        err = lg_side_trim(e, NULL);
+    }
     return err != 0 ? err : leave(e, 0);
 }
 
@@ -274,7 +278,8 @@ static sg_ms earlier(sg_ms a, sg_ms b)
 
 static sg_ms pow_wake_at(const struct lg_engine *e)
 {
-    return earlier(e->mine.wake, earlier(lg_waiting_due(&e->held), lg_pool_next_due(e)));
+    sg_ms wake = lg_side_is_over(e) ? e->now : e->mine.wake;
+    return earlier(wake, earlier(lg_waiting_due(&e->held), lg_pool_next_due(e)));
 }
 
 static void pow_state(const struct lg_engine *e, struct lg_engine_state *out)
@@ -290,7 +295,9 @@ static void pow_state(const struct lg_engine *e, struct lg_engine_state *out)
         .held = e->held.n,
         .mining = e->mine.working,
         .reorgs = e->reorgs,
-        .deepest_reorg = e->deepest_reorg};
+        .deepest_reorg = e->deepest_reorg,
+        .side_bytes = e->side.bytes,
+        .side_given_up = e->side.given_up};
 }
 
 static void pow_allow_mining(struct lg_engine *e, bool allowed)

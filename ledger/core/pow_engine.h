@@ -9,6 +9,7 @@
 #include "ledger/core/base.h"
 #include "ledger/core/engine.h"
 #include "ledger/core/pool.h"
+#include "ledger/core/side.h"
 #include "ledger/core/tree.h"
 #include "ledger/core/waiting.h"
 
@@ -65,6 +66,7 @@ struct lg_engine {
     struct lg_waiting orphans, held;
     struct lg_batch batch;
     struct lg_bases base;
+    struct lg_sides side;
     struct lg_miner mine;
     sg_ms now;
     uint64_t reorgs, deepest_reorg;

@@ -8,6 +8,7 @@
  *
  * A statement or body is in exactly one state: pooled (mineable), on the best branch at a height, or overtaken (readable, never mined).
  * Documents of side-branch blocks are kept with their block and are in no state of their own until connected.
+ * A side block is one that is not on the best branch. Its bytes are those of its header and of its documents; they are counted for its miner.
  * Thread: one owner (the chain thread). */
 #ifndef LG_STORE_H
 #define LG_STORE_H
@@ -47,6 +48,14 @@ struct lg_store {
     int (*pool_each)(
         void *ctx, int (*fn)(void *arg, bool is_body, const uint8_t *doc, size_t len), void *arg);
 
+    /* ---- side blocks ---- */
+    /* Bytes of all of them; costs the same however many there are. */
+    int (*side_bytes)(void *ctx, int64_t *bytes);
+    /* The one to be given up first, of those without children that keep does not want: of the miner whose side blocks have most bytes (then
+     * the next one's) the one with the smallest sum of weights, then the oldest. SG_ENOT_FOUND: none. keep must not call the store. */
+    int (*side_next)(
+        void *ctx, struct lg_hash *out, bool (*keep)(void *arg, const struct lg_hash *hash), void *arg);
+
     /* ---- writing ---- */
     int (*begin)(void *ctx);
     int (*commit)(void *ctx);
@@ -60,6 +69,10 @@ struct lg_store {
     int (*append)(void *ctx, const struct lg_block *b, const struct lg_block_info *info);
     /* Take the tip off: its documents go back to pooled unless they were overtaken. */
     int (*disconnect)(void *ctx, const struct lg_block *b, const struct lg_block_info *info);
+    /* Give up a side block without children, with those of its documents that nothing else here needs: not in another stored block, not pooled or
+     * overtaken, in no pair of evidence, and named by nothing that the comparison of reads (below) remembers. As if it had never been put,
+     * but for that. SG_EINVAL: on the best branch, with children, or not here. */
+    int (*drop_block)(void *ctx, const struct lg_hash *hash);
     /* Into the pool; 0 also when it is there already in any state but NONE/SIDE/OVERTAKEN (nothing changes then). */
     int (*put_statement)(void *ctx, const struct lg_statement *s);
     int (*put_body)(void *ctx, const struct lg_body *b);

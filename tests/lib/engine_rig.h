@@ -24,7 +24,8 @@ struct rig {
     struct mem_store *store;
     const struct lg_store *vtable; /* the engine's: of store, unless rig_move was called */
     struct lg_engine *engine;
-    unsigned gw; /* whose node; UINT_MAX: an observer */
+    unsigned gw;            /* whose node; UINT_MAX: an observer */
+    int64_t max_side_bytes; /* of the next engine; 0: the default */
     struct lg_host host;
     bool working;
     struct lg_job job;

@@ -1,7 +1,7 @@
 /* Maps and arrays that mean what ledger/store.c means, with an undo log in place of a database's transactions.
  *
  * Every change is one primitive with its reverse; rollback runs the reverses backwards. Documents are never forgotten but by
- * undoing the transaction that brought them. */
+ * undoing the transaction that brought them, and with the side block that they came in (mem_store_side.c). */
 #include "tests/lib/mem_store_priv.h"
 
 #include <assert.h>
@@ -180,13 +180,16 @@ void mem_push_best(struct mem_store *s, struct mem_block *b)
     }
     s->best[s->nbest++] = b;
     b->best = true;
+    s->gw[mem_gw_index(s, b->page->info.miner)].side_bytes -= b->bytes;
     s->facts += mem_fact(&b->page->info.hash, 101, s->nbest);
 }
 
 void mem_pop_best(struct mem_store *s)
 {
     s->facts -= mem_fact(&s->best[s->nbest - 1]->page->info.hash, 101, s->nbest);
-    s->best[--s->nbest]->best = false;
+    struct mem_block *b = s->best[--s->nbest];
+    b->best = false;
+    s->gw[mem_gw_index(s, b->page->info.miner)].side_bytes += b->bytes;
 }
 
 void mem_push_mined(struct mem_store *s, unsigned gw, const struct lg_statement_ref *ref)
@@ -224,6 +227,7 @@ static void undo_one(struct mem_store *s, struct mem_undo *u)
         struct mem_block **at = mem_children_of(s, &u->block->page->info.prev);
         assert(*at == u->block);
         *at = u->block->sibling;
+        s->gw[mem_gw_index(s, u->block->page->info.miner)].side_bytes -= u->block->bytes;
         s->facts -= mem_fact(&u->block->page->info.hash, 100, 0);
         (void)lg_map_remove(&s->blocks, &u->block->page->info.hash);
         mem_shelf_drop_page(s->shelf, u->block->page);
@@ -241,6 +245,10 @@ static void undo_one(struct mem_store *s, struct mem_undo *u)
         break;
     case UNDO_UNMINED:
         mem_push_mined(s, u->gw, &u->ref);
+        break;
+    case UNDO_DROP:
+    case UNDO_GONE:
+        mem_undo_side(s, u);
         break;
     }
 }
@@ -268,6 +276,7 @@ struct mem_store *mem_store_new_on(const struct lg_genesis *g, struct mem_shelf 
     s->vtable.ctx = s;
     mem_fill_read(&s->vtable);
     mem_fill_write(&s->vtable);
+    mem_fill_side(&s->vtable);
     return s;
 }
 
@@ -298,6 +307,7 @@ void mem_store_free(struct mem_store *s)
 {
     if (s == NULL)
         return;
+    mem_forget_undo(s);
     take_all_out(s);
     lg_map_fini(&s->pooled);
     for (size_t i = 0; i < s->blocks.cap; i++) {
@@ -351,7 +361,7 @@ uint64_t mem_store_commits(const struct mem_store *s)
 void mem_store_crash(struct mem_store *s)
 {
     mem_undo_to(s, mem_survives(s));
-    s->nundo = s->mark = s->nends = 0;
+    mem_forget_undo(s);
     s->lazy = s->lazy && !s->retries;
 }
 

@@ -34,7 +34,7 @@ void mem_store_lazy(struct mem_store *s, bool lazy)
 void mem_store_sync(struct mem_store *s)
 {
     assert(!s->writing);
-    s->nundo = s->mark = s->nends = 0;
+    mem_forget_undo(s);
     s->facts_synced = s->facts;
 }
 
@@ -51,7 +51,7 @@ uint64_t mem_fact(const struct lg_hash *of, uint64_t kind, uint64_t value)
 void mem_note_end(struct mem_store *s)
 {
     if (!s->lazy) {
-        s->nundo = s->nends = 0;
+        mem_forget_undo(s);
         s->facts_synced = s->facts;
         return;
     }

@@ -10,6 +10,8 @@
 struct mem_block {
     struct mem_page *page;
     bool best;
+    unsigned number;                   /* in the order in which they came */
+    int64_t bytes;                     /* of its header and its documents */
     struct mem_block *sibling, *child; /* newest first */
 };
 
@@ -20,13 +22,25 @@ struct mem_gateway {
     bool most_known; /* the greatest of what is pooled */
     sg_ms most_inc;
     sg_minute most_slot;
+    int64_t side_bytes; /* of what it mined and is not on the best branch */
 };
 
-enum mem_undo_kind { UNDO_DOC, UNDO_MARK, UNDO_BLOCK, UNDO_PUSH, UNDO_POP, UNDO_MINED, UNDO_UNMINED };
+enum mem_undo_kind {
+    UNDO_DOC,
+    UNDO_MARK,
+    UNDO_BLOCK,
+    UNDO_PUSH,
+    UNDO_POP,
+    UNDO_MINED,
+    UNDO_UNMINED,
+    UNDO_DROP,
+    UNDO_GONE
+};
 struct mem_undo {
     enum mem_undo_kind kind;
     struct mem_doc *doc;
     struct mem_block *block;
+    struct mem_block **at; /* UNDO_DROP: the link that led to it */
     enum lg_doc_state mark;
     int64_t height;
     unsigned evidence_gw; /* index + 1 when the document made a pair */
@@ -40,7 +54,7 @@ struct mem_store {
     struct mem_shelf *shelf;
     bool own_shelf;
     unsigned number; /* on the shelf */
-    unsigned arrivals;
+    unsigned arrivals, nput;
     struct lg_map blocks, pooled;
     struct mem_block *root_child;
     struct mem_block **best; /* [height - 1] */
@@ -90,6 +104,8 @@ struct mem_undo *mem_log_undo(struct mem_store *s, enum mem_undo_kind kind);
 void mem_set_state(struct mem_store *s, struct mem_doc *d, enum lg_doc_state mark, int64_t height);
 /* What a fact adds to the sum. */
 uint64_t mem_fact(const struct lg_hash *of, uint64_t kind, uint64_t value);
+/* What a document, as it stands, adds. */
+uint64_t mem_doc_fact(const struct mem_doc *d);
 /* A transaction is committed and not synced. */
 void mem_note_end(struct mem_store *s);
 /* The power goes in this commit: true. */
@@ -109,7 +125,11 @@ struct lg_statement_ref mem_pop_mined(struct mem_store *s, unsigned gw);
 size_t mem_survives(struct mem_store *s);
 /* Undo what came after the mark: the running transaction (s->mark), or all that is not synced (0). */
 void mem_undo_to(struct mem_store *s, size_t mark);
-/* Fill their halves of the vtable. */
+/* Nothing is undone any more: what was given up (mem_store_side.c) goes. */
+void mem_forget_undo(struct mem_store *s);
+void mem_undo_side(struct mem_store *s, struct mem_undo *u);
+/* Fill their parts of the vtable. */
+void mem_fill_side(struct lg_store *v);
 void mem_fill_read(struct lg_store *v);
 void mem_fill_write(struct lg_store *v);
 

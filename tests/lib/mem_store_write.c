@@ -61,6 +61,13 @@ static int put_block(void *ctx, const struct lg_block *b, const struct lg_block_
     struct mem_block **at = mem_children_of(s, &info->prev);
     assert(at != NULL);
     n->page = mem_shelf_page(s->shelf, b, info);
+    n->number = ++s->nput;
+    n->bytes = (int64_t)b->header_doc.len;
+    for (unsigned i = 0; i < b->nstatements; i++)
+        n->bytes += (int64_t)b->statements[i]->doc_len;
+    for (unsigned i = 0; i < b->nbodies; i++)
+        n->bytes += (int64_t)b->bodies[i]->doc_len;
+    s->gw[mem_gw_index(s, info->miner)].side_bytes += n->bytes;
     n->sibling = *at;
     *at = n;
     mem_must_put(&s->blocks, &info->hash, n);

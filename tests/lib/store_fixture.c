@@ -168,7 +168,7 @@ static void dump_table(FILE *out, sqlite3 *db, const char *table)
 char *fixture_dump(const struct fixture *f)
 {
     static const char *const tables[] = {"meta", "block", "statement", "body", "read", "gap", "gateway",
-        "evidence", "conflict", "first_read", "dispute", "paper"};
+        "evidence", "conflict", "first_read", "dispute", "side", "side_doc", "side_gateway", "paper"};
     char path[96], *text = NULL;
     size_t len = 0;
     sqlite3 *db;

@@ -60,6 +60,32 @@ static void sync_of_another_branch_takes_headers_first(void **state)
     settle(w);
 }
 
+/* Up to the height to which it is here again, a branch that was given up for want of room is asked for anew when the peer's tip stands on it:
+ * headers first, from a block that is still common. */
+static void sync_of_a_branch_that_was_given_up_begins_anew(void **state)
+{
+    struct peers_world *w = *state;
+    const struct lg_store *s = w->f.s;
+    fake_serve(&w->a, w->theirs, 8);
+    peers_start_a(w);
+    EXPECT(w, "a status", "a headers 1", "a blocks 6");
+    EXPECT(w, "0 offers block 6", "0 offers block 7", "0 offers block 8");
+    accept(w, 6, 8);
+    settle(w);
+    assert_code(s->begin(s->ctx), 0);
+    for (int h = 8; h >= 6; h--)
+        assert_code(s->drop_block(s->ctx, &w->theirs[h - 1]->hash), 0);
+    assert_code(s->commit(s->ctx), 0);
+    fake_serve(&w->a, w->theirs, 10);
+    peers_pass(w, LG_POLL_MS);
+    EXPECT(w, "a status", "a headers 8", "a headers 1", "a headers 8");
+    EXPECT(w, "a blocks 6", "0 offers block 6", "0 offers block 7", "0 offers block 8");
+    EXPECT(w, "0 offers block 9", "0 offers block 10");
+    accept(w, 6, 10);
+    log_expect(&w->log, "a status");
+    peers_wait_state(w, 0, "ok");
+}
+
 /* Between a known and an unknown height the middle is asked for: here, where a page holds one header, five requests for a fork of depth 7. */
 static void sync_finds_the_newest_common_block_by_halving(void **state)
 {
@@ -358,6 +384,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(sync_of_another_branch_takes_headers_first),
+        TEST(sync_of_a_branch_that_was_given_up_begins_anew),
         TEST(sync_finds_the_newest_common_block_by_halving),
         TEST(sync_of_a_peer_that_goes_on_asks_once),
         TEST(sync_near_the_tip_fetches_only_what_is_missing),

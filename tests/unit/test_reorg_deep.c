@@ -338,6 +338,63 @@ static void reorg_of_any_depth_ends_as_if_it_had_not_been(void **state)
         reorg_ends_as_if_it_had_not_been(depths[i]);
 }
 
+static bool has(const struct node *n, const struct lg_block *b)
+{
+    struct lg_block_info info;
+    bool best;
+    const struct lg_store *s = n->r->vtable;
+    const int err = s->block_info(s->ctx, &info, &best, &b->hash);
+    assert_true(err == 0 || err == SG_ENOT_FOUND);
+    return err == 0;
+}
+
+/* A branch that was given up for want of room comes again as peers give it, block by block, overtakes, and then the node is what one is that
+ * never gave up anything, in every table; so it is after a restart. */
+static void reorg_to_a_branch_that_was_given_up(void **state)
+{
+    enum { DEPTH = 288 };
+    struct world *w = world_new(DEPTH);
+    struct node small, whole;
+    enum lg_block_verdict v;
+    (void)state;
+    node_start(&small, w);
+    node_start(&whole, w);
+    small.r->max_side_bytes = 1;
+    rig_move(small.r, lg_sqlite_store(small.db));
+    struct node *const both[] = {&small, &whole};
+    for (unsigned i = 0; i < 2; i++) {
+        offer(both[i], &w->common, 0, COMMON);
+        offer_pair(both[i], w);
+        offer_pages(both[i], &w->a, 0, w->a.n);
+        offer(both[i], &w->b, 0, w->b.n / 2);
+        for (unsigned k = 0; k < 8; k++) /* in other minutes, when nothing light can be extended any more */
+            assert_code(rig_tick(both[i]->r, LATE + (k + 1) * SG_MINUTE_MS), 0);
+        rig_forget(both[i]->r);
+    }
+    assert_true(has(&whole, w->b.blocks[0]) && has(&whole, w->b.blocks[w->b.n / 2 - 1]));
+    assert_false(has(&small, w->b.blocks[w->b.n / 2 - 1]));
+    assert_true(rig_state(small.r).side_given_up > 0);
+    assert_code(rig_offer_block(small.r, &v, w->b.blocks[w->b.n - 1], LATE), 0);
+    assert_int_equal(v, LG_BLOCK_ORPHAN); /* unknown, not invalid */
+    offer_pages(&small, &w->b, 0, w->b.n - 1);
+    offer_pages(&whole, &w->b, w->b.n / 2, w->b.n);
+    assert_true(rig_tip_is(small.r, &w->b.at.hash));
+    assert_true(rig_tip_is(whole.r, &w->b.at.hash));
+    for (unsigned k = 0; k < 12; k++) {
+        assert_code(rig_tick(small.r, LATE + (k + 1) * SG_MINUTE_MS), 0);
+        assert_code(rig_tick(whole.r, LATE + (k + 1) * SG_MINUTE_MS), 0);
+    }
+    const struct state x = state_of(&small), y = state_of(&whole);
+    assert_same(&x, &y);
+    node_close(&small);
+    open_db(&small, w);
+    assert_true(rig_tip_is(small.r, &w->b.at.hash));
+    assert_int_equal(rig_state(small.r).pool_bytes, rig_state(whole.r).pool_bytes);
+    node_stop(&small);
+    node_stop(&whole);
+    world_free(w);
+}
+
 /* The last block of b in a child that is killed after so many microseconds; 0 when it ended before. */
 static bool killed_in_the_middle(struct node *n, struct world *w, unsigned after_us)
 {
@@ -410,6 +467,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reorg_of_any_depth_ends_as_if_it_had_not_been),
+        cmocka_unit_test(reorg_to_a_branch_that_was_given_up),
         cmocka_unit_test(reorg_killed_in_the_middle_is_old_or_new),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -271,6 +271,7 @@ static void metrics_are_prometheus_text(void **state)
     char *text = rest_text(r);
     assert_non_null(strstr(text, "\ngridwitness_height 8\n"));
     assert_non_null(strstr(text, "\n# TYPE gridwitness_reorgs_total counter\n"));
+    assert_non_null(strstr(text, "\ngridwitness_side_bytes 0\n"));
     assert_non_null(strstr(text, "\ngridwitness_alarms_total{kind=\"uncommitted\"} 4\n"));
     assert_non_null(strstr(text, "\ngridwitness_peer_up{url=\"http://a\\\"b\\\\c\"} 1\n"));
     assert_non_null(strstr(text, "\ngridwitness_peer_bans_total{url=\"http://a\\\"b\\\\c\"} 2\n"));

@@ -237,8 +237,11 @@ static void dispute_tables_are_added_to_an_old_database(void **state)
     fixture_close(&w->f);
     snprintf(path, sizeof path, "%s/chain.db", w->f.dir);
     assert_int_equal(sqlite3_open(path, &h), SQLITE_OK);
-    assert_int_equal(
-        sqlite3_exec(h, "DROP TABLE first_read; DROP TABLE dispute; PRAGMA user_version=1", NULL, NULL, NULL),
+    assert_int_equal(sqlite3_exec(h,
+                         "DROP TABLE first_read; DROP TABLE dispute; DROP TABLE side; DROP TABLE side_doc; "
+                         "DROP TABLE side_gateway;"
+                         " PRAGMA user_version=1",
+                         NULL, NULL, NULL),
         SQLITE_OK);
     sqlite3_close(h);
     assert_code(lg_reader_open(&r, w->f.dir, w->f.g, &fault), 0);
