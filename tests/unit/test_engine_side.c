@@ -1,5 +1,6 @@
 /* The bound on side blocks (ledger/core/side.c): a flood is given up and nothing else, what was given up can come again and win, and the
- * store in memory and the real one give up the same. */
+ * store in memory and the real one give up the same.
+ * run-tests: no valgrind (some thousand blocks on two stores; the sanitized flavours look) */
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
