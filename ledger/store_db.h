@@ -286,6 +286,14 @@ struct lg_gateway_memory {
     int64_t inc, seq;
 };
 
+/* A read that was the first of its (relay, minute): the others that say the same differ from nothing. */
+struct lg_noted_read {
+    bool known; /* in this transaction */
+    int relay;
+    sg_minute min;
+    struct lg_hash digest;
+};
+
 struct lg_sqlite {
     struct lg_db db;
     struct lg_store vtable;
@@ -296,6 +304,7 @@ struct lg_sqlite {
     struct lg_hash tip;
     bool paper_known; /* in this transaction: paper is the state behind that block */
     struct lg_paper_state paper;
+    struct lg_noted_read noted;
     struct lg_gateway_memory gateways[LG_MAX_GATEWAYS];
     int tx_err; /* first error of the running transaction: all that follows it fails, and so does its commit */
     int failed;    /* SG_EIO or SG_ECORRUPT seen: final */

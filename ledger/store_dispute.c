@@ -69,11 +69,18 @@ static int note(struct lg_sqlite *s, const struct lg_statement *x, const struct 
     const int relay = lg_db_relay_index(&s->db, r->relay.p, r->relay.len);
     const struct one_read mine = {lg_db_gateway_index(&s->db, x->gw), id, r->live, r->digest};
     struct one_read first;
+    struct lg_noted_read *noted = &s->noted;
     if (relay < 0 || mine.gw < 0)
         return relay < 0 ? SG_ERELAY : SG_EUNKNOWN_GATEWAY;
-    const int err = first_read(s, &first, relay, r->min);
-    if (err == SG_ENOT_FOUND)
-        return put_first(s, &mine, relay, r->min);
+    if (noted->known && noted->relay == relay && noted->min == r->min &&
+        lg_hash_eq(&noted->digest, &r->digest))
+        return 0;
+    int err = first_read(s, &first, relay, r->min);
+    if (err == SG_ENOT_FOUND) {
+        err = put_first(s, &mine, relay, r->min);
+        *noted = (struct lg_noted_read){err == 0, relay, r->min, r->digest};
+        return err;
+    }
     return err != 0 || lg_hash_eq(&first.digest, &r->digest) ? err
                                                              : put_dispute(s, &first, &mine, relay, r->min);
 }

@@ -166,19 +166,28 @@ static int has_conflict(struct lg_reader *r, bool *out, int relay, sg_minute min
     return row;
 }
 
-/* The greatest height that each gateway named as tip on this branch: once a snapshot, not once a minute. */
+/* The greatest height that a gateway named as tip on this branch; -1 none. A statement names a block below its own, so of the latest ones a
+ * few are looked at, as a rule one; all, in their index, of a gateway that has only ever named old blocks. */
+static int greatest_tip(struct lg_reader *r, int64_t *seen, unsigned g)
+{
+    sqlite3_stmt *st;
+    const int err = lg_db_query(&r->db, &st, LG_SQL_SEEN, LG_ARGS(lg_arg_int(g)));
+    int row = err != 0 ? err : lg_db_row(st);
+    for (*seen = -1; row > 0 && sqlite3_column_int64(st, 0) > *seen + 1; row = lg_db_row(st))
+        if (sqlite3_column_type(st, 1) != SQLITE_NULL && sqlite3_column_int64(st, 1) > *seen)
+            *seen = sqlite3_column_int64(st, 1);
+    if (row > 0)
+        lg_db_done(st);
+    return row < 0 ? row : 0;
+}
+
+/* Once a snapshot, not once a minute. */
 static int load_seen(struct lg_reader *r)
 {
     for (unsigned g = 0; g < r->db.genesis->ngateways; g++) {
-        sqlite3_stmt *st;
-        int err = lg_db_query(&r->db, &st, LG_SQL_SEEN, LG_ARGS(lg_arg_int(g)));
+        const int err = greatest_tip(r, &r->seen[g], g);
         if (err != 0)
             return err;
-        const int row = lg_db_row(st);
-        if (row <= 0)
-            return row < 0 ? row : SG_ECORRUPT;
-        r->seen[g] = sqlite3_column_type(st, 0) == SQLITE_NULL ? -1 : sqlite3_column_int64(st, 0);
-        lg_db_done(st);
     }
     r->has_seen = !sqlite3_get_autocommit(r->db.h);
     return 0;

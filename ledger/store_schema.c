@@ -21,7 +21,7 @@
  * gw and relay are positions in the genesis, which never changes for a database: the chain id in meta is compared at
  * every start. Invariant: connect followed by disconnect leaves read, gap, conflict, paper and the branch counters as they
  * were. Every lookup goes through an index whose depth grows with the logarithm of the rows, so costs stay the same at any
- * height in practice.
+ * height in practice; one question of readers looks at more entries for a gateway that names old tips (store_reader_minute.c).
  *
  * Refuses: a file that is no database, another application's, a newer schema, another chain. */
 #include <errno.h>
@@ -36,7 +36,7 @@
 #include "ledger/store_db.h"
 
 #define APPLICATION_ID 0x47574c31 /* "GWL1" */
-#define SCHEMA_VERSION 3
+#define SCHEMA_VERSION 4
 /* Another process can only hold the file for moments: a reader that recovers the log of a killed writer. */
 #define BUSY_MS 5000
 
@@ -70,14 +70,20 @@ static const char fill_sides[] =
     " CROSS JOIN block b ON b.id = p.block WHERE 32 * (p.i + 1) < length(b.leaves))"
     " INSERT OR IGNORE INTO side_doc SELECT leaf, block FROM part;"
     "INSERT INTO side SELECT b.id, b.miner, b.weight_sum, length(b.header),"
-    " (SELECT count(*) FROM block c WHERE c.prev = b.hash) FROM block b WHERE b.best = 0;"
+    " (SELECT count(*) FROM block c WHERE c.prev = b.hash AND c.best = 0) FROM block b WHERE b.best = 0;"
     "UPDATE side SET bytes = bytes + t.n FROM (SELECT d.block AS block, sum(length(s.doc)) AS n"
     " FROM side_doc d CROSS JOIN statement s ON s.leaf = d.leaf GROUP BY d.block) t WHERE t.block = "
     "side.block;"
     "UPDATE side SET bytes = bytes + t.n FROM (SELECT d.block AS block, sum(length(b.doc)) AS n"
     " FROM side_doc d CROSS JOIN body b ON b.digest = d.leaf GROUP BY d.block) t WHERE t.block = side.block;"
-    "INSERT INTO side_gateway(gw, bytes) SELECT miner, sum(bytes) FROM side GROUP BY miner;"
-    "PRAGMA user_version=3;";
+    "INSERT INTO side_gateway(gw, bytes) SELECT miner, sum(bytes) FROM side GROUP BY miner;";
+
+/* What versions 1 to 3 had otherwise. Each index that an append changes is one page more in its transaction for each gateway, so there are
+ * few: a child is looked for at the height above its parent, but on side branches, and what a gateway has seen is read off its latest
+ * statements. */
+#define NEW_INDEXES                                                                                          \
+    "CREATE INDEX IF NOT EXISTS block_side ON block(prev) WHERE best = 0;"                                   \
+    "CREATE INDEX statement_mined ON statement(gw, height, idx, tip_height) WHERE height IS NOT NULL;"
 
 static const char schema[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL) WITHOUT ROWID;"
@@ -87,7 +93,6 @@ static const char schema[] =
     " weight_sum INTEGER NOT NULL, best INTEGER NOT NULL, nst INTEGER NOT NULL, header BLOB NOT NULL,"
     " sig BLOB NOT NULL, leaves BLOB NOT NULL);"
     "CREATE UNIQUE INDEX block_hash ON block(hash);"
-    "CREATE INDEX block_prev ON block(prev);"
     "CREATE UNIQUE INDEX block_best ON block(height) WHERE best = 1;"
     "CREATE TABLE statement(id INTEGER PRIMARY KEY, gw INTEGER NOT NULL, inc INTEGER NOT NULL, seq INTEGER "
     "NOT NULL,"
@@ -95,8 +100,6 @@ static const char schema[] =
     " tip_height INTEGER, leaf BLOB NOT NULL, doc BLOB NOT NULL);"
     "CREATE UNIQUE INDEX statement_leaf ON statement(leaf);"
     "CREATE INDEX statement_seq ON statement(gw, inc, seq);"
-    "CREATE UNIQUE INDEX statement_mined ON statement(gw, height, idx) WHERE height IS NOT NULL;"
-    "CREATE INDEX statement_seen ON statement(gw, tip_height) WHERE tip_height IS NOT NULL;"
     "CREATE INDEX statement_pool ON statement(gw, inc, seq) WHERE pool = 1 AND height IS NULL;"
     "CREATE TABLE body(id INTEGER PRIMARY KEY, relay INTEGER NOT NULL, min INTEGER NOT NULL, pool INTEGER "
     "NOT NULL,"
@@ -120,7 +123,7 @@ static const char schema[] =
     " first INTEGER NOT NULL, second INTEGER NOT NULL);"
     "CREATE UNIQUE INDEX evidence_seq ON evidence(gw, inc, seq);"
     "CREATE TABLE conflict(height INTEGER NOT NULL, idx INTEGER NOT NULL, relay INTEGER NOT NULL,"
-    " min INTEGER NOT NULL, PRIMARY KEY(height, idx)) WITHOUT ROWID;" DISPUTE_TABLES SIDE_TABLES
+    " min INTEGER NOT NULL, PRIMARY KEY(height, idx)) WITHOUT ROWID;" DISPUTE_TABLES SIDE_TABLES NEW_INDEXES
     "CREATE TABLE paper(idx INTEGER PRIMARY KEY, proof INTEGER NOT NULL, hash BLOB NOT NULL, text BLOB NOT "
     "NULL);";
 
@@ -234,12 +237,15 @@ static int upgrade(struct lg_db *db, int64_t version)
     int err = exec(db, "BEGIN IMMEDIATE");
     if (err == 0 && version == 1)
         err = exec(db, DISPUTE_TABLES);
-    if (err == 0)
+    if (err == 0 && version <= 2)
         err = exec(db, SIDE_TABLES);
-    if (err == 0)
+    if (err == 0 && version <= 2)
         err = exec(db, fill_sides);
-    if (err == 0)
+    if (err == 0 && version <= 2)
         err = put_side_gateways(db);
+    if (err == 0)
+        err = exec(db, "DROP INDEX IF EXISTS block_prev; DROP INDEX IF EXISTS statement_seen;"
+                       "DROP INDEX IF EXISTS statement_mined;" NEW_INDEXES "PRAGMA user_version=4;");
     if (err == 0)
         err = exec(db, "COMMIT");
     if (err != 0 && !sqlite3_get_autocommit(db->h))

@@ -23,7 +23,9 @@ static const char *const sql[LG_SQL_COUNT] = {
     [LG_SQL_BLOCK_AT] = "SELECT " INFO_COLUMNS " FROM block WHERE best = 1 AND height = ?1",
     [LG_SQL_BLOCK_PARTS] = "SELECT header, sig, nst, leaves FROM block WHERE hash = ?1",
     [LG_SQL_BLOCK_HEADER] = "SELECT header, sig FROM block WHERE hash = ?1",
-    [LG_SQL_BLOCK_CHILDREN] = "SELECT hash FROM block WHERE prev = ?1",
+    [LG_SQL_BLOCK_CHILDREN] = "SELECT hash FROM block WHERE best = 1 AND prev = ?1"
+                              " AND height = 1 + coalesce((SELECT height FROM block WHERE hash = ?1), 0)"
+                              " UNION ALL SELECT hash FROM block WHERE best = 0 AND prev = ?1",
     [LG_SQL_BLOCK_HASH_AT] = "SELECT hash FROM block WHERE best = 1 AND height = ?1",
     [LG_SQL_BLOCK_BEST_HEIGHT] = "SELECT height FROM block WHERE hash = ?1 AND best = 1",
     [LG_SQL_BLOCK_PUT] =
@@ -113,7 +115,8 @@ static const char *const sql[LG_SQL_COUNT] = {
         "UPDATE gateway SET incarnations = incarnations + ?2, gap_minutes = gap_minutes + ?3"
         " WHERE gw = ?1",
     [LG_SQL_GATEWAY_EVIDENCE] = "UPDATE gateway SET evidence = evidence + 1 WHERE gw = ?1",
-    [LG_SQL_SEEN] = "SELECT max(tip_height) FROM statement WHERE gw = ?1 AND tip_height IS NOT NULL",
+    [LG_SQL_SEEN] = "SELECT height, tip_height FROM statement WHERE gw = ?1 AND height IS NOT NULL"
+                    " ORDER BY height DESC, idx DESC",
 
     [LG_SQL_EVIDENCE_PUT] = "INSERT INTO evidence(gw, inc, seq, first, second) VALUES(?1, ?2, ?3, ?4, ?5)"
                             " ON CONFLICT(gw, inc, seq) DO NOTHING",
@@ -142,8 +145,9 @@ static const char *const sql[LG_SQL_COUNT] = {
         " WHERE d.id <= ?1 ORDER BY d.id DESC LIMIT ?2",
 
     /* length() of a column reads no page of what lies behind it */
-    [LG_SQL_SIDE_SOURCE] = "SELECT id, miner, weight_sum, length(header), nst, leaves, prev, best,"
-                           " (SELECT count(*) FROM block c WHERE c.prev = ?1) FROM block WHERE hash = ?1",
+    [LG_SQL_SIDE_SOURCE] =
+        "SELECT id, miner, weight_sum, length(header), nst, leaves, prev, best,"
+        " (SELECT count(*) FROM block c WHERE c.prev = ?1 AND c.best = 0) FROM block WHERE hash = ?1",
     [LG_SQL_SIDE_PUT] = "INSERT INTO side(block, miner, weight_sum, bytes, kids) VALUES(?1, ?2, ?3, ?4, ?5)",
     [LG_SQL_SIDE_DELETE] = "DELETE FROM side WHERE block = ?1",
     [LG_SQL_SIDE_ROW] = "SELECT miner, weight_sum, bytes, kids FROM side WHERE block = ?1",

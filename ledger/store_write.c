@@ -105,7 +105,7 @@ static int begin(void *ctx)
     if (err != 0)
         return lg_sqlite_note(s, err);
     s->in_tx = true;
-    s->tip_known = s->paper_known = false;
+    s->tip_known = s->paper_known = s->noted.known = false;
     s->tx_err = 0;
     return 0;
 }

@@ -370,9 +370,9 @@ static void store_foreign_files_are_refused(void **state)
     struct lg_reader *r = NULL;
     struct sg_fault fault = {0};
     fixture_close(f);
-    raw_sql(f->dir, "PRAGMA user_version=4");
+    raw_sql(f->dir, "PRAGMA user_version=5");
     assert_code(open_code(f->dir, f->g), SG_ECONFIG);
-    raw_sql(f->dir, "PRAGMA user_version=3; PRAGMA application_id=1");
+    raw_sql(f->dir, "PRAGMA user_version=4; PRAGMA application_id=1");
     assert_code(open_code(f->dir, f->g), SG_ECONFIG);
     snprintf(path, sizeof path, "%s/chain.db", f->dir);
     assert_int_equal(unlink(path), 0);

@@ -210,6 +210,32 @@ static void first_read_of_a_gateway_counts(void **state)
     lg_body_free(later);
 }
 
+/* Who has once named a block has seen it, whatever older block, or one of another branch, it names later; who only names older ones has not. */
+static void seen_is_what_a_gateway_ever_named(void **state)
+{
+    enum { N = 4 };
+    struct world *w = *state;
+    const sg_minute min = w->f.g->minute;
+    struct lg_body *body = synth_body(&w->s, 0, min, 1);
+    struct lg_hash tips[N] = {w->f.g->id, {{0}}, {{9}}, w->f.g->id}; /* the second: block 1 */
+    struct lg_block_info info[N + 1] = {w->f.info[0]};
+    struct lg_minute m;
+    for (unsigned h = 1; h <= N; h++) {
+        struct lg_statement *s[2] = {
+            synth_statement(&w->s, 0, 1764000000000, h, &tips[h - 1], &body, h == 1, 6),
+            synth_statement(&w->s, 1, 1764000000000, h, &w->f.g->id, NULL, 0, 0)};
+        struct lg_block *b = synth_block(&w->s, &info[h], &info[h - 1], s, 2, &body, h == 1);
+        connect_block(w, b, &info[h]);
+        tips[1] = info[1].hash;
+        assert_code(lg_reader_minute(w->r, &m, "relay-1", min), 0);
+        assert_int_equal(m.seen_by, h == 1 ? 0 : 1);
+        lg_block_free(b);
+        lg_statement_free(s[0]);
+        lg_statement_free(s[1]);
+    }
+    lg_body_free(body);
+}
+
 struct pairs {
     unsigned n;
     lg_kid gw;
@@ -345,6 +371,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(reader_snapshot_holds_beside_a_writer, setup, teardown),
         cmocka_unit_test_setup_teardown(reader_works_on_a_stopped_folder, setup, teardown),
         cmocka_unit_test_setup_teardown(minute_is_answered_by_the_rule, setup, teardown),
+        cmocka_unit_test_setup_teardown(seen_is_what_a_gateway_ever_named, setup, teardown),
         cmocka_unit_test_setup_teardown(first_read_of_a_gateway_counts, setup, teardown),
         cmocka_unit_test_setup_teardown(evidence_is_kept_up_to_its_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(evidence_from_a_block_is_paired, setup, teardown),
