@@ -299,7 +299,7 @@ static int run_phase(struct choosing *c, enum phase phase)
 }
 
 /* Bytes of a block without documents, the header at its longest. */
-static int empty_size(struct choosing *c)
+static int measure_empty(uint64_t *size, const struct choosing *c)
 {
     struct lg_header h = {.bits = c->site->e->genesis->bits,
         .height = c->site->parent.height + 1,
@@ -314,10 +314,26 @@ static int empty_size(struct choosing *c)
     sg_buf_init(&block, SIZE_MAX);
     lg_header_encode(&header, &h);
     lg_block_encode(&block, (struct lg_slice){header.p, header.len}, sig, NULL, 0, NULL, 0);
-    c->size = block.len;
+    *size = block.len;
     int err = sg_buf_err(&header) != 0 ? sg_buf_err(&header) : sg_buf_err(&block);
     sg_buf_fini(&header);
     sg_buf_fini(&block);
+    return err;
+}
+
+static int empty_size(struct choosing *c)
+{
+    struct lg_miner *m = &c->site->e->mine;
+    int err = 0;
+    if (m->empty_size == 0 || m->empty_height != c->site->parent.height || m->empty_slot != c->site->slot) {
+        err = measure_empty(&m->empty_size, c);
+        m->empty_height = c->site->parent.height;
+        m->empty_slot = c->site->slot;
+    }
+    if (err != 0) {
+        m->empty_size = 0;
+    }
+    c->size = m->empty_size;
     return err;
 }
 

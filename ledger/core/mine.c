@@ -304,7 +304,7 @@ static bool has_something(const struct lg_engine *e)
            !(lg_hash_eq(&tip->hash, &base->hash) || lg_hash_eq(&tip->prev, &base->hash));
 }
 
-int lg_mine_decide(struct lg_engine *e)
+static int decide(struct lg_engine *e)
 {
     struct lg_miner *m = &e->mine;
     bool work = false;
@@ -331,6 +331,15 @@ int lg_mine_decide(struct lg_engine *e)
         m->wake = turn_at(e, &e->tree.tip, next);
     }
     return 0;
+}
+
+int lg_mine_decide(struct lg_engine *e)
+{
+    int err = decide(e);
+    e->mine.decided = err == 0;
+    e->mine.decided_at = e->now;
+    e->mine.decided_slot = e->base.slot;
+    return err;
 }
 
 /* ---- the result ---- */

@@ -93,6 +93,7 @@ int lg_engine_reload(struct lg_engine *e)
     }
     lg_pool_fini(&e->pool);
     e->pool = fresh;
+    e->mine.decided = false;
     e->pool_stale = false;
     clock_pool(e);
     return 0;
@@ -109,10 +110,24 @@ int lg_engine_enter(struct lg_engine *e, sg_ms now_ms)
     return lg_base_enter(e);
 }
 
-/* The decision that ends every operation; err is the operation's. */
-static int leave(struct lg_engine *e, int err)
+static sg_ms pow_wake_at(const struct lg_engine *e);
+
+/* Most of what peers tell is known here: then the last decision stands until something is due. */
+static bool still_decided(const struct lg_engine *e)
+{
+    const struct lg_miner *m = &e->mine;
+    return m->decided && e->base.slot == m->decided_slot && e->now >= m->decided_at &&
+           e->now < pow_wake_at(e);
+}
+
+/* The decision that ends every operation; err is the operation's. changed: it may have changed the pool, the tree or the clock's minute. */
+static int leave(struct lg_engine *e, int err, bool changed)
 {
     if (lg_is_store_error(err)) {
+        e->mine.decided = false;
+        return err;
+    }
+    if (!changed && still_decided(e)) {
         return err;
     }
     int after = lg_mine_decide(e);
@@ -190,7 +205,8 @@ static int pow_offer_statements(
     memset(offer, 0, sizeof *offer);
     int err = lg_engine_enter(e, now_ms);
     if (err == 0) {
-        err = leave(e, lg_pool_accept(e, offer, doc, len, from));
+        err = lg_pool_accept(e, offer, doc, len, from);
+        err = leave(e, err, offer->accepted > 0);
     }
     if (err != 0) {
         lg_offer_fini(offer);
@@ -231,14 +247,18 @@ static int pow_offer_block(struct lg_engine *e, enum lg_block_verdict *verdict, 
     size_t len, sg_ms now_ms, int from)
 {
     int err = lg_engine_enter(e, now_ms);
-    return err != 0 ? err : leave(e, accept_block(e, verdict, doc, len, from));
+    if (err == 0) {
+        err = accept_block(e, verdict, doc, len, from);
+        err = leave(e, err, err != 0 || *verdict != LG_BLOCK_KNOWN);
+    }
+    return err;
 }
 
 static int pow_offer_blocks(struct lg_engine *e, struct lg_block_offer *offers, unsigned n, sg_ms now_ms)
 {
     int err = lg_engine_enter(e, now_ms);
     if (err == 0) {
-        err = leave(e, lg_batch_offer(e, offers, n));
+        err = leave(e, lg_batch_offer(e, offers, n), true);
     }
     for (unsigned i = 0; i < n; i++) { /* left over after an error */
         if (offers[i].b != NULL) {
@@ -253,7 +273,7 @@ static int pow_offer_blocks(struct lg_engine *e, struct lg_block_offer *offers, 
 static int pow_solved(struct lg_engine *e, uint64_t job_id, int64_t nonce, sg_ms now_ms)
 {
     int err = lg_engine_enter(e, now_ms);
-    return err != 0 ? err : leave(e, lg_mine_solved(e, job_id, nonce));
+    return err != 0 ? err : leave(e, lg_mine_solved(e, job_id, nonce), true);
 }
 
 static int pow_tick(struct lg_engine *e, sg_ms now_ms)
@@ -268,7 +288,7 @@ static int pow_tick(struct lg_engine *e, sg_ms now_ms)
     if (err == 0) {
         err = lg_side_trim(e, NULL);
     }
-    return err != 0 ? err : leave(e, 0);
+    return err != 0 ? err : leave(e, 0, true);
 }
 
 static sg_ms earlier(sg_ms a, sg_ms b)
@@ -303,6 +323,7 @@ static void pow_state(const struct lg_engine *e, struct lg_engine_state *out)
 static void pow_allow_mining(struct lg_engine *e, bool allowed)
 {
     e->mine.forbidden = !allowed;
+    e->mine.decided = false;
 }
 
 const struct lg_engine_ops lg_engine_pow = {.name = "pow",

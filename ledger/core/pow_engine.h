@@ -31,6 +31,14 @@ struct lg_miner {
     struct lg_draft draft;
     uint64_t last_id;
     sg_ms wake; /* INT64_MAX: nothing to wait for */
+    bool
+        decided; /* what was decided at decided_at in decided_slot stands: nothing has changed since but the time */
+    sg_ms decided_at;
+    sg_minute decided_slot;
+    /* Bytes of a block without documents, of this height and slot; 0: not known. */
+    uint64_t empty_size;
+    int64_t empty_height;
+    sg_minute empty_slot;
 };
 
 /* A transaction of more blocks than these announces only its newest one: whoever follows a node that is catching up asks for the others. */
