@@ -10,6 +10,9 @@ static void copy_blocks(struct mem_store *s, const struct mem_store *from, size_
         struct mem_page *page = from->best[i]->page;
         struct mem_block *b = mem_must(calloc(1, sizeof *b));
         b->page = page;
+        b->number = ++s->nput;
+        b->bytes = from->best[i]->bytes;
+        s->gw[mem_gw_index(s, page->info.miner)].side_bytes += b->bytes; /* until it is on the best branch */
         page->users++;
         *mem_children_of(s, &page->info.prev) = b;
         mem_must_put(&s->blocks, &page->info.hash, b);
