@@ -19,6 +19,8 @@ int mem_enter_write(struct mem_store *s)
 void mem_store_full(struct mem_store *s, bool full)
 {
     s->full = full;
+    if (!full && s->fail_at == 0)
+        s->failures = 0; /* the disk is well again */
 }
 
 void mem_store_keeps(struct mem_store *s, bool keeps)
