@@ -265,7 +265,8 @@ static void begin_one(struct lg_scrubber *s)
         rest(s, s->active, SOON_MS); /* its result was lost */
     for (unsigned i = 0; i < s->nitems && s->active == NULL; i++) {
         struct item *item = &s->items[i];
-        const bool follows = item->damage.kind == LG_DAMAGE_READ || item->damage.kind == LG_DAMAGE_GAP;
+        const enum lg_damage_kind kind = item->damage.kind;
+        const bool follows = kind == LG_DAMAGE_READ || kind == LG_DAMAGE_GAP || kind == LG_DAMAGE_SIDE;
         if (item->due_ms > at || (!follows && is_over(s, item)))
             continue;
         s->active = item;

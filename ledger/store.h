@@ -18,15 +18,19 @@ enum lg_damage_kind {
     LG_DAMAGE_ROWS,
     LG_DAMAGE_READ,
     LG_DAMAGE_GAP,
+    LG_DAMAGE_FIRST_READ,
+    LG_DAMAGE_DISPUTE,
+    LG_DAMAGE_SIDE,
     LG_DAMAGE_COUNTERS,
     LG_DAMAGE_FILE,
     LG_DAMAGE_KINDS
 };
 struct lg_damage {
     enum lg_damage_kind kind;
-    struct lg_hash hash; /* STATEMENT: leaf; BODY: digest; BLOCK, ROWS: of the block; else zeros */
+    struct lg_hash
+        hash; /* STATEMENT: leaf; BODY: digest; BLOCK, ROWS: of the block; SIDE: leaf, of a document's row; else zeros */
     int64_t key
-        [5]; /* READ: relay, min, gw, height, idx; GAP: gw, height, idx; COUNTERS: gw; FILE: a place in the walk */
+        [5]; /* READ: relay, min, gw, height, idx; GAP: gw, height, idx; FIRST_READ: relay, min; DISPUTE: id; SIDE: block, 1: a document's row; COUNTERS: gw; FILE: a place in the walk */
 };
 
 /* Open (or make, 0700) data_dir for one writing process. SG_ELOCKED, SG_ECONFIG (database of another chain or of a newer

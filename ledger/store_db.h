@@ -105,6 +105,23 @@ enum lg_sql {
     LG_SQL_FIRST_READ_OF,
     LG_SQL_DISPUTE_OF,
     LG_SQL_BODY_REMEMBERED,
+    LG_SQL_SIDE_CHECK,
+    LG_SQL_SIDE_DOC,
+    LG_SQL_SIDE_LEAVES,
+    LG_SQL_SIDE_GATEWAY,
+    LG_SQL_SIDE_SUM,
+    LG_SQL_SIDE_SET,
+    LG_SQL_SCRUB_SIDE,
+    LG_SQL_SCRUB_SIDE_DOC,
+    LG_SQL_SCRUB_FIRST_READ,
+    LG_SQL_FIRST_READ_ROW,
+    LG_SQL_FIRST_READ_DELETE,
+    LG_SQL_FIRST_READ_RESTORE,
+    LG_SQL_READS_SAID,
+    LG_SQL_SCRUB_DISPUTE,
+    LG_SQL_DISPUTE_ROW,
+    LG_SQL_DISPUTE_DELETE,
+    LG_SQL_DISPUTE_RESTORE,
     LG_SQL_PAPER_PUT,
     LG_SQL_PAPER_DELETE,
     LG_SQL_PAPER,
@@ -336,6 +353,8 @@ SG_MUST_USE int lg_sqlite_note_reads(struct lg_sqlite *s, const struct lg_statem
 /* store_side.c: a stored block is a side block now, or no longer. */
 SG_MUST_USE int lg_sqlite_side_enter(struct lg_sqlite *s, const struct lg_hash *hash);
 SG_MUST_USE int lg_sqlite_side_leave(struct lg_sqlite *s, const struct lg_hash *hash);
+/* Write the rows of a stored block again, as they must be; sums and the parent's row are left alone. */
+SG_MUST_USE int lg_sqlite_side_rewrite(struct lg_sqlite *s, const struct lg_hash *hash);
 /* After opening: be told how long the log is after each commit. */
 void lg_sqlite_watch_log(struct lg_sqlite *s);
 /* The writing half of the vtable. */

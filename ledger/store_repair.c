@@ -134,6 +134,8 @@ static int put_rows(struct lg_sqlite *s, const struct lg_hash *hash)
         err = lg_db_hash_at(&s->db, &at, info.height);
     if (err == 0 && lg_hash_eq(&at, hash))
         err = lg_sqlite_rewrite_rows(s, b, &info);
+    if (err == 0 || err == SG_ENOT_FOUND) /* above the tip: a side block */
+        err = lg_sqlite_side_rewrite(s, hash);
     lg_block_free(b);
     return err;
 }
@@ -148,9 +150,12 @@ static int put_counters(struct lg_sqlite *s, int gw)
         err = lg_scrub_count(&s->db, &want, &stored, gw);
     if (err != 0)
         return err;
-    return lg_db_run(&s->db, NULL, LG_SQL_REPAIR_GATEWAY,
+    err = lg_db_run(&s->db, NULL, LG_SQL_REPAIR_GATEWAY,
         LG_ARGS(lg_arg_int(gw), lg_arg_int(want.v[0]), lg_arg_int(want.v[1]), lg_arg_int(want.v[2]),
             lg_arg_int(want.v[3]), lg_arg_int(want.v[4])));
+    return err != 0
+               ? err
+               : lg_db_run(&s->db, NULL, LG_SQL_SIDE_SET, LG_ARGS(lg_arg_int(gw), lg_arg_int(want.v[5])));
 }
 
 static int reindex(struct lg_sqlite *s)
@@ -217,6 +222,11 @@ static int put(struct lg_sqlite *s, const struct repair *r)
     case LG_DAMAGE_GAP:
         return lg_db_run(
             &s->db, NULL, LG_SQL_GAP_DELETE, LG_ARGS(lg_arg_int(k[0]), lg_arg_int(k[1]), lg_arg_int(k[2])));
+    case LG_DAMAGE_FIRST_READ:
+    case LG_DAMAGE_DISPUTE:
+        return lg_scrub_restore_said(&s->db, r->d);
+    case LG_DAMAGE_SIDE:
+        return lg_scrub_restore_side_row(&s->db, r->d);
     case LG_DAMAGE_COUNTERS:
         return put_counters(s, (int)k[0]);
     case LG_DAMAGE_FILE:

@@ -1,6 +1,6 @@
 /* The walk through the store that finds what is damaged.
  *
- *   blocks (by row) -> statements -> bodies -> reads -> gaps -> counters -> blocks ...
+ *   blocks (by row) -> statements -> bodies -> reads -> gaps -> first reads -> disputes -> side blocks -> their documents -> counters -> blocks ...
  *
  * Invariant: a step reads one snapshot, changes nothing and comes to its end, whatever the file holds: where a row cannot be read the
  * walk goes on behind it. Blocks come in the order in which they were stored, so a parent is looked at before its children. */
@@ -17,7 +17,19 @@
 #define DAMAGED 1
 #define AT_END  2
 
-enum phase { BLOCKS, STATEMENTS, BODIES, READS, GAPS, COUNTERS, PHASES };
+enum phase {
+    BLOCKS,
+    STATEMENTS,
+    BODIES,
+    READS,
+    GAPS,
+    FIRST_READS,
+    DISPUTES,
+    SIDES,
+    SIDE_DOCS,
+    COUNTERS,
+    PHASES
+};
 
 struct lg_scrub {
     struct lg_db db;
@@ -26,7 +38,8 @@ struct lg_scrub {
     int64_t next; /* row to look at, or position of the gateway */
     int64_t
         skip; /* rows that are passed over when this one cannot be read: doubled each time, 1 after a good one */
-    int64_t key[5]; /* READS, GAPS: the last row */
+    int64_t key[5];      /* READS, GAPS: the last row */
+    struct lg_damage at; /* FIRST_READS to SIDE_DOCS: the last row */
 };
 
 static void enter(struct lg_scrub *s, enum phase phase)
@@ -36,6 +49,10 @@ static void enter(struct lg_scrub *s, enum phase phase)
     s->skip = 1;
     for (size_t i = 0; i < SG_ARRAY_LEN(s->key); i++)
         s->key[i] = INT64_MIN;
+    s->at = (struct lg_damage){.kind = s->phase == FIRST_READS ? LG_DAMAGE_FIRST_READ
+                                       : s->phase == DISPUTES  ? LG_DAMAGE_DISPUTE
+                                                               : LG_DAMAGE_SIDE,
+        .key = {INT64_MIN, s->phase == FIRST_READS ? INT64_MIN : s->phase == SIDE_DOCS}};
 }
 
 int lg_scrub_open(struct lg_scrub **out, const char *data_dir, const struct lg_genesis *genesis,
@@ -261,7 +278,8 @@ static int integers(struct lg_db *db, int64_t *v, int n, enum lg_sql id, int gw)
 
 int lg_scrub_counters(struct lg_db *db, struct lg_scrub_counters *out, int gw)
 {
-    return integers(db, out->v, 5, LG_SQL_GATEWAY, gw);
+    const int err = integers(db, out->v, 5, LG_SQL_GATEWAY, gw);
+    return err != 0 ? err : integers(db, &out->v[5], 1, LG_SQL_SIDE_GATEWAY, gw);
 }
 
 /* The slot of the newest statement is the greatest one, unless two statements share an (inc, seq): only where the table says
@@ -269,9 +287,16 @@ int lg_scrub_counters(struct lg_db *db, struct lg_scrub_counters *out, int gw)
 int lg_scrub_count(
     struct lg_db *db, struct lg_scrub_counters *out, const struct lg_scrub_counters *stored, int gw)
 {
+    int64_t gone[3]; /* bytes; greatest of statements that went with a side block */
     int err = integers(db, &out->v[0], 2, LG_SQL_STATEMENT_GREATEST, gw);
-    if (err == 0 && out->v[1] != stored->v[1])
+    if (err == 0)
+        err = integers(db, gone, 3, LG_SQL_SIDE_GATEWAY, gw);
+    if (err == 0 && (out->v[1] > gone[2] ? out->v[1] : gone[2]) != stored->v[1])
         err = integers(db, &out->v[1], 1, LG_SQL_STATEMENT_GREATEST_SLOT, gw);
+    for (int i = 0; i < 2 && err == 0; i++)
+        out->v[i] = out->v[i] > gone[1 + i] ? out->v[i] : gone[1 + i];
+    if (err == 0)
+        err = integers(db, &out->v[5], 1, LG_SQL_SIDE_SUM, gw);
     if (err == 0)
         err = integers(db, &out->v[2], 1, LG_SQL_STATEMENT_INCARNATIONS, gw);
     if (err == 0)
@@ -302,6 +327,7 @@ static int step_counters(struct lg_scrub *s, struct lg_damage *out)
 
 static int step(struct lg_scrub *s, struct lg_damage *out, unsigned *documents)
 {
+    int result;
     switch (s->phase) {
     case BLOCKS:
         return step_block(s, out, documents);
@@ -313,6 +339,16 @@ static int step(struct lg_scrub *s, struct lg_damage *out, unsigned *documents)
         return step_follower(s, out, true);
     case GAPS:
         return step_follower(s, out, false);
+    case FIRST_READS:
+    case DISPUTES:
+        result = lg_scrub_said(&s->db, &s->at, true);
+        *out = s->at;
+        return result;
+    case SIDES:
+    case SIDE_DOCS:
+        result = lg_scrub_side_row(&s->db, &s->at, true);
+        *out = s->at;
+        return result;
     case COUNTERS:
         return step_counters(s, out);
     case PHASES:
@@ -415,6 +451,8 @@ static int look_document(struct lg_scrub *s, struct lg_damage *out, const struct
 
 static int look(struct lg_scrub *s, struct lg_damage *out, const struct lg_damage *d)
 {
+    struct lg_damage at = *d;
+    struct lg_block_info info;
     unsigned documents = 0;
     switch (d->kind) {
     case LG_DAMAGE_STATEMENT:
@@ -422,11 +460,17 @@ static int look(struct lg_scrub *s, struct lg_damage *out, const struct lg_damag
         return look_document(s, out, d);
     case LG_DAMAGE_BLOCK:
     case LG_DAMAGE_ROWS:
+        if (lg_db_block_info(&s->db, &info, NULL, &d->hash) == SG_ENOT_FOUND)
+            return GOOD; /* given up meanwhile (store_side.c) */
         return lg_scrub_block(&s->db, out, &documents, s->crypto, &d->hash);
+    case LG_DAMAGE_FIRST_READ:
+    case LG_DAMAGE_DISPUTE:
+        return lg_scrub_said(&s->db, &at, false);
     case LG_DAMAGE_COUNTERS:
         return check_counters(&s->db, out, (int)d->key[0]);
     case LG_DAMAGE_READ:
-    case LG_DAMAGE_GAP: /* gone with the repair, or found by the next pass */
+    case LG_DAMAGE_GAP:
+    case LG_DAMAGE_SIDE: /* gone with the repair, or found by the next pass */
         return GOOD;
     case LG_DAMAGE_FILE:
     case LG_DAMAGE_KINDS:

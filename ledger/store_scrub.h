@@ -2,15 +2,19 @@
  * anybody needs them, and what is damaged can be put back.
  *
  * Walk (ledger/store_scrub.c, on a connection of its own): every block with its documents and the rows that follow from it, then every
- * statement and body by itself, then rows that follow from nothing, then the counters of the gateways. One step is one snapshot.
+ * statement and body by itself, then rows that follow from nothing, then what the comparison of reads remembers, rows of side blocks, and the
+ * counters of the gateways. One step is one snapshot.
  * Repair (ledger/store_repair.c, on the writing connection): one transaction each.
  *
  *   kind                      what is wrong                                        put back from
  *   STATEMENT, BODY           the document has another hash, or is not there       the document, of any peer
  *   BLOCK                     header, signature or list of leaves                  the block, of any peer
  *   ROWS                      columns of the block, places of its documents,       the block's own documents
- *                             reads, gaps, conflicts, the paper's view
+ *                             reads, gaps, conflicts, the paper's view,
+ *                             rows of side blocks
  *   READ, GAP                 a row that no statement of the branch says           (taken away)
+ *   FIRST_READ, DISPUTE       what the named statement does not say                statements that say most of it; else taken away
+ *   SIDE                      a row of a side block that is none                   (taken away)
  *   COUNTERS                  counters of a gateway                                the rows
  *   FILE                      pages or indexes of the file itself                  nothing: see docs/operations.md
  */

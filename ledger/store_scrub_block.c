@@ -323,6 +323,15 @@ static int check_rows(struct lg_db *db, struct lg_damage *out, const struct lg_b
     return result != GOOD ? result : check_paper(db, out, b);
 }
 
+static int check_side(struct lg_db *db, struct lg_damage *out, const struct lg_block *b, bool best)
+{
+    bool good = false;
+    const int err = lg_scrub_side_of(db, &good, b, best);
+    if (err != 0)
+        return judged(db, out, err, &b->hash);
+    return good ? GOOD : damaged(out, LG_DAMAGE_ROWS, &b->hash);
+}
+
 int lg_scrub_load(struct lg_db *db, struct lg_block **b, struct lg_damage *out, const struct lg_hash *hash)
 {
     struct sg_buf bytes;
@@ -355,6 +364,8 @@ int lg_scrub_block(struct lg_db *db, struct lg_damage *out, unsigned *documents,
         result = check_best(db, out, b, best);
     if (result == GOOD && best)
         result = check_rows(db, out, b);
+    if (result == GOOD)
+        result = check_side(db, out, b, best);
     lg_block_free(b);
     return result;
 }

@@ -20,11 +20,22 @@ bool lg_scrub_statement_keys(
     const struct lg_db *db, struct sqlite3_stmt *st, int column, const struct lg_statement *x);
 bool lg_scrub_body_keys(const struct lg_db *db, struct sqlite3_stmt *st, int column, const struct lg_body *b);
 
+/* ---- store_scrub_reads.c: FIRST_READ, DISPUTE; store_scrub_side.c: SIDE ---- */
+
+/* The row with this key, or next: the first one after it, whose key at becomes. 0 good, or not there; 1 damaged; 2 no more. */
+SG_MUST_USE int lg_scrub_said(struct lg_db *db, struct lg_damage *at, bool next);
+SG_MUST_USE int lg_scrub_side_row(struct lg_db *db, struct lg_damage *at, bool next);
+/* Write it as it should be, or take it away. In a transaction. */
+SG_MUST_USE int lg_scrub_restore_said(struct lg_db *db, const struct lg_damage *d);
+SG_MUST_USE int lg_scrub_restore_side_row(struct lg_db *db, const struct lg_damage *d);
+/* Has a block the rows that it should have as a side block, or none? */
+SG_MUST_USE int lg_scrub_side_of(struct lg_db *db, bool *good, const struct lg_block *b, bool best);
+
 /* ---- store_scrub.c ---- */
 
-/* The counters of a gateway as the rows say them: greatest_inc, greatest_slot, incarnations, gap_minutes, evidence. */
+/* The counters of a gateway as the rows say them: greatest_inc, greatest_slot, incarnations, gap_minutes, evidence, bytes of side blocks. */
 struct lg_scrub_counters {
-    int64_t v[5];
+    int64_t v[6];
 };
 /* stored: what the table says, borrowed, so that the slow count is made only where it must. */
 SG_MUST_USE int lg_scrub_count(

@@ -98,6 +98,13 @@ static int enter_documents(struct lg_sqlite *s, struct source *x)
     return err;
 }
 
+static int put_own_row(struct lg_sqlite *s, const struct source *x)
+{
+    return lg_db_run(&s->db, NULL, LG_SQL_SIDE_PUT,
+        LG_ARGS(lg_arg_int(x->id), lg_arg_int(x->miner), lg_arg_int(x->weight_sum), lg_arg_int(x->bytes),
+            lg_arg_int(x->kids)));
+}
+
 int lg_sqlite_side_enter(struct lg_sqlite *s, const struct lg_hash *hash)
 {
     struct source x;
@@ -106,9 +113,7 @@ int lg_sqlite_side_enter(struct lg_sqlite *s, const struct lg_hash *hash)
         return err == SG_ENOT_FOUND ? SG_ECORRUPT : err;
     err = enter_documents(s, &x);
     if (err == 0)
-        err = lg_db_run(&s->db, NULL, LG_SQL_SIDE_PUT,
-            LG_ARGS(lg_arg_int(x.id), lg_arg_int(x.miner), lg_arg_int(x.weight_sum), lg_arg_int(x.bytes),
-                lg_arg_int(x.kids)));
+        err = put_own_row(s, &x);
     if (err == 0)
         err = lg_db_run(&s->db, NULL, LG_SQL_SIDE_COUNT, LG_ARGS(lg_arg_int(x.miner), lg_arg_int(x.bytes)));
     if (err == 0)
@@ -146,6 +151,24 @@ int lg_sqlite_side_leave(struct lg_sqlite *s, const struct lg_hash *hash)
     for (size_t i = 0; i < x.n && err == 0; i++)
         err = lg_db_run(
             &s->db, NULL, LG_SQL_SIDE_DOC_DELETE, LG_ARGS(lg_arg_hash(&x.leaves[i]), lg_arg_int(x.id)));
+    free(x.leaves);
+    return err;
+}
+
+int lg_sqlite_side_rewrite(struct lg_sqlite *s, const struct lg_hash *hash)
+{
+    struct source x;
+    int err = find_source(s, &x, hash);
+    if (err != 0)
+        return err;
+    err = lg_db_run(&s->db, NULL, LG_SQL_SIDE_DELETE, LG_ARGS(lg_arg_int(x.id)));
+    if (err == 0 && !x.best)
+        err = enter_documents(s, &x);
+    for (size_t i = 0; i < x.n && x.best && err == 0; i++)
+        err = lg_db_run(
+            &s->db, NULL, LG_SQL_SIDE_DOC_DELETE, LG_ARGS(lg_arg_hash(&x.leaves[i]), lg_arg_int(x.id)));
+    if (err == 0 && !x.best)
+        err = put_own_row(s, &x);
     free(x.leaves);
     return err;
 }

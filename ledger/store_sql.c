@@ -8,6 +8,9 @@
 
 #include "ledger/store_db.h"
 
+#define DISPUTE_COLUMNS                                                                                      \
+    "id, relay, min, first_gw, first, first_live, first_digest, second_gw, second, second_live,"             \
+    " second_digest"
 #define INFO_COLUMNS "hash, prev, height, slot, time, miner, weight, weight_sum, best"
 
 static const char *const sql[LG_SQL_COUNT] = {
@@ -183,6 +186,40 @@ static const char *const sql[LG_SQL_COUNT] = {
         "SELECT 1 FROM first_read WHERE relay = ?1 AND min = ?2 AND digest = ?3 UNION ALL"
         " SELECT 1 FROM dispute WHERE relay = ?1 AND min = ?2 AND (first_digest = ?3 OR second_digest = ?3)"
         " LIMIT 1",
+
+    [LG_SQL_SIDE_CHECK] =
+        "SELECT s.block, s.miner = b.miner AND s.weight_sum = b.weight_sum, s.bytes, s.kids,"
+        " (SELECT count(*) FROM block c WHERE c.best = 0 AND c.prev = ?1) FROM block b CROSS JOIN side s ON "
+        "s.block = b.id"
+        " WHERE b.hash = ?1",
+    [LG_SQL_SIDE_DOC] = "SELECT 1 FROM side_doc WHERE leaf = ?1 AND block = ?2",
+    [LG_SQL_SIDE_LEAVES] = "SELECT leaves FROM block WHERE id = ?1 AND best = 0",
+    [LG_SQL_SIDE_GATEWAY] = "SELECT bytes, gone_inc, gone_slot FROM side_gateway WHERE gw = ?1",
+    [LG_SQL_SIDE_SUM] = "SELECT coalesce(sum(bytes), 0) FROM side WHERE miner = ?1",
+    [LG_SQL_SIDE_SET] = "INSERT INTO side_gateway(gw, bytes) VALUES(?1, ?2) ON CONFLICT(gw)"
+                        " DO UPDATE SET bytes = ?2",
+    [LG_SQL_SCRUB_SIDE] = "SELECT block FROM side WHERE block > ?1 ORDER BY block LIMIT 1",
+    [LG_SQL_SCRUB_SIDE_DOC] =
+        "SELECT block, leaf FROM side_doc WHERE (leaf, block) > (?1, ?2) ORDER BY leaf, block LIMIT 1",
+    [LG_SQL_SCRUB_FIRST_READ] =
+        "SELECT relay, min, gw, statement, live, digest FROM first_read WHERE (relay, min) > (?1, ?2)"
+        " ORDER BY relay, min LIMIT 1",
+    [LG_SQL_FIRST_READ_ROW] =
+        "SELECT relay, min, gw, statement, live, digest FROM first_read WHERE relay = ?1 AND min = ?2",
+    [LG_SQL_FIRST_READ_DELETE] = "DELETE FROM first_read WHERE relay = ?1 AND min = ?2",
+    [LG_SQL_FIRST_READ_RESTORE] =
+        "INSERT INTO first_read(relay, min, gw, statement, live, digest) VALUES(?1, ?2, ?3, ?4, ?5, ?6)"
+        " ON CONFLICT(relay, min) DO NOTHING",
+    [LG_SQL_READS_SAID] = "SELECT s.gw, s.id, r.live, b.digest FROM read r CROSS JOIN body b ON b.id = r.body"
+                          " CROSS JOIN statement s ON s.gw = r.gw AND s.height = r.height AND s.idx = r.idx"
+                          " WHERE r.relay = ?1 AND r.min = ?2",
+    [LG_SQL_SCRUB_DISPUTE] = "SELECT " DISPUTE_COLUMNS " FROM dispute WHERE id > ?1 ORDER BY id LIMIT 1",
+    [LG_SQL_DISPUTE_ROW] = "SELECT " DISPUTE_COLUMNS " FROM dispute WHERE id = ?1",
+    [LG_SQL_DISPUTE_DELETE] = "DELETE FROM dispute WHERE id = ?1",
+    [LG_SQL_DISPUTE_RESTORE] =
+        "INSERT INTO dispute(relay, min, first_gw, second_gw, first, second, first_live, second_live,"
+        " first_digest, second_digest, id) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+        " ON CONFLICT DO NOTHING",
 
     [LG_SQL_PAPER_PUT] = "INSERT INTO paper(idx, proof, hash, text) VALUES(?1, ?2, ?3, ?4)",
     [LG_SQL_PAPER_DELETE] = "DELETE FROM paper WHERE idx = ?1",

@@ -1,6 +1,7 @@
 /* Bits that flip on the disk (D4): the walk finds each, nothing is served for good that is not, and what is damaged is put back byte for
  * byte, or told as beyond repair.
  * run-tests: no valgrind (hundreds of databases are opened, walked through and closed) */
+#include "ledger/store_db.h"
 #include "ledger/store_scrub.h"
 #include "tests/lib/store_fixture.h"
 #include "tests/lib/synth.h"
@@ -72,7 +73,7 @@ static void of_peer(const struct fixture *f, const struct lg_damage *d, const ui
 {
     *doc = NULL;
     *len = 0;
-    for (unsigned h = 0; h < CHAIN; h++) {
+    for (unsigned h = 0; h <= CHAIN; h++) {
         const struct lg_block *b = f->blocks[h];
         if (d->kind == LG_DAMAGE_BLOCK && lg_hash_eq(&b->hash, &d->hash)) {
             *doc = b->doc;
@@ -179,14 +180,66 @@ static const struct {
     {"UPDATE gateway SET greatest_inc = 1 WHERE gw = 1", LG_DAMAGE_COUNTERS},
     {"UPDATE gateway SET incarnations = 8, gap_minutes = 3 WHERE gw = 0", LG_DAMAGE_COUNTERS},
     {"UPDATE gateway SET evidence = 1 WHERE gw = 0", LG_DAMAGE_COUNTERS},
+    {"UPDATE first_read SET live = live + 1 WHERE min = (SELECT min(min) FROM first_read)",
+        LG_DAMAGE_FIRST_READ},
+    {"UPDATE first_read SET gw = gw + 1", LG_DAMAGE_FIRST_READ},
+    {"UPDATE first_read SET statement = statement + 70000 WHERE min = (SELECT min(min) FROM first_read)",
+        LG_DAMAGE_FIRST_READ},
+    {"UPDATE first_read SET digest = CAST(x'00' || substr(digest, 2) AS BLOB)", LG_DAMAGE_FIRST_READ},
+    {"UPDATE first_read SET digest = 'short'", LG_DAMAGE_FIRST_READ},
+    {"UPDATE first_read SET relay = relay + 40", LG_DAMAGE_FIRST_READ},
+    {"UPDATE first_read SET min = min + 40000", LG_DAMAGE_FIRST_READ},
+    {"UPDATE dispute SET relay = relay + 40", LG_DAMAGE_DISPUTE},
+    {"UPDATE dispute SET min = min + 40000", LG_DAMAGE_DISPUTE},
+    {"UPDATE dispute SET first_gw = first_gw + 1", LG_DAMAGE_DISPUTE},
+    {"UPDATE dispute SET second_gw = second_gw + 1", LG_DAMAGE_DISPUTE},
+    {"UPDATE dispute SET first = first + 70000 WHERE id = 1", LG_DAMAGE_DISPUTE},
+    {"UPDATE dispute SET second_live = second_live + 1", LG_DAMAGE_DISPUTE},
+    {"UPDATE dispute SET first_live = first_live + 1", LG_DAMAGE_DISPUTE},
+    {"UPDATE dispute SET first_digest = second_digest", LG_DAMAGE_DISPUTE},
+    {"UPDATE dispute SET second_digest = CAST(x'00' || substr(second_digest, 2) AS BLOB)", LG_DAMAGE_DISPUTE},
+    {"UPDATE side SET miner = miner + 1", LG_DAMAGE_ROWS},
+    {"UPDATE side SET weight_sum = weight_sum + 1", LG_DAMAGE_ROWS},
+    {"UPDATE side SET bytes = bytes + 1", LG_DAMAGE_ROWS},
+    {"UPDATE side SET kids = kids + 1", LG_DAMAGE_ROWS},
+    {"UPDATE side SET block = block + 1000", LG_DAMAGE_SIDE},
+    {"DELETE FROM side", LG_DAMAGE_ROWS},
+    {"INSERT INTO side VALUES(2, 0, 9, 9, 0)", LG_DAMAGE_ROWS},
+    {"UPDATE side_doc SET block = block + 1000", LG_DAMAGE_SIDE},
+    {"UPDATE side_doc SET leaf = CAST(x'00' || substr(leaf, 2) AS BLOB)", LG_DAMAGE_SIDE},
+    {"DELETE FROM side_doc", LG_DAMAGE_ROWS},
+    {"UPDATE side_gateway SET bytes = bytes + 5", LG_DAMAGE_COUNTERS},
 };
+
+/* Block 7 beside the best branch; and a pooled statement of a gateway that has seen something else than the first block's reader. */
+static void put_more(struct fixture *f)
+{
+    struct synth s;
+    synth_init(&s, f->g);
+    const struct lg_statement *first = f->blocks[0]->statements[0];
+    assert_true(first->nreads > 0);
+    struct lg_body *b = synth_body(&s,
+        (unsigned)lg_db_relay_index(&f->db->db, first->reads[0].relay.p, first->reads[0].relay.len),
+        first->reads[0].min, 77);
+    struct lg_statement *x = synth_statement(&s, 1, 1764000000000, 1, &f->g->id, &b, 1, 1);
+    assert_code(f->s->begin(f->s->ctx), 0);
+    assert_code(f->s->put_body(f->s->ctx, b), 0);
+    assert_code(f->s->put_statement(f->s->ctx, x), 0);
+    assert_code(f->s->put_block(f->s->ctx, f->blocks[CHAIN], &f->info[CHAIN + 1]), 0);
+    assert_code(f->s->commit(f->s->ctx), 0);
+    lg_statement_free(x);
+    lg_body_free(b);
+    synth_fini(&s);
+}
 
 /* Each part of a store, changed behind its back: named by its kind, and put back as it was. */
 static void scrub_finds_and_repair_puts_back(void **state)
 {
     struct fixture *f = *state;
     struct found all;
+    put_more(f);
     char *sound = fixture_dump(f);
+    assert_non_null(strstr(sound, "\ndispute\n 1 "));
     for (size_t i = 0; i < SG_ARRAY_LEN(cases); i++) {
         raw_sql(f, cases[i].sql);
         walk(f, &all);
@@ -206,6 +259,7 @@ static void scrub_finds_and_repair_puts_back(void **state)
         fixture_remove_dir(f->dir);
         fixture_open(f);
         fixture_connect(f, 1, CHAIN);
+        put_more(f);
     }
     free(sound);
 }
