@@ -70,7 +70,7 @@ bool raw_sends(int fd, const char *text)
     return raw_send(fd, text, strlen(text));
 }
 
-/* One byte; -1 at the end, after an error or after the timeout. Byte by byte: nothing of a next answer is eaten. */
+/* One byte; -1 at the end, after an error or after the timeout. Heads are read byte by byte: nothing of a next answer is eaten. */
 static int next_byte(int fd)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -106,13 +106,21 @@ static void keep(struct raw_answer *a, int c)
     a->body_len++;
 }
 
+/* Of a body whose length is known many bytes at once are none too many. */
 static bool recv_counted(int fd, struct raw_answer *a, size_t n)
 {
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    char piece[4096];
+
     while (a->body_len < n) {
-        int c = next_byte(fd);
-        if (c < 0)
+        size_t left = n - a->body_len;
+        ssize_t got = -1;
+        if (poll(&p, 1, RAW_TIMEOUT_MS) > 0)
+            got = recv(fd, piece, left < sizeof(piece) ? left : sizeof(piece), 0);
+        if (got <= 0)
             return false;
-        keep(a, c);
+        for (ssize_t i = 0; i < got; i++)
+            keep(a, piece[i]);
     }
     return true;
 }
