@@ -37,7 +37,7 @@
 /* Statements that are passed on wait this long for others: those that are told soon, and those that are asked for; at most so many bytes
  * together. */
 #define LG_GATHER_MS        20
-#define LG_ASK_AFTER_MS     200
+#define LG_ASK_AFTER_MS     250
 #define LG_GATHER_MAX_BYTES (1u << 20)
 /* Real milliseconds. */
 #define LG_POLL_MS     2000
