@@ -39,6 +39,8 @@ void mem_store_keeps(struct mem_store *s, bool keeps);
  * all or nothing. A store that syncs every commit has no other unsynced one. */
 void mem_store_tear(struct mem_store *s, uint64_t n, uint64_t lot);
 bool mem_store_is_torn(const struct mem_store *s);
+/* Does every call fail, until the next start? */
+bool mem_store_is_failing(const struct mem_store *s);
 /* Does it hold, after a crash, exactly what was synced before, the torn transaction whole or not at all? */
 bool mem_store_is_durable(const struct mem_store *s);
 /* Seeded faults of a store. Rips: of the torn transaction a part is on the disk, and taken as whole. Lazy: a commit is on disk only after mem_store_sync; a crash before undoes it. Retries: a commit that fails on

@@ -19,8 +19,6 @@ int mem_enter_write(struct mem_store *s)
 void mem_store_full(struct mem_store *s, bool full)
 {
     s->full = full;
-    if (!full && s->fail_at == 0)
-        s->failures = 0; /* the disk is well again */
 }
 
 void mem_store_keeps(struct mem_store *s, bool keeps)
@@ -78,6 +76,11 @@ void mem_store_rips(struct mem_store *s, bool rips)
 bool mem_store_is_torn(const struct mem_store *s)
 {
     return s->torn;
+}
+
+bool mem_store_is_failing(const struct mem_store *s)
+{
+    return s->torn || (s->fail_at != 0 && s->fail_forever && s->calls >= s->fail_at);
 }
 
 bool mem_store_is_durable(const struct mem_store *s)

@@ -312,6 +312,7 @@ struct sim {
     unsigned relay_gap, relay_late; /* permille */
     unsigned bad_clock; /* the one machine whose clock is set wrong: most clocks of a network are right */
     sg_ms work_max;
+    int64_t side_bytes; /* that a node keeps of side blocks; 0: the product's bound, which no run reaches */
     struct sim_net net;
     struct mem_shelf *shelf;
     struct sim_truth truth;

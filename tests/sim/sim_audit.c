@@ -110,8 +110,7 @@ void sim_audit_store(struct sim *s, unsigned m, bool all)
 void sim_audit_closing(struct sim *s, unsigned m)
 {
     struct sim_node *n = &s->machines[m].node;
-    n->left =
-        n->engine != NULL && !n->failed && !mem_store_is_torn(n->store) && mem_store_failures(n->store) == 0;
+    n->left = n->engine != NULL && !n->failed && !mem_store_is_failing(n->store);
     if (n->left)
         lg_engine_pow.state(n->engine, &n->left_state);
 }

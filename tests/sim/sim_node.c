@@ -172,6 +172,14 @@ static int end_call(struct sim *s, unsigned m, int err)
     return err;
 }
 
+/* A tick that gives side blocks up wants another one at once. */
+static uint64_t given_up_by(const struct lg_engine *e)
+{
+    struct lg_engine_state st;
+    lg_engine_pow.state(e, &st);
+    return st.side_given_up;
+}
+
 void sim_node_wake(struct sim *s, unsigned m)
 {
     struct lg_engine *e = s->machines[m].node.engine;
@@ -182,9 +190,10 @@ void sim_node_wake(struct sim *s, unsigned m)
         sim_node_arm(s, m);
         return;
     }
+    uint64_t given_up = given_up_by(e);
     int err = end_call(s, m, lg_engine_pow.tick(e, now));
     e = s->machines[m].node.engine;
-    if (err == 0 && e != NULL && !s->broken && lg_engine_pow.wake_at(e) <= now)
+    if (err == 0 && e != NULL && !s->broken && lg_engine_pow.wake_at(e) <= now && given_up_by(e) == given_up)
         sim_violate(s, "node %u: a tick at %" PRId64 " asks to be woken at %" PRId64, m, now,
             lg_engine_pow.wake_at(e));
 }
@@ -297,7 +306,8 @@ void sim_node_open(struct sim *s, unsigned m)
         .host = &n->host,
         .has_key = true,
         .kid = s->g->gateways[m].id,
-        .seen_slots = SEEN_SLOTS};
+        .seen_slots = SEEN_SLOTS,
+        .max_side_bytes = s->side_bytes};
     int err = lg_engine_pow.open(&n->engine, &c);
     if (err != 0) {
         n->engine = NULL;

@@ -107,7 +107,7 @@ static void end_round(struct sim *s, unsigned m, unsigned p, int err)
     }
     if (peer->took > 0)
         peer->fruitless = peer->bans = 0;
-    else if (err == 0 && mem_store_failures(s->machines[m].node.store) == 0 && ++peer->fruitless == FRUITLESS)
+    else if (err == 0 && !mem_store_is_failing(s->machines[m].node.store) && ++peer->fruitless == FRUITLESS)
         ban(s, m, p, "withheld");
 }
 
@@ -154,7 +154,7 @@ static void answer_fetch(struct sim *s, unsigned m, const struct sim_msg *ask)
         from++;
     }
     msg->more = msg->n == SIM_BATCH;
-    if (mem_store_failures(s->machines[m].node.store) > 0)
+    if (mem_store_is_failing(s->machines[m].node.store))
         sim_msg_drop(msg); /* what it says of a disk that fails is that it cannot answer */
     else
         sim_send(s, msg);

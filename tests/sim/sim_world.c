@@ -230,6 +230,8 @@ void sim_world_init(struct sim *s)
     s->net.poll = sim_between(&s->rng, 60000, 120000);
     s->net.apart = sim_chance(&s->rng, 200);
     draw_peers(s);
+    if (s->opt.script == SIM_SCRIPT_NONE && sim_chance(&s->rng, 150))
+        s->side_bytes = sim_between(&s->rng, 4000, 100000);
     s->work_max = sim_chance(&s->rng, 300) ? 0 : sim_between(&s->rng, 1, 800);
     sim_faults_draw(s);
     sim_keyless_join(s);
