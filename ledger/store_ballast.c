@@ -1,7 +1,7 @@
-/* DIR/ballast: 4 MiB that belong to nobody, held so that a full disk can be left again.
+/* DIR/ballast: 8 MiB that belong to nobody, held so that a full disk can be left again.
  *
  * After SQLITE_FULL even a checkpoint fails, for the pages of the log must first be written into the database. Giving up the
- * ballast makes that room: the log, up to 4 MiB, is emptied and the ballast is taken back. Without it no transaction
+ * ballast makes that room: the log, up to 8 MiB, is emptied and the ballast is taken back. Without it no transaction
  * begins. Refuses nothing else; its content means nothing. */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 
 #include "ledger/store_db.h"
 
-#define BALLAST_BYTES (4 << 20)
+#define BALLAST_BYTES (8 << 20)
 
 static int ballast_path(char **out, const char *dir)
 {

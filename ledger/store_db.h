@@ -289,9 +289,10 @@ SG_MUST_USE int lg_db_paper_state(struct lg_db *db, struct lg_paper_state *state
 
 /* ---- the writer: store.c, store_write.c, store_connect.c ---- */
 
-/* Pages in the log from which a commit also empties it: 3.5 MiB, so that with what one more transaction adds, as a rule, the file stays
- * within the 4 MiB that are kept of it and that the ballast makes room for. */
-#define LG_LOG_PAGES 896
+/* Pages in the log from which a commit also empties it: 7.3 MiB, so that with what one more transaction adds, as a rule, the file stays
+ * within the 8 MiB that are kept of it and that the ballast makes room for. Emptying costs four syncs, one of them of pages all over the
+ * database: a longer log is emptied less often, and holds more of the pages that change with every block only once. */
+#define LG_LOG_PAGES 1856
 
 /* Of each gateway, by its position in the genesis: so that a statement costs no query of its own. */
 struct lg_gateway_memory {

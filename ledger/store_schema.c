@@ -156,7 +156,7 @@ static int pragma_int(struct lg_db *db, const char *sql, int64_t *out)
 }
 
 /* Small caches: a gateway with its node must stay below 20 MB. WAL with FULL: a commit is on disk when it
- * returns. The writer empties the log itself (store_write.c); its file is cut back to 4 MiB. What
+ * returns. The writer empties the log itself (store_write.c); its file is cut back to 8 MiB. What
  * a row leaves behind is no secret, so it is not overwritten with zeros, which Debian's SQLite does otherwise. */
 static int configure(struct lg_db *db, bool writing)
 {
@@ -169,7 +169,7 @@ static int configure(struct lg_db *db, bool writing)
     if (err == 0 && writing)
         err = exec(db,
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-1024;"
-            "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=4194304; PRAGMA secure_delete=OFF;");
+            "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=8388608; PRAGMA secure_delete=OFF;");
     if (err == 0 && !writing)
         err = exec(db, "PRAGMA query_only=ON; PRAGMA cache_size=-256;");
     return err;

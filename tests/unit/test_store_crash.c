@@ -17,7 +17,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-/* In a file system of 12 MiB: fills it, frees some, writes again. Ends the child with 0 when all held. */
+/* In a file system of 16 MiB: fills it, frees some, writes again. Ends the child with 0 when all held. */
 static void fill_disk(struct fixture *f)
 {
     struct synth s;
@@ -29,13 +29,13 @@ static void fill_disk(struct fixture *f)
     synth_init(&s, f->g);
     snprintf(dir, sizeof dir, "%s/small", f->dir);
     if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
-        mkdir(dir, 0700) != 0 || mount("tmpfs", dir, "tmpfs", 0, "size=12m") != 0)
+        mkdir(dir, 0700) != 0 || mount("tmpfs", dir, "tmpfs", 0, "size=16m") != 0)
         _exit(77);
     strcpy(f->dir, dir);
     fixture_open_in_child(f);
     snprintf(junk, sizeof junk, "%s/junk", dir);
     FILE *out = fopen(junk, "w");
-    for (int i = 0; i < 112; i++) /* 7 MiB; the ballast has 4 */
+    for (int i = 0; i < 112; i++) /* 7 MiB; the ballast has 8 */
         fwrite(block, 1, sizeof block, out);
     fclose(out);
     int err = 0;
@@ -101,13 +101,13 @@ static void read_frozen(struct fixture *f)
     char dir[96];
     snprintf(dir, sizeof dir, "%s/a%%?#b", f->dir);
     if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
-        mkdir(dir, 0700) != 0 || mount("tmpfs", dir, "tmpfs", 0, "size=16m") != 0)
+        mkdir(dir, 0700) != 0 || mount("tmpfs", dir, "tmpfs", 0, "size=20m") != 0)
         _exit(77);
     strcpy(f->dir, dir);
     fixture_open_in_child(f);
     fixture_connect(f, 1, 3);
     fixture_close(f);
-    if (mount("tmpfs", dir, "tmpfs", MS_REMOUNT | MS_RDONLY, "size=16m") != 0)
+    if (mount("tmpfs", dir, "tmpfs", MS_REMOUNT | MS_RDONLY, "size=20m") != 0)
         _exit(77);
     if (lg_reader_open(&r, f->dir, f->g, &fault) != 0)
         _exit(4);

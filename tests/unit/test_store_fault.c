@@ -135,11 +135,11 @@ static void store_commit_does_not_fail_with_the_checkpoint(void **state)
     struct fixture *f = *state;
     static const int codes[] = {SQLITE_FULL, SQLITE_IOERR_WRITE};
     unsigned during = 0;
-    for (int n = 1; n < 220; n += 3) {
+    for (int n = 1; n < 220; n += 5) {
         bool on = false, armed = false, hit = false;
         int err = 0;
         fresh(f);
-        for (int i = 0; i < 120 && err == 0 && !hit; i++) {
+        for (int i = 0; i < 240 && err == 0 && !hit; i++) {
             if (f->db->log_pages > LG_LOG_PAGES - 62 && !armed) {
                 fault_vfs_arm(n, codes[n % 2], false);
                 armed = true;
