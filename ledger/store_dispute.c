@@ -2,7 +2,8 @@
  *
  * The first read of every (relay, minute) is remembered with its statement, on whatever branch that is or will be. A read that names
  * another digest makes a pair with it, once for each other digest. Invariant: what is written here is never taken back but
- * with its transaction, and no row of statement or body ever is, so a pair outlasts reorganisation, restart and overtaking. A read costs
+ * with its transaction, and no row of statement or body that it names ever is (store_side.c), so a pair outlasts reorganisation, restart and
+ * overtaking. A read costs
  * one lookup, the first of its minute three calls, whatever the height.
  *
  * Bounded: MAX_DISPUTES pairs for one ordered pair of gateways, so that one liar fills no list but those it shares with each other. What is

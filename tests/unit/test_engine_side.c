@@ -119,15 +119,20 @@ static int64_t side_bytes(struct world *w)
     return bytes[0];
 }
 
-static enum lg_block_verdict offer_one(struct world *w, const struct lg_block *b)
+static enum lg_block_verdict offer_from(struct world *w, const struct lg_block *b, int from)
 {
     enum lg_block_verdict v[2];
     for (unsigned i = 0; i < 2; i++) {
-        assert_code(rig_offer_block(w->r[i], &v[i], b, LATE), 0);
+        assert_code(lg_engine_pow.offer_block(w->r[i]->engine, &v[i], b->doc, b->doc_len, LATE, from), 0);
         rig_forget(w->r[i]);
     }
     assert_int_equal(v[0], v[1]);
     return v[0];
+}
+
+static enum lg_block_verdict offer_one(struct world *w, const struct lg_block *b)
+{
+    return offer_from(w, b, -1);
 }
 
 static void offer_all(struct world *w, const struct side *s, unsigned from, unsigned to)
@@ -231,6 +236,38 @@ static void side_branch_given_up_comes_again_and_wins(void **state)
     world_fini(&w);
 }
 
+/* What a peer gave last stays with all below it, whatever is flooded beside it and however long it takes; what it gave before does not. */
+static void side_branch_that_a_peer_gives_is_left_alone(void **state)
+{
+    struct world w;
+    (void)state;
+    world_init(&w, 1);
+    for (unsigned i = 0; i < 60; i++)
+        extend(&w.m, &w.a, 0, 2, 2, 0);
+    for (unsigned i = 0; i < 41; i++)
+        extend(&w.m, &w.b, 1, 3, 3, 0);
+    struct side other = branch_of(&w.common);
+    extend(&w.m, &other, 3, 1, 4, 0);
+    offer_all(&w, &w.common, 0, COMMON);
+    offer_all(&w, &w.a, 0, 60);
+    assert_int_equal(offer_from(&w, other.blocks[0], 7), LG_BLOCK_ACCEPTED);
+    for (unsigned i = 0; i < 30; i++)
+        assert_int_equal(offer_from(&w, w.b.blocks[i], 7), LG_BLOCK_ACCEPTED);
+    for (unsigned i = 0; i < 50; i++) {
+        struct side f = branch_of(&w.common);
+        extend(&w.m, &f, 0, 1, 100 + i, 100);
+        offer_all(&w, &f, 0, 1);
+    }
+    next_minute(&w, 1);
+    assert_false(has(&w, other.blocks[0]));
+    for (unsigned i = 0; i < 30; i++)
+        assert_true(has(&w, w.b.blocks[i]));
+    for (unsigned i = 30; i < 41; i++)
+        assert_int_equal(offer_from(&w, w.b.blocks[i], 7), LG_BLOCK_ACCEPTED);
+    assert_true(tip_is(&w, &w.b.at.hash));
+    world_fini(&w);
+}
+
 /* A branch that is hopelessly behind is not exempt from the bound, whoever goes on giving it: what goes beyond is not kept, an orphan that
  * waits for it goes on waiting, and that ends. */
 static void side_branch_far_behind_is_not_exempt(void **state)
@@ -308,6 +345,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(side_flood_is_given_up_and_nobody_elses_branch),
         cmocka_unit_test(side_branch_given_up_comes_again_and_wins),
+        cmocka_unit_test(side_branch_that_a_peer_gives_is_left_alone),
         cmocka_unit_test(side_branch_far_behind_is_not_exempt),
         cmocka_unit_test(side_with_a_store_that_fails_stays_consistent),
     };
