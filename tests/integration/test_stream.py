@@ -123,7 +123,7 @@ class Stream(unittest.TestCase):
         try:
             with Events("127.0.0.1", port, source="127.0.2.1") as refused:
                 self.assertEqual(refused.status, 503)
-            block = streams[0].wait(lambda e: e.type == "block")
+            block = streams[-1].wait(lambda e: e.type == "block")  # the last to listen: all others did before it came
             for stream in streams:
                 self.assertEqual(stream.status, 200)
                 stream.wait(lambda e: e.id == block.id)
