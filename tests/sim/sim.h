@@ -439,6 +439,8 @@ const struct lg_block *sim_judge_decoded(struct sim *s, struct sim_block *x);
 struct sim_doc *sim_judge_intern(struct sim *s, const struct lg_hash *hash, const uint8_t *doc, size_t len);
 /* A valid block by its hash; NULL for the chain id and for what is not known. */
 const struct sim_block *sim_judge_find(const struct sim *s, const struct lg_hash *hash);
+/* The same, and what has not been judged yet, for its parent came later, is judged now. */
+const struct sim_block *sim_judge_known(struct sim *s, const struct lg_hash *hash);
 /* x is on the best branch of an honest node: what honest gateways say in it is what they signed. */
 void sim_judge_adopted(struct sim *s, const struct sim_block *x);
 bool sim_is_ancestor(const struct sim_block *a, const struct sim_block *end);

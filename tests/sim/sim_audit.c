@@ -22,7 +22,7 @@ static void audit_block(struct sim *s, unsigned m, const struct sim_block *x, co
     if (store->block_info(store->ctx, &info, &best, &x->hash) != 0)
         return;
     if (x->verdict != 0) {
-        if (sim_judge_find(s, &x->hash) == NULL)
+        if (sim_judge_known(s, &x->hash) == NULL)
             sim_violate(s, "node %u holds a block that is not valid: %s", m, sg_err_code(x->verdict));
         return;
     }

@@ -70,7 +70,11 @@ void sim_bug_adopts(struct sim *s, unsigned m, struct sim_doc *d, int err)
         return;
     int bad = store->put_block(store->ctx, b, &info);
     bad = bad != 0 ? bad : store->connect(store->ctx, b, &info);
-    if (bad != 0 || store->commit(store->ctx) != 0)
+    if (bad != 0) {
+        store->rollback(store->ctx);
+        return;
+    }
+    if (store->commit(store->ctx) != 0)
         return;
     lg_engine_pow.close(n->engine);
     n->engine = NULL;

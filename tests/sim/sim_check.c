@@ -101,7 +101,7 @@ static void check_offered(struct sim *s, unsigned m, struct sim_doc *d, int err)
         return;
     bool has = store->block_info(store->ctx, &info, &best, &x->hash) == 0;
     if (x->verdict != 0) {
-        if (has && sim_judge_find(s, &x->hash) == NULL)
+        if (has && sim_judge_known(s, &x->hash) == NULL)
             sim_violate(s, "node %u keeps an invalid block (%s)", m, sg_err_code(x->verdict));
         return;
     }

@@ -321,6 +321,18 @@ struct sim_block *sim_judge_block(struct sim *s, struct sim_doc *d)
     return x;
 }
 
+const struct sim_block *sim_judge_known(struct sim *s, const struct lg_hash *hash)
+{
+    for (struct sim_block *x = lg_map_get(&s->judge.blocks, hash); x != NULL; x = x->next) {
+        if (x->judged)
+            continue;
+        if (x->decodes && !lg_hash_eq(&x->prev, &s->g->id))
+            (void)sim_judge_known(s, &x->prev);
+        (void)sim_judge_block(s, x->doc);
+    }
+    return sim_judge_find(s, hash);
+}
+
 struct sim_doc *sim_judge_intern(struct sim *s, const struct lg_hash *hash, const uint8_t *doc, size_t len)
 {
     for (struct sim_block *x = lg_map_get(&s->judge.blocks, hash); x != NULL; x = x->next)

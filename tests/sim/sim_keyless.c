@@ -97,8 +97,11 @@ void sim_keyless_fini(struct sim *s)
 /* Another signature under the same header: of no worth, and no fault of the real block. */
 static void alter_signature(struct sim *s, struct sim_doc *d)
 {
-    size_t at = sim_below(&s->rng, 80);
-    uint8_t *c = &d->b[d->len < 120 ? 0 : d->len - 90 + at];
+    static const char behind[] = "\",\"statements\":["; /* what follows a block's signature, 88 characters */
+    size_t at = 0, n = sizeof behind - 1;
+    while (at + n < d->len && memcmp(d->b + at, behind, n) != 0)
+        at++;
+    uint8_t *c = &d->b[at < 88 || at + n >= d->len ? 0 : at - 88 + (size_t)sim_below(&s->rng, 80)];
     *c = *c == 'A' ? 'B' : 'A';
 }
 
@@ -354,5 +357,6 @@ void sim_keyless_message(struct sim *s, struct sim_msg *msg)
     else if (msg->kind == MSG_STATEMENTS || msg->kind == MSG_POOL_IS)
         remember(s, msg->docs[0]);
     else if (msg->kind == MSG_BLOCK && does(s, ALTER) && sim_chance(&s->rng, s->keyless_rate))
-        tell(s, MSG_BLOCK, altered(s, msg->docs[0], true), 700);
+        for (unsigned i = 0; i < 2; i++) /* before the real one, where that comes by a longer way */
+            tell(s, MSG_BLOCK, altered(s, msg->docs[0], true), 1000);
 }
