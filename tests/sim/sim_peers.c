@@ -268,6 +268,8 @@ static void take_status(struct sim *s, unsigned m, const struct sim_msg *msg)
     peer->waiting = false;
     peer->tip = msg->hash;
     peer->tip_known = knows(s, m, &msg->hash);
+    if (peer->tip_known)
+        peer->fruitless = peer->bans = 0; /* lg_peer_up_to_date */
     if (!peer->tip_known && peer->fetching_until < s->now) {
         peer->took = 0;
         peer->reached = 0;
