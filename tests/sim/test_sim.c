@@ -92,39 +92,6 @@ static void sim_halves_of_sixteen_heal(void **state)
     assert_true(t.stats.reorgs > 8);
 }
 
-/* So many seeds, fewer where everything is slower (GRIDWITNESS_SLOW); at least one. */
-static uint64_t scaled(uint64_t seeds)
-{
-    const char *text = getenv("GRIDWITNESS_SLOW");
-    uint64_t slow = text == NULL ? 1 : strtoull(text, NULL, 10);
-    slow = slow < 1 ? 1 : 2 * slow;
-    return seeds / slow < 1 ? 1 : seeds / slow;
-}
-
-/* Days of four nodes with all that a seed draws (make sim: 200 of them). */
-static void sim_days_of_four_keep_every_promise(void **state)
-{
-    (void)state;
-    struct sim_totals t = {0};
-    for (uint64_t seed = 1; seed <= scaled(16); seed++) {
-        struct sim_options o = {.seed = seed, .minutes = SIM_DAY, .nodes = 4, .faults = UINT32_MAX};
-        (void)sim_seed(&o, &t);
-    }
-    assert_int_equal(t.violations, 0);
-}
-
-/* Hours of sixteen nodes, likewise (make sim: 20 days). */
-static void sim_hours_of_sixteen_keep_every_promise(void **state)
-{
-    (void)state;
-    struct sim_totals t = {0};
-    for (uint64_t seed = 1; seed <= scaled(4); seed++) {
-        struct sim_options o = {.seed = seed, .minutes = 100, .nodes = SIM_MAX_NODES, .faults = UINT32_MAX};
-        (void)sim_seed(&o, &t);
-    }
-    assert_int_equal(t.violations, 0);
-}
-
 static void find(enum sim_bug bug, uint32_t faults)
 {
     struct sim_totals t = {0};
@@ -161,8 +128,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(sim_seeds_with_sha256_keep_every_promise),
         cmocka_unit_test(sim_cut_links_heal),
         cmocka_unit_test(sim_halves_of_sixteen_heal),
-        cmocka_unit_test(sim_days_of_four_keep_every_promise),
-        cmocka_unit_test(sim_hours_of_sixteen_keep_every_promise),
         cmocka_unit_test(sim_seeded_faults_are_found),
         cmocka_unit_test(sim_single_classes_find_their_seeded_fault),
     };
