@@ -169,10 +169,17 @@ static int v_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int fl
     if (f->real == NULL)
         return SQLITE_NOMEM;
     memset(f->real, 0, (size_t)below->szOsFile);
-    f->base.pMethods = &methods; /* from here on SQLite closes it, whatever is returned */
+    int rc = SQLITE_OK;
     if ((flags & SQLITE_OPEN_WAL) != 0 && (f->gathered = sqlite3_malloc(GATHER_BYTES)) == NULL)
-        return SQLITE_NOMEM;
-    return below->xOpen(below, name, f->real, flags, out);
+        rc = SQLITE_NOMEM;
+    if (rc == SQLITE_OK)
+        rc = below->xOpen(below, name, f->real, flags, out);
+    /* Only what is open has methods: SQLite asks by them whether it is. */
+    if (rc == SQLITE_OK)
+        f->base.pMethods = &methods;
+    else
+        (void)f_close(base);
+    return rc;
 }
 
 static int v_delete(sqlite3_vfs *vfs, const char *name, int sync_dir)

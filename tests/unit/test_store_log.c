@@ -131,12 +131,36 @@ static void log_write_that_fails_fails_the_commit(void **state)
     assert_int_equal(one(w->other, "SELECT count(*) FROM big"), 1);
 }
 
+/* A journal that is there but cannot be opened is an error of the open, as without this VFS: nothing is called of a file that was never opened. */
+static void log_file_that_cannot_be_opened_is_an_error(void **state)
+{
+    struct world *w = *state;
+    char target[96], journal[96];
+    sqlite3 *h;
+    sqlite3_close(w->other);
+    sqlite3_close(w->h);
+    w->other = w->h = NULL;
+    snprintf(target, sizeof target, "%s/target", w->dir);
+    snprintf(journal, sizeof journal, "%s-journal", w->path);
+    FILE *file = fopen(target, "w");
+    assert_non_null(file);
+    assert_int_not_equal(fputs("not empty", file), EOF);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(symlink(target, journal), 0); /* SQLite follows no link */
+    assert_int_equal(sqlite3_open_v2(w->path, &h, SQLITE_OPEN_READWRITE, lg_log_vfs()), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(h, "SELECT count(*) FROM t0", NULL, NULL, NULL), SQLITE_CANTOPEN);
+    assert_int_equal(unlink(journal), 0);
+    assert_int_equal(one(h, "SELECT count(*) FROM t0"), 1);
+    sqlite3_close(h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(log_transaction_is_written_in_one_piece, setup, teardown),
         cmocka_unit_test_setup_teardown(log_longer_than_gathered_is_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(log_write_that_fails_fails_the_commit, setup, teardown),
+        cmocka_unit_test_setup_teardown(log_file_that_cannot_be_opened_is_an_error, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
