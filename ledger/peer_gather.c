@@ -9,7 +9,7 @@
  * exchanges one small question a window instead of one document a statement; along a line of nodes the second statement already travels
  * without waiting.
  *
- * Bounded: LG_GATHER_MAX_BYTES or LG_ASK_MAX statements gathered, then they go at once. What is lost on the way is in the pool, which is
+ * Bounded: LG_GATHER_MAX_BYTES or LG_ASK_MAX statements gathered, then they go at once. What is too much for an offer, or lost on the way, is in the pool, which is
  * exchanged when a peer (re)appears, asked for at intervals, and pushed again to who was owed something (peer->owes). */
 #include "ledger/core/leaf_ask.h"
 #include "ledger/peers_priv.h"
@@ -58,7 +58,7 @@ static bool is_whole(const struct lg_gathered *g)
            sg_buf_err(&g->leaves) == SG_OK;
 }
 
-static void add(struct lg_gathered *g, const struct lg_news *news, sg_ms due_ms)
+static void add(struct lg_peers *p, struct lg_gathered *g, const struct lg_news *news, sg_ms due_ms)
 {
     if (g->n == 0) {
         g->due_ms = due_ms;
@@ -69,8 +69,10 @@ static void add(struct lg_gathered *g, const struct lg_news *news, sg_ms due_ms)
     join(&g->statements, news->statements.p, news->statements.len);
     sg_buf_put(&g->leaves, news->leaves, news->n * sizeof(*news->leaves));
     g->n += news->n;
-    if (!is_whole(g))
-        reset(g); /* no memory: the peers ask for it */
+    if (!is_whole(g)) { /* no memory, or more in one go than an offer may hold */
+        reset(g);
+        atomic_store(&p->lost_news, true);
+    }
 }
 
 /* ---- soon ---- */
@@ -124,7 +126,7 @@ static void ask_later(struct lg_peers *p)
     struct sg_buf doc;
 
     if (again->n > 0)
-        add(first,
+        add(p, first,
             &(struct lg_news){{again->bodies.p, again->bodies.len},
                 {again->statements.p, again->statements.len}, (const void *)again->leaves.p, again->n, from},
             0);
@@ -134,6 +136,8 @@ static void ask_later(struct lg_peers *p)
         for (unsigned i = 0; i < p->n && sg_buf_err(&doc) == SG_OK; i++)
             if ((int)i != from && lg_peer_answers(&p->peers[i]))
                 lg_peer_push_asked(&p->peers[i], doc.p, split, doc.len, first->n, nfirst);
+        if (sg_buf_err(&doc) != SG_OK)
+            atomic_store(&p->lost_news, true);
         sg_buf_fini(&doc);
     }
     reset(first);
@@ -153,12 +157,12 @@ void lg_peers_gather(struct lg_peers *p, const struct lg_news *news)
     if (any_told_soon(p, kind, news->from)) {
         if (bytes_of(&p->soon[kind]) + len > LG_GATHER_MAX_BYTES)
             tell_soon(p, kind);
-        add(&p->soon[kind], news, now + LG_GATHER_MS);
+        add(p, &p->soon[kind], news, now + LG_GATHER_MS);
     }
     if (bytes_of(first) + bytes_of(again) + len > LG_GATHER_MAX_BYTES ||
         first->n + again->n + news->n > LG_ASK_MAX)
         ask_later(p);
-    add(&p->later[kind], news, now + LG_ASK_AFTER_MS);
+    add(p, &p->later[kind], news, now + LG_ASK_AFTER_MS);
 }
 
 static sg_ms sooner(const struct lg_gathered *g, sg_ms due_ms)

@@ -27,15 +27,17 @@ void lg_peer_push_pool(struct lg_peer *peer)
 {
     struct sg_buf both[2], doc;
 
-    peer->owes = false;
     sg_buf_init(&both[0], LG_PUSH_POOL_BYTES);
     sg_buf_init(&both[1], LG_PUSH_POOL_BYTES);
     sg_buf_init(&doc, LG_PUSH_MAX_BYTES);
-    if (lg_reader_pool(peer->owner->reader, push_pooled, &both) == SG_OK && both[1].len > 0) {
+    int err = lg_reader_pool(peer->owner->reader, push_pooled, &both);
+    if (err == SG_OK && both[1].len > 0) {
         lg_peers_offer(&doc, &both[0], &both[1]);
-        if (sg_buf_err(&doc) == SG_OK)
-            lg_peer_push(peer, "/v1/statements", doc.p, doc.len);
+        err = sg_buf_err(&doc);
     }
+    peer->owes = err != SG_OK; /* and if the queue is full */
+    if (err == SG_OK && doc.len > 0)
+        lg_peer_push(peer, "/v1/statements", doc.p, doc.len);
     sg_buf_fini(&both[0]);
     sg_buf_fini(&both[1]);
     sg_buf_fini(&doc);

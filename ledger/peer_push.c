@@ -57,6 +57,12 @@ static bool is_unknown_call(int status)
     return status == 400 || status == 404 || status == 405;
 }
 
+/* It may take the same later. */
+static bool is_too_busy(int status)
+{
+    return status >= 500 || status == 408 || status == 429;
+}
+
 /* ---- sketches ---- */
 
 /* Was it a sketch, and does the peer lack something of the block, or not know sketches at all? */
@@ -120,7 +126,7 @@ static void take_answer(struct lg_peer *peer, const struct sg_http_answer *answe
     bool *missing = calloc(head->n + 1u, sizeof(*missing));
 
     peer->no_questions = peer->no_questions || is_unknown_call(answer->status);
-    if (answer->status >= 500)
+    if (is_too_busy(answer->status))
         lose(peer);
     else if (missing && answer->status == 200 &&
              lg_ask_answer_decode(missing, head->n, answer->body.p, answer->body.len) == SG_OK)
@@ -148,7 +154,7 @@ static void take_told(struct lg_peer *peer, const struct sg_http_answer *answer)
     if (answer->status >= 400)
         sg_log(SG_LOG_DEBUG, PART, "%s answered %d to %s", peer->url, answer->status, peer->push_head->path);
     weigh_telling(peer, answer);
-    if (answer->status >= 500)
+    if (is_too_busy(answer->status))
         lose(peer);
     else
         push_pop(peer);

@@ -211,7 +211,7 @@ struct lg_peers {
 
     atomic_bool woken;                   /* the thread will look into its inbox without being woken again */
     atomic_bool can_wait[LG_TOLD_KINDS]; /* the same for statements: it will wake by itself, and look then */
-    atomic_bool lost_news;               /* statements did not fit into the inbox */
+    atomic_bool lost_news;               /* statements did not fit into the inbox, or into what is gathered */
     atomic_bool far_behind;
     atomic_bool clock_in_doubt;
     atomic_llong named;   /* the greatest height that an answering peer names */

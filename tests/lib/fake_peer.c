@@ -42,6 +42,9 @@ static void answer_badly(
     case FAKE_404:
         sg_http_answer_problem(req, SG_ENOT_FOUND, "none");
         break;
+    case FAKE_429:
+        sg_http_answer(req, 429, "text/plain", "", 0, NULL);
+        break;
     case FAKE_503:
         sg_http_answer_problem(req, SG_EOVERLOADED, "much to do");
         break;

@@ -21,6 +21,7 @@ enum fake_route {
 enum fake_mode {
     FAKE_GOOD,
     FAKE_404,
+    FAKE_429, /* a proxy that was asked too often */
     FAKE_503,
     FAKE_REDIRECT, /* 302 to the same path, with what a redirect to follow would need */
     FAKE_FILE,     /* 302 to file:///etc/hostname */

@@ -87,6 +87,17 @@ class RunTests(unittest.TestCase):
             output = self.verdict("1 passed, 1 failed", 1, binaries={"test_a": self.ONCE + "echo '%s'\n" % line + CMOCKA_BAD, "good": CMOCKA_GOOD})
             self.assertNotIn("Unsteady", output)
 
+    def test_failed_assertion_is_not_tried_again(self):
+        line = "echo \"x: a.c:3: f: Assertion \\`n > 0' failed.\"\n"
+        output = self.verdict("1 passed, 1 failed", 1, binaries={"test_a": self.ONCE + line + CMOCKA_BAD, "good": CMOCKA_GOOD})
+        self.assertIn("Assertion `n > 0' failed.", output)
+        self.assertNotIn("again", output)
+
+    def test_crash_is_not_tried_again(self):
+        crash = "echo '[==========] Running 5 test(s).'\necho '[       OK ] first'\nkill -SEGV $$\n"
+        output = self.verdict("1 passed, 1 failed", 1, binaries={"test_a": self.ONCE + crash, "good": CMOCKA_GOOD})
+        self.assertNotIn("again", output)
+
     def test_many_failures_are_not_tried_again(self):
         output = self.verdict("5 passed, 5 failed", 1, binaries={"test_%d" % i: CMOCKA_BAD for i in range(5)})
         self.assertNotIn("again", output)

@@ -282,27 +282,66 @@ static void full_window_goes_at_once(void **state)
     free(many);
 }
 
-/* A peer that was too busy for statements is offered the pool at a later poll, once: no promise hangs on one message. */
-static void peer_that_missed_something_is_offered_the_pool(void **state)
+/* Polls enough for whoever is owed something to be offered the pool, and for it to be offered twice if that were not forgotten. */
+static void poll_often(struct gathering *t)
 {
-    struct gathering *t = *state;
+    for (unsigned i = 0; i < 2 * LG_POOL_POLLS; i++) {
+        pass(t, LG_POLL_MS);
+        peers_wait_state(t->w, 0, "ok");
+        peers_wait_state(t->w, 1, "ok");
+    }
+}
+
+static void expect_pool_after(struct gathering *t, enum fake_mode busy)
+{
     pool_one(t);
     know_questions(t, "{\"missing\":[]}");
     both_up(t);
     peers_wait_count(t->w, "a gets bodies", 1); /* the pool, when it appeared */
-    fake_set(&t->w->a, FAKE_POST_STATEMENTS, FAKE_503);
+    fake_set(&t->w->a, FAKE_POST_STATEMENTS, busy);
     announce(t, 0, LG_FROM_OUTSIDE);
     pass(t, LG_GATHER_MS);
     peers_wait_count(t->w, "a gets bodies", 2);
     pass(t, LG_ASK_AFTER_MS);
     peers_wait_count(t->w, "a asked 1", 1);
     fake_set(&t->w->a, FAKE_POST_STATEMENTS, FAKE_GOOD);
-    for (unsigned i = 0; i < 2 * LG_POOL_POLLS; i++) {
-        pass(t, LG_POLL_MS);
-        peers_wait_state(t->w, 0, "ok");
-    }
+    poll_often(t);
     peers_wait_count(t->w, "a gets bodies", 3);
     peers_wait_count(t->w, "b gets bodies", 2);
+}
+
+/* A peer that was too busy for statements is offered the pool at a later poll, once: no promise hangs on one message. */
+static void peer_that_missed_something_is_offered_the_pool(void **state)
+{
+    expect_pool_after(*state, FAKE_503);
+}
+
+/* The same when it is what stands before the peer that says so. */
+static void peer_behind_a_busy_proxy_is_offered_the_pool(void **state)
+{
+    expect_pool_after(*state, FAKE_429);
+}
+
+/* Statements that came in one go, more than can be gathered, are owed to every peer: each is offered the pool, once. */
+static void more_than_can_be_gathered_is_owed(void **state)
+{
+    struct gathering *t = *state;
+    const unsigned n = (unsigned)(LG_PUSH_MAX_BYTES / 2 / t->s[0]->doc_len) + 1;
+    struct lg_statement **many = calloc(n, sizeof(*many));
+    pool_one(t);
+    know_questions(t, "{\"missing\":[]}");
+    both_up(t);
+    peers_wait_count(t->w, "a gets bodies", 1);
+    peers_wait_count(t->w, "b gets bodies", 1);
+    for (unsigned i = 0; i < n; i++)
+        many[i] = t->s[0];
+    lg_peers_announce_statements(t->w->peers, many, n, NULL, 0, LG_FROM_NODE);
+    free(many);
+    settle(t);
+    poll_often(t);
+    peers_wait_count(t->w, "a gets bodies 1 statements 1", 2);
+    peers_wait_count(t->w, "b gets bodies 1 statements 1", 2);
+    assert_int_equal(told(t), 4);
 }
 
 /* A peer that does not answer questions in time, or at all, is owed the same. */
@@ -353,6 +392,8 @@ int main(void)
         TEST(odd_answer_means_all),
         TEST(full_window_goes_at_once),
         TEST(peer_that_missed_something_is_offered_the_pool),
+        TEST(peer_behind_a_busy_proxy_is_offered_the_pool),
+        TEST(more_than_can_be_gathered_is_owed),
         TEST(peer_that_dies_before_it_is_asked_gets_the_pool),
         TEST(restart_between_gathering_and_telling_loses_nothing),
     };
