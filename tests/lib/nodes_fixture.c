@@ -8,6 +8,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "ledger/core/leaf_ask.h"
+#include "ledger/peers.h"
 #include "lg_client.h"
 #include "sg_log.h"
 #include "tests/lib/fake_peer.h"
@@ -156,6 +158,7 @@ static int call(struct nodes *w, unsigned i, const char *path, const struct sg_b
     struct sg_http_answer answer = {0};
     snprintf(url, sizeof url, "%s%s", w->urls[i], path);
     const struct sg_http_call c = {.url = url,
+        .header = w->relays ? LG_RELAYED ": 1" : NULL,
         .post = post ? post->p : NULL,
         .post_len = post ? post->len : 0,
         .max_answer = 64u << 20,
@@ -181,6 +184,17 @@ int nodes_offer(
     const int status = call(w, i, "/v1/statements", &doc, json);
     sg_buf_fini(&doc);
     return status;
+}
+
+json_t *nodes_missing(struct nodes *w, unsigned i, const struct lg_hash *leaves, unsigned n)
+{
+    struct sg_buf doc;
+    json_t *json = NULL;
+    sg_buf_init(&doc, LG_ASK_MAX_BYTES);
+    lg_ask_encode(&doc, leaves, n);
+    assert_int_equal(call(w, i, "/v1/missing", &doc, &json), 200);
+    sg_buf_fini(&doc);
+    return json;
 }
 
 int64_t nodes_height(struct nodes *w, unsigned i)

@@ -27,6 +27,7 @@ struct nodes {
     _Atomic int failed[NODES];   /* what config.failed was told */
     sg_ms scrub_ms;              /* of nodes that are started from now on; 0: a day */
     struct sg_http_client *http;
+    bool relays; /* what is offered from now on a node says to have been given */
     /* what was said so far */
     const struct lg_statement *said[NODES_DOCS];
     unsigned nsaid;
@@ -48,6 +49,8 @@ int nodes_get(struct nodes *w, unsigned i, const char *path, json_t **json);
 /* The status of a POST of this offer; *json as in nodes_get. */
 int nodes_offer(
     struct nodes *w, unsigned i, const struct lg_statement *s, const struct lg_body *body, json_t **json);
+/* What node i says that it lacks of these: the answer's document, json_decref. */
+json_t *nodes_missing(struct nodes *w, unsigned i, const struct lg_hash *leaves, unsigned n);
 int64_t nodes_height(struct nodes *w, unsigned i);
 /* Gateway gw states that it read a minute's body; offered to node i, which must accept it. */
 const struct lg_statement *nodes_say(struct nodes *w, unsigned i, unsigned gw, sg_minute slot);

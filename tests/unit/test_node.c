@@ -160,6 +160,47 @@ static void node_offer_again_is_known(void **state)
     json_decref(json);
 }
 
+static bool first_peer_is_ok(struct nodes *w, int64_t i, int64_t unused)
+{
+    json_t *json = NULL;
+    (void)unused;
+    const bool good =
+        nodes_get(w, (unsigned)i, "/v1/status", &json) == 200 &&
+        strcmp(json_string_value(json_object_get(json_array_get(json_object_get(json, "peers"), 0), "state")),
+            "ok") == 0;
+    json_decref(json);
+    return good;
+}
+
+/* What comes from outside is told to the peers before they are asked; what a node passes on they are only asked for. Either is held at once. */
+static void node_asks_for_what_was_passed_on_and_tells_what_is_first(void **state)
+{
+    struct nodes *w = *state;
+    struct event_log log;
+    struct fake_peer peer;
+    log_init(&log);
+    fake_start(&peer, &log, 'p', w->maker.g);
+    fake_missing(&peer, "{\"missing\":[]}");
+    nodes_start(w, 0, NULL, peer.url);
+    nodes_wait(w, first_peer_is_ok, 0, 0, "a peer that answers");
+    close_slot(w, MAKER_MINUTE);
+    w->relays = true;
+    const struct lg_hash leaves[] = {nodes_say(w, 0, 1, MAKER_MINUTE)->leaf, {{1}}};
+    (void)log_until(&log, "p asked 1");
+    assert_int_equal(log_count(&log, "p gets bodies"), 0);
+    w->relays = false;
+    nodes_say(w, 0, 2, MAKER_MINUTE);
+    (void)log_until(&log,
+        "p gets bodies 0 statements 1"); /* it says that it lacks nothing: asked, it would get nothing */
+    json_t *lacks = nodes_missing(w, 0, leaves, 2), *want = json_pack("{s:[i]}", "missing", 1);
+    assert_true(json_equal(lacks, want));
+    json_decref(lacks);
+    json_decref(want);
+    nodes_stop(w, 0);
+    fake_stop(&peer);
+    log_fini(&log);
+}
+
 /* Why a node is not ready, and that it becomes ready: waiting with an empty store, clock, tip ahead, the peers' clocks, behind. */
 static void node_readiness_names_its_reason(void **state)
 {
@@ -305,6 +346,7 @@ int main(void)
         TEST(node_stopped_one_stops_nobody_and_catches_up),
         TEST(node_fork_of_depth_3_resolves_and_loses_nothing),
         TEST(node_offer_again_is_known),
+        TEST(node_asks_for_what_was_passed_on_and_tells_what_is_first),
         TEST(node_readiness_names_its_reason),
         TEST(node_with_a_failing_store_acknowledges_nothing),
         TEST(node_that_cannot_start_says_why),
