@@ -8,6 +8,8 @@
  * Invariant: whoever asks the file through this VFS (reads, size, truncation, sync) finds it as SQLite has written it, for what is gathered is
  * written first; others look only at what was committed, so synced. A write that fails is told by the sync, before which nothing
  * is promised; what was gathered then is gone, and belongs to no commit.
+ * It needs synchronous=FULL, else no commit syncs the log, and a device that SQLite takes for one that overwrites nothing beside what is written, as it
+ * does unless told otherwise: for another it fills up the sector behind the sync.
  * All else, and every other file, goes to SQLite's own default VFS unchanged. Nothing is refused. */
 #include <pthread.h>
 #include <sqlite3.h>

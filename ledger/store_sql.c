@@ -156,8 +156,11 @@ static const char *const sql[LG_SQL_COUNT] = {
     [LG_SQL_SIDE_ROW] = "SELECT miner, weight_sum, bytes, kids FROM side WHERE block = ?1",
     [LG_SQL_SIDE_KIDS] =
         "UPDATE side SET kids = kids + ?2 WHERE block = (SELECT id FROM block WHERE hash = ?1)",
-    [LG_SQL_SIDE_NEXT] = "SELECT b.hash FROM side s CROSS JOIN block b ON b.id = s.block"
-                         " WHERE s.miner = ?1 AND s.kids = 0 ORDER BY s.weight_sum, s.block",
+    /* What the row counts may be damaged, and who is chosen must be one that can be given up. */
+    [LG_SQL_SIDE_NEXT] = "SELECT b.hash FROM side s CROSS JOIN block b ON b.id = s.block AND b.best = 0"
+                         " WHERE s.miner = ?1 AND s.kids = 0 AND NOT EXISTS"
+                         " (SELECT 1 FROM block c WHERE c.prev = b.hash AND c.best = 0)"
+                         " ORDER BY s.weight_sum, s.block",
     [LG_SQL_SIDE_DOC_PUT] =
         "INSERT INTO side_doc(leaf, block) VALUES(?1, ?2) ON CONFLICT(leaf, block) DO NOTHING",
     [LG_SQL_SIDE_DOC_DELETE] = "DELETE FROM side_doc WHERE leaf = ?1 AND block = ?2",

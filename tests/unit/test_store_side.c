@@ -106,6 +106,31 @@ static void store_upgrade_counts_side_blocks(void **state)
     fixture_open(f);
 }
 
+static bool keep_none(void *arg, const struct lg_hash *hash)
+{
+    (void)arg;
+    (void)hash;
+    return false;
+}
+
+/* A count of children that has flipped makes no block the next one that cannot be given up: it would be chosen for ever. */
+static void store_next_to_give_up_has_no_child_whatever_its_row_says(void **state)
+{
+    struct fixture *f = *state;
+    struct lg_hash hash;
+    put_sides(f);
+    fixture_close(f);
+    raw_sql(f->dir,
+        "UPDATE side SET kids = 0; UPDATE side SET kids = 1 WHERE block = (SELECT max(block) FROM side)");
+    fixture_open(f);
+    assert_code(f->s->side_next(f->s->ctx, &hash, keep_none, NULL), SG_ENOT_FOUND);
+    fixture_close(f);
+    raw_sql(f->dir, "UPDATE side SET kids = 0");
+    fixture_open(f);
+    assert_code(f->s->side_next(f->s->ctx, &hash, keep_none, NULL), 0);
+    assert_true(lg_hash_eq(&hash, &f->info[8].hash));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +138,8 @@ int main(void)
             store_given_up_and_put_again_is_identical, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(
             store_given_up_block_keeps_first_reads, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(
+            store_next_to_give_up_has_no_child_whatever_its_row_says, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(store_upgrade_counts_side_blocks, fixture_setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
