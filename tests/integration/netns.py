@@ -133,6 +133,13 @@ class Bridge:
         tool(["ip", "-n", self.hub, "-batch", "-"], "link set v%d master br0\nlink set v%d up\n" % (i, i))
         tool(["ip", "-n", inside, "-batch", "-"], "link set lo up\naddr add %s/24 dev eth0\nlink set eth0 up\n" % self.address(i))
 
+    def renew(self, i):
+        """Namespace i as it was made: what the kernel still had to send for a program that was killed goes with the old one."""
+        tool(["ip", "-n", self.hub, "link", "del", "v%d" % i])
+        tool(["ip", "netns", "del", self.namespace(i)])
+        self.made.remove(self.namespace(i))
+        self._make_node(i)
+
     def remove(self):
         """Delete what was made, by name; the veths and the bridge go with their namespaces."""
         atexit.unregister(self.remove)
@@ -255,8 +262,13 @@ class BridgedNetwork(Network):
     # ---- verbs ----
 
     def kill(self, i):
-        """SIGKILL: a power failure of node i."""
+        """SIGKILL. What node i had handed to the kernel may still be sent."""
         self.nodes[i].kill()
+
+    def lose_power(self, i):
+        """Node i is gone, and with it all that was under way from it."""
+        self.nodes[i].kill()
+        self.bridge.renew(i)
 
     def restart(self, i):
         self.start_gateway(i)

@@ -289,7 +289,7 @@ class Large(unittest.TestCase):
         net.partition([[*few, lost], many])
         self.slots(2)
         old = {d for d, s in self.held.statements[few[0]].items() if s["gw"] == self.kids[lost]}
-        net.kill(lost)
+        net.lose_power(lost)
         shutil.rmtree(net.path("data-%d" % lost))
         self.held.forget(lost)
         self.forgetful.add(self.kids[lost])
