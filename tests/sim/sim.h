@@ -276,7 +276,7 @@ struct sim_net {
 
 struct sim_stats {
     uint64_t events, messages, blocks, statements, crashes, restarts, reorgs, deepest, deepest_calm, refused,
-        excused, bans;
+        excused, unstated, bans;
     uint64_t pairs, faults[SIM_FAULTS];
     uint64_t on_branch, hostile_on_branch; /* blocks of the best branch at the end */
     uint64_t slots_calm;                   /* most slots that an honest statement waited on a good network */

@@ -36,6 +36,7 @@ static void add_stats(struct sim_stats *to, const struct sim_stats *from)
     to->hostile_on_branch += from->hostile_on_branch;
     to->slots_calm = from->slots_calm > to->slots_calm ? from->slots_calm : to->slots_calm;
     to->excused += from->excused;
+    to->unstated += from->unstated;
     to->bans += from->bans;
     to->node_minutes += from->node_minutes;
     to->deepest = from->deepest > to->deepest ? from->deepest : to->deepest;
@@ -193,7 +194,7 @@ static void state_path(char *path, size_t size, const struct command *c, unsigne
 static void new_progress(struct progress *p, const struct command *c, unsigned job)
 {
     memset(p, 0, sizeof *p); /* compared as bytes */
-    memcpy(p->magic, "gw sim 4", sizeof p->magic);
+    memcpy(p->magic, "gw sim 5", sizeof p->magic);
     p->o.seed = c->o.seed;
     p->o.minutes = c->o.minutes;
     p->o.nodes = c->o.nodes;
@@ -335,9 +336,10 @@ static void report(const struct command *c, const struct sim_totals *t)
         t->stats.events, t->stats.messages, t->stats.blocks, t->stats.statements, t->stats.pairs,
         t->stats.refused);
     printf("%" PRIu64 " restarts, %" PRIu64 " reorganisations, deepest %" PRIu64
-           ", on a good network %" PRIu64 "; %" PRIu64 " gateways excused; %" PRIu64 " bans\nfaults:",
+           ", on a good network %" PRIu64 "; %" PRIu64 " gateways excused; %" PRIu64
+           " minutes that their gateway could not state for a day; %" PRIu64 " bans\nfaults:",
         t->stats.restarts, t->stats.reorgs, t->stats.deepest, t->stats.deepest_calm, t->stats.excused,
-        t->stats.bans);
+        t->stats.unstated, t->stats.bans);
     for (unsigned f = 0; f < SIM_FAULTS; f++)
         if (t->stats.faults[f] > 0)
             printf(" %s %" PRIu64, sim_fault_names[f], t->stats.faults[f]);

@@ -104,10 +104,12 @@ bool sim_outbox_put(struct sim_outbox *o, const struct sim_item *item)
         if (old->is_read || !item->is_read || old->carried != 0)
             return false;
         *old = *item;
+        old->said = o->nsaid;
         return true;
     }
     o->items = grow(o->items, o->nitems, &o->cap_items, sizeof *o->items);
-    o->items[o->nitems++] = *item;
+    o->items[o->nitems] = *item;
+    o->items[o->nitems++].said = o->nsaid;
     note_where(o, item);
     return true;
 }

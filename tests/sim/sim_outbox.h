@@ -20,6 +20,7 @@ struct sim_item {
     struct lg_hash digest;
     int64_t carried; /* id of the statement that carries it; 0: open */
     sg_minute entered;
+    unsigned said; /* statements that had been made when it came */
 };
 
 struct sim_said {

@@ -180,8 +180,18 @@ static void tell_item(struct sim *s, unsigned m, const struct sim_item *it)
     }
 }
 
+/* A minute may be stated for a day. Did the gateway sign nothing from its coming to the end of that day? */
+static bool never_could_be_stated(const struct sim_outbox *box, const struct sim_item *it)
+{
+    for (unsigned i = it->said; i < box->nsaid; i++)
+        if (box->said[i].slot >= it->min && box->said[i].slot < it->min + LG_KEEP_SLOTS)
+            return false;
+    return it->carried == 0;
+}
+
 /* What a gateway that kept its disk has read, four slots and more ago, is on the chain; so is, whenever it was, what was acknowledged
- * and has had the time. A gateway that may not sign (its clock, an incarnation of a wrong clock that it must outwait) is excused. */
+ * and has had the time. A gateway that may not sign (its clock, an incarnation of a wrong clock that it must outwait) is excused, for the
+ * end or for what it read while that lasted longer than a day. */
 static void check_gateway(struct sim *s, const struct reads *r, unsigned m)
 {
     const struct sim_gateway *g = &s->machines[m].gw;
@@ -198,6 +208,10 @@ static void check_gateway(struct sim *s, const struct reads *r, unsigned m)
         const struct sim_item *it = &g->box.items[i];
         if (!it->is_read || it->entered > last || *cell(r, it->relay, it->min, m) != 0)
             continue;
+        if (never_could_be_stated(&g->box, it)) {
+            s->stats.unstated++;
+            continue;
+        }
         tell_item(s, m, it);
         sim_violate(s, "gateway %u read relay %u minute %" PRId64 " (%s), and it is not on the chain", m,
             it->relay, it->min, it->acked ? "acknowledged" : "not acknowledged");
