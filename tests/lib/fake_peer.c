@@ -277,7 +277,7 @@ static void post_block(void *ctx, struct sg_http_request *req)
 
 static void post_missing(void *ctx, struct sg_http_request *req)
 {
-    static struct lg_hash leaves[LG_ASK_MAX]; /* under the lock */
+    struct lg_hash leaves[LG_ASK_MAX];
     struct fake_peer *p = ctx;
     size_t len = 0;
     const uint8_t *doc = sg_http_body(req, &len);
