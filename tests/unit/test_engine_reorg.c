@@ -6,54 +6,27 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "tests/lib/branch_maker.h"
 #include "tests/lib/engine_rig.h"
 #include "tests/lib/vectors.h"
 
 #define S0   (MAKER_MINUTE + 10)
 #define LATE ((S0 + 6000) * SG_MINUTE_MS)
 
-/* A branch in the making: each block carries one statement of each of its gateways, with a body of its own per block. */
-struct side {
-    struct lg_block_info at;
-    const struct lg_statement *last[4];
-    const struct lg_block *blocks[400];
-    unsigned n;
-};
-
 struct world {
     struct maker m;
     struct rig *r;
-    struct side first, common, a, b; /* first: common's first block */
+    struct branch first, common, a, b; /* first: common's first block */
 };
 
 static void extend(
-    struct maker *m, struct side *s, sg_minute slot, const unsigned *gws, unsigned n, int64_t variant)
+    struct maker *m, struct branch *s, sg_minute slot, const unsigned *gws, unsigned n, int64_t variant)
 {
-    const struct lg_statement *st[4];
-    const struct lg_body *body = make_body(m, 0, slot, variant);
-    for (unsigned i = 0; i < n; i++) {
-        const struct lg_statement **last = &s->last[gws[i]];
-        *last = make_statement(m, &(struct maker_say){.gw = gws[i],
-                                      .slot = slot,
-                                      .inc = MAKER_START + variant,
-                                      .after = *last,
-                                      .tip = &s->at.hash,
-                                      .bodies = &body,
-                                      .nbodies = 1});
-        st[i] = *last;
-    }
-    const struct lg_block *b = make_block(m, &(struct maker_mine){.parent = &s->at,
-                                                 .miner = gws[0],
-                                                 .slot = slot,
-                                                 .statements = st,
-                                                 .nstatements = n,
-                                                 .bodies = &body,
-                                                 .nbodies = 1});
-    s->at = make_info(m, b, &s->at);
-    s->blocks[s->n++] = b;
+    branch_extend(
+        m, s, &(struct branch_block){.slot = slot, .gws = gws, .n = n, .miner = gws[0], .variant = variant});
 }
 
-static void offer_all(struct rig *r, const struct side *s, unsigned from, unsigned to)
+static void offer_all(struct rig *r, const struct branch *s, unsigned from, unsigned to)
 {
     for (unsigned i = from; i < to; i++) {
         enum lg_block_verdict v;
@@ -67,16 +40,15 @@ static void world_init(struct world *w)
     memset(w, 0, sizeof *w);
     chain_maker_init(&w->m, &(struct maker_config){0});
     w->r = rig_new(&w->m, UINT_MAX);
-    lg_block_info_genesis(&w->common.at, w->m.g);
+    branch_init(&w->common, w->m.g);
     const unsigned all[] = {0, 1, 2, 3};
     for (unsigned i = 0; i < 3; i++) {
         extend(&w->m, &w->common, S0 + i, all, 4, 1);
-        w->first = i == 0 ? w->common : w->first;
+        if (i == 0)
+            branch_on(&w->first, &w->common);
     }
-    w->first.n = 0;
-    w->a = w->common;
-    w->b = w->common;
-    w->a.n = w->b.n = 0;
+    branch_on(&w->a, &w->common);
+    branch_on(&w->b, &w->common);
 }
 
 static void world_fini(struct world *w)
@@ -211,7 +183,7 @@ static void reorg_side_branch_costs_the_same_per_block(void **state)
 
 /* A block of gateway gw's statement, mined by miner. */
 static void extend_by(
-    struct maker *m, struct side *s, sg_minute slot, unsigned gw, unsigned miner, int64_t variant)
+    struct maker *m, struct branch *s, sg_minute slot, unsigned gw, unsigned miner, int64_t variant)
 {
     const struct lg_statement **last = &s->last[gw];
     *last = make_statement(
@@ -224,7 +196,7 @@ static void extend_by(
     s->blocks[s->n++] = b;
 }
 
-static int rank_cmp(const struct side *a, const struct side *b, unsigned i)
+static int rank_cmp(const struct branch *a, const struct branch *b, unsigned i)
 {
     struct lg_hash ra, rb;
     const struct lg_header *ha = &a->blocks[i]->header, *hb = &b->blocks[i]->header;
@@ -239,7 +211,7 @@ static void reorg_equal_branches_are_decided_at_the_fork(void **state)
     (void)state;
     struct world w;
     world_init(&w);
-    struct side a, b;
+    struct branch a, b;
     bool found = false;
     for (unsigned i = 0; i < 256 && !found; i++) { /* miners so that the ranks disagree */
         a = b = w.common;
@@ -291,7 +263,7 @@ static void reorg_side_branch_of_a_side_branch_is_judged_by_its_own_past(void **
 enum fault { FAULT_SIGNATURE, FAULT_ROOT, FAULT_WEIGHT, FAULT_DUPLICATE, FAULT_COUNT };
 
 /* The next block of all four gateways, with a fault. */
-static void extend_badly(struct maker *m, struct side *s, sg_minute slot, enum fault fault)
+static void extend_badly(struct maker *m, struct branch *s, sg_minute slot, enum fault fault)
 {
     for (unsigned i = 0; i < 4; i++)
         s->last[i] = make_statement(

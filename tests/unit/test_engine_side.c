@@ -12,6 +12,7 @@
 
 #include "ledger/core/side.h"
 #include "ledger/store.h"
+#include "tests/lib/branch_maker.h"
 #include "tests/lib/engine_rig.h"
 #include "tests/lib/store_fixture.h"
 #include "tests/lib/vectors.h"
@@ -22,56 +23,25 @@
 #define FLOOD  120
 #define BOUND  2000000 /* some fifty blocks of the flood */
 
-struct side {
-    struct lg_block_info at;
-    const struct lg_statement *last[4];
-    const struct lg_block *blocks[160];
-    unsigned n;
-};
-
 /* Two nodes that are told the same: one on the store in memory, one on the real one. */
 struct world {
     struct maker m;
     struct rig *r[2];
     char dir[64];
     struct lg_sqlite *db;
-    struct side common, a, b;
+    struct branch common, a, b;
 };
 
 static void extend(
-    struct maker *m, struct side *s, unsigned first, unsigned n, int64_t variant, unsigned ngaps)
+    struct maker *m, struct branch *s, unsigned first, unsigned n, int64_t variant, unsigned ngaps)
 {
-    const struct lg_statement *st[4];
-    const sg_minute slot = s->at.height == 0 ? S0 : s->at.slot + 1;
-    const struct lg_body *body = make_body(m, 0, slot, variant);
-    for (unsigned i = 0; i < n; i++) {
-        const struct lg_statement **last = &s->last[first + i];
-        *last = make_statement(m, &(struct maker_say){.gw = first + i,
-                                      .slot = slot,
-                                      .inc = MAKER_START + variant,
-                                      .after = *last,
-                                      .tip = &s->at.hash,
-                                      .bodies = &body,
-                                      .nbodies = 1,
-                                      .ngaps = ngaps});
-        st[i] = *last;
-    }
-    const struct lg_block *b = make_block(m, &(struct maker_mine){.parent = &s->at,
-                                                 .miner = first + s->n % n,
-                                                 .slot = slot,
-                                                 .statements = st,
-                                                 .nstatements = n,
-                                                 .bodies = &body,
-                                                 .nbodies = 1});
-    s->at = make_info(m, b, &s->at);
-    s->blocks[s->n++] = b;
-}
-
-static struct side branch_of(const struct side *s)
-{
-    struct side out = *s;
-    out.n = 0;
-    return out;
+    branch_extend(m, s,
+        &(struct branch_block){.slot = s->at.height == 0 ? S0 : s->at.slot + 1,
+            .first = first,
+            .n = n,
+            .miner = first + s->n % n,
+            .variant = variant,
+            .ngaps = ngaps});
 }
 
 static void world_init(struct world *w, int64_t bound)
@@ -89,11 +59,11 @@ static void world_init(struct world *w, int64_t bound)
     }
     rig_reopen(w->r[0]);
     rig_move(w->r[1], lg_sqlite_store(w->db));
-    lg_block_info_genesis(&w->common.at, w->m.g);
+    branch_init(&w->common, w->m.g);
     for (unsigned i = 0; i < COMMON; i++)
         extend(&w->m, &w->common, 0, 4, 1, 0);
-    w->a = branch_of(&w->common);
-    w->b = branch_of(&w->common);
+    branch_on(&w->a, &w->common);
+    branch_on(&w->b, &w->common);
 }
 
 static void world_fini(struct world *w)
@@ -135,7 +105,7 @@ static enum lg_block_verdict offer_one(struct world *w, const struct lg_block *b
     return offer_from(w, b, -1);
 }
 
-static void offer_all(struct world *w, const struct side *s, unsigned from, unsigned to)
+static void offer_all(struct world *w, const struct branch *s, unsigned from, unsigned to)
 {
     for (unsigned i = from; i < to; i++)
         assert_int_equal(offer_one(w, s->blocks[i]), LG_BLOCK_ACCEPTED);
@@ -191,7 +161,8 @@ static void side_flood_is_given_up_and_nobody_elses_branch(void **state)
     assert_true(tip_is(&w, &w.a.at.hash));
     int64_t one = 0;
     for (unsigned i = 0; i < FLOOD; i++) {
-        struct side f = branch_of(&w.common);
+        struct branch f;
+        branch_on(&f, &w.common);
         extend(&w.m, &f, 0, 1, 100 + i, 1000);
         one = (int64_t)f.blocks[0]->doc_len;
         assert_int_equal(offer_one(&w, f.blocks[0]), LG_BLOCK_ACCEPTED);
@@ -246,7 +217,8 @@ static void side_branch_that_a_peer_gives_is_left_alone(void **state)
         extend(&w.m, &w.a, 0, 2, 2, 0);
     for (unsigned i = 0; i < 41; i++)
         extend(&w.m, &w.b, 1, 3, 3, 0);
-    struct side other = branch_of(&w.common);
+    struct branch other;
+    branch_on(&other, &w.common);
     extend(&w.m, &other, 3, 1, 4, 0);
     offer_all(&w, &w.common, 0, COMMON);
     offer_all(&w, &w.a, 0, 60);
@@ -254,7 +226,8 @@ static void side_branch_that_a_peer_gives_is_left_alone(void **state)
     for (unsigned i = 0; i < 30; i++)
         assert_int_equal(offer_from(&w, w.b.blocks[i], 7), LG_BLOCK_ACCEPTED);
     for (unsigned i = 0; i < 50; i++) {
-        struct side f = branch_of(&w.common);
+        struct branch f;
+        branch_on(&f, &w.common);
         extend(&w.m, &f, 0, 1, 100 + i, 100);
         offer_all(&w, &f, 0, 1);
     }
@@ -304,17 +277,17 @@ static void side_with_a_store_that_fails_stays_consistent(void **state)
         for (; failed; n++) {
             struct maker m;
             struct rig *r;
-            struct side common = {.n = 0}, b;
+            struct branch common, b;
             enum lg_block_verdict v;
             int64_t bytes;
             rig_begin(&m, &r, (struct maker_config){0});
             r->max_side_bytes = 1;
             rig_reopen(r);
-            lg_block_info_genesis(&common.at, m.g);
-            for (unsigned i = 0; i < 6; i++) {
+            branch_init(&common, m.g);
+            extend(&m, &common, 0, 4, 1, 0);
+            branch_on(&b, &common);
+            for (unsigned i = 1; i < 6; i++)
                 extend(&m, &common, 0, 4, 1, 0);
-                b = i == 0 ? branch_of(&common) : b;
-            }
             for (unsigned i = 0; i < 3; i++)
                 extend(&m, &b, 3, 1, 2, 0);
             for (unsigned i = 0; i < 6; i++)

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "ledger/store.h"
+#include "tests/lib/branch_maker.h"
 #include "tests/lib/engine_rig.h"
 #include "tests/lib/store_fixture.h"
 #include "tests/lib/vectors.h"
@@ -27,17 +28,9 @@
 #define COMMON 3
 #define DEEP   4110
 
-/* A branch in the making, and what was said on it. */
-struct side {
-    struct lg_block_info at;
-    const struct lg_statement *last[4];
-    const struct lg_block *blocks[DEEP];
-    unsigned n;
-};
-
 struct world {
     struct maker m;
-    struct side common, a, b;
+    struct branch common, a, b;
     const struct lg_statement *pair[2]; /* gateway 3 says two things */
 };
 
@@ -49,31 +42,15 @@ struct node {
 };
 
 static void extend(
-    struct maker *m, struct side *s, sg_minute slot, unsigned first, unsigned n, int64_t variant)
+    struct maker *m, struct branch *s, sg_minute slot, unsigned first, unsigned n, int64_t variant)
 {
-    const struct lg_statement *st[4];
-    const struct lg_body *body = make_body(m, 0, slot, variant);
-    for (unsigned i = 0; i < n; i++) {
-        const struct lg_statement **last = &s->last[first + i];
-        *last = make_statement(m, &(struct maker_say){.gw = first + i,
-                                      .slot = slot,
-                                      .inc = MAKER_START + variant,
-                                      .after = *last,
-                                      .tip = &s->at.hash,
-                                      .bodies = &body,
-                                      .nbodies = 1,
-                                      .ngaps = slot % 7 == 0 && slot > MAKER_MINUTE + 1400});
-        st[i] = *last;
-    }
-    const struct lg_block *b = make_block(m, &(struct maker_mine){.parent = &s->at,
-                                                 .miner = first,
-                                                 .slot = slot,
-                                                 .statements = st,
-                                                 .nstatements = n,
-                                                 .bodies = &body,
-                                                 .nbodies = 1});
-    s->at = make_info(m, b, &s->at);
-    s->blocks[s->n++] = b;
+    branch_extend(m, s,
+        &(struct branch_block){.slot = slot,
+            .first = first,
+            .n = n,
+            .miner = first,
+            .variant = variant,
+            .ngaps = slot % 7 == 0 && slot > MAKER_MINUTE + 1400});
 }
 
 /* Branch a: depth blocks of one gateway; branch b: of two others, half as many and one more. Both read every minute, with different
@@ -83,12 +60,11 @@ static struct world *world_new(unsigned depth)
     struct world *w = calloc(1, sizeof *w);
     assert_non_null(w);
     chain_maker_init(&w->m, &(struct maker_config){0});
-    lg_block_info_genesis(&w->common.at, w->m.g);
+    branch_init(&w->common, w->m.g);
     for (unsigned i = 0; i < COMMON; i++)
         extend(&w->m, &w->common, S0 + i, 0, 4, 1);
-    w->a = w->common;
-    w->b = w->common;
-    w->a.n = w->b.n = 0;
+    branch_on(&w->a, &w->common);
+    branch_on(&w->b, &w->common);
     for (unsigned i = 0; i < depth; i++)
         extend(&w->m, &w->a, S0 + COMMON + i, 0, 1, 2);
     for (unsigned i = 0; i < depth / 2 + 1; i++)
@@ -148,7 +124,7 @@ static void node_stop(struct node *n)
     fixture_remove_dir(n->dir);
 }
 
-static void offer(struct node *n, const struct side *s, unsigned from, unsigned to)
+static void offer(struct node *n, const struct branch *s, unsigned from, unsigned to)
 {
     for (unsigned i = from; i < to; i++) {
         enum lg_block_verdict v;
@@ -159,7 +135,7 @@ static void offer(struct node *n, const struct side *s, unsigned from, unsigned 
 }
 
 /* The same in pages, which share transactions where they extend the tip. */
-static void offer_pages(struct node *n, const struct side *s, unsigned from, unsigned to)
+static void offer_pages(struct node *n, const struct branch *s, unsigned from, unsigned to)
 {
     enum { PAGE = 64 };
     struct lg_block_offer page[PAGE];
@@ -176,7 +152,7 @@ static void offer_pages(struct node *n, const struct side *s, unsigned from, uns
 }
 
 /* What branch a's gateway said there is told to a node that does not have it. */
-static void offer_said(struct node *n, const struct side *s)
+static void offer_said(struct node *n, const struct branch *s)
 {
     enum { LOT = 100 };
     const struct lg_statement *st[LOT];
