@@ -47,7 +47,7 @@ SG_MUST_USE int lg_client_status_url(char dst[static LG_CLIENT_URL_SIZE], const 
 SG_MUST_USE int lg_client_ready_url(char dst[static LG_CLIENT_URL_SIZE], const char *url);
 SG_MUST_USE int lg_client_ready_parse(char why[static 160], const struct sg_http_answer *answer);
 
-struct lg_client_last { /* last statement of a gateway; inc 0: none */
+struct lg_client_last { /* last statement of a gateway; seq 0: none */
     sg_ms inc;
     int64_t seq;
     sg_minute slot;

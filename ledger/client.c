@@ -159,7 +159,7 @@ static bool get_last(struct lg_client_last *out, const json_t *obj, const char *
     memset(out, 0, sizeof *out);
     if (!v)
         return true;
-    return json_is_object(v) && lg_client_json_int(&out->inc, v, "inc", 1, SG_MS_END - 1) &&
+    return json_is_object(v) && lg_client_json_int(&out->inc, v, "inc", 0, SG_MS_END - 1) &&
            lg_client_json_int(&out->seq, v, "seq", 1, MAX_POSITION) &&
            lg_client_json_int(&out->slot, v, "slot", 0, SG_MINUTE_END - 1) &&
            lg_client_json_hash(&out->leaf, v, "leaf");

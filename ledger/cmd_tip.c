@@ -16,9 +16,9 @@ static int newest_ms(struct lg_reader *r, const struct lg_genesis *g, sg_ms tip_
             continue;
         if (err != SG_OK)
             return err;
-        if (s.chain.inc > 0 && s.chain.ts > *newest)
+        if (s.chain.seq > 0 && s.chain.ts > *newest)
             *newest = s.chain.ts;
-        if (s.pool.inc > 0 && s.pool.ts > *newest)
+        if (s.pool.seq > 0 && s.pool.ts > *newest)
             *newest = s.pool.ts;
     }
     return SG_OK;

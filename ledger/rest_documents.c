@@ -50,7 +50,7 @@ static int find_overtaken(struct lg_rest_call *c, struct place *p, const struct 
     if (err != 0)
         return err == SG_ENOMEM ? err : SG_ECORRUPT;
     err = lg_reader_gateway(c->reader, &gw, s->gw);
-    if (err == 0 && gw.chain.inc > 0) {
+    if (err == 0 && gw.chain.seq > 0) {
         const int over = lg_statement_overtaken(s, &gw.chain, c->genesis);
         if (over != 0)
             p->state = "overtaken";

@@ -130,7 +130,7 @@ int lg_rest_get_latest(struct lg_rest_call *c)
 static void put_last(
     struct sg_buf *b, const char *name, const struct lg_statement_ref *ref, const char *after)
 {
-    if (ref->inc == 0)
+    if (ref->seq == 0)
         return;
     sg_buf_puts(b, name);
     lg_rest_put_int(b, "{\"inc\":", ref->inc);

@@ -16,7 +16,7 @@ struct lg_audit {
     struct lg_rules rules;
     struct lg_block_info tip;
     struct lg_view view;
-    struct lg_statement_ref last[LG_MAX_GATEWAYS]; /* by index in the genesis; inc 0: none */
+    struct lg_statement_ref last[LG_MAX_GATEWAYS]; /* by index in the genesis; seq 0: none */
     struct entry *table;
     size_t size, used; /* size: a power of two */
     uint64_t statements, bodies;
@@ -66,7 +66,7 @@ static int view_last_statement(void *ctx, struct lg_statement_ref *out, lg_kid g
     struct lg_audit *a = ctx;
     const struct lg_gateway *g = lg_genesis_gateway(a->rules.genesis, gw);
 
-    if (!g || a->last[g - a->rules.genesis->gateways].inc == 0)
+    if (!g || a->last[g - a->rules.genesis->gateways].seq == 0)
         return SG_ENOT_FOUND;
     *out = a->last[g - a->rules.genesis->gateways];
     return SG_OK;
@@ -126,13 +126,7 @@ static void remember_statement(struct lg_audit *a, const struct lg_statement *s,
     const struct lg_genesis *g = a->rules.genesis;
     const struct lg_gateway *gw = lg_genesis_gateway(g, s->gw);
 
-    a->last[gw - g->gateways] = (struct lg_statement_ref){.gw = s->gw,
-        .inc = s->inc,
-        .seq = s->seq,
-        .slot = s->slot,
-        .ts = s->ts,
-        .leaf = s->leaf,
-        .height = height};
+    lg_statement_ref_of(&a->last[gw - g->gateways], s, height);
 }
 
 int lg_audit_block(struct lg_audit *a, const struct lg_block *b)

@@ -65,13 +65,7 @@ static int append_block(struct lg_overlay *o, const struct lg_genesis *g, const 
     lg_block_info_of(&info, b, &o->tip);
     for (unsigned i = 0; i < b->nstatements; i++) {
         const struct lg_statement *s = b->statements[i];
-        o->last[gateway_index(g, s->gw)] = (struct lg_statement_ref){.gw = s->gw,
-            .inc = s->inc,
-            .seq = s->seq,
-            .slot = s->slot,
-            .ts = s->ts,
-            .leaf = s->leaf,
-            .height = info.height};
+        lg_statement_ref_of(&o->last[gateway_index(g, s->gw)], s, info.height);
     }
     int err = lg_map_put(&o->blocks, &info.hash, o);
     for (unsigned i = 0; err == 0 && i < b->nbodies; i++) {

@@ -239,8 +239,7 @@ static int choose_statement(struct choosing *c, struct lane *l, const struct lg_
     }
     c->out->statements[c->out->nstatements++] = s;
     c->size += bytes;
-    l->last = (struct lg_statement_ref){
-        .gw = s->gw, .inc = s->inc, .seq = s->seq, .slot = s->slot, .ts = s->ts, .leaf = s->leaf};
+    lg_statement_ref_of(&l->last, s, 0);
     l->has_last = true;
     return 0;
 }

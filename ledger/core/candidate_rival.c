@@ -70,8 +70,7 @@ static bool fits_in_order(
             return false;
         }
         if (lg_seq_cmp(x->inc, x->seq, s->inc, s->seq) < 0) {
-            ref = (struct lg_statement_ref){
-                .gw = x->gw, .inc = x->inc, .seq = x->seq, .slot = x->slot, .ts = x->ts, .leaf = x->leaf};
+            lg_statement_ref_of(&ref, x, 0);
             has = true;
         }
     }

@@ -67,7 +67,8 @@ static sg_ms due_of(const struct lg_block *b)
     return due;
 }
 
-/* Early: keep it until it is due, when that is near and there is room. Takes b on success only. */
+/* Early: keep it until it is due, when that is near, there is room, and it has the documents that its header names: a copy without them
+ * would stand in the way of the good one. Takes b on success only. */
 static int hold(struct lg_engine *e, struct lg_block *b, int from)
 {
     sg_ms due = due_of(b);
@@ -75,25 +76,34 @@ static int hold(struct lg_engine *e, struct lg_block *b, int from)
     if (due - e->now > e->genesis->policy.max_future_ms || !lg_waiting_has_room(&e->held, b, from)) {
         return SG_EFUTURE;
     }
+    int err = lg_block_check_lists(b);
+    if (err != 0) {
+        return err == SG_ENOMEM ? err : SG_EFUTURE;
+    }
     lg_waiting_put(&e->held, b, from, due);
     return 0;
 }
 
-/* What no parent can change: checked on a parent that fits, so that nobody fills the memory of orphans for free. */
+/* What no parent can change: checked on a parent that fits, so that nobody fills the memory of orphans for free, and no copy with other
+ * documents than the header names stands in the way of the good one. */
 static int check_orphan(struct lg_engine *e, const struct lg_block *b)
 {
-    if (b->header.height <= 1) {
-        return SG_EPREV; /* only the genesis lies below height 1, and it is known */
+    struct lg_block_info parent;
+    if (b->header.height <=
+        1) { /* only the genesis lies below height 1, and it is known: prev, or what comes before it */
+        lg_block_info_genesis(&parent, e->genesis);
+        int err = lg_block_check_header(&e->rules, b, &parent, e->now);
+        return err != 0 ? err : SG_EPREV;
     }
-    struct lg_block_info parent = {.hash = b->header.prev,
+    parent = (struct lg_block_info){.hash = b->header.prev,
         .height = b->header.height - 1,
         .slot = b->header.slot - 1,
         .time = b->header.time - 1};
     int err = lg_block_check_header(&e->rules, b, &parent, e->now);
     if (err == SG_EFUTURE && due_of(b) - e->now <= e->genesis->policy.max_future_ms) {
-        return 0;
+        err = 0;
     }
-    return err;
+    return err == 0 ? lg_block_check_lists(b) : err;
 }
 
 /* Ask for the first unknown ancestor of an orphan, unless it is here and only early. SG_EORPHAN, or an error of the store. */

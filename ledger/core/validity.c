@@ -44,6 +44,17 @@ static int check_root(const struct lg_block *b)
     return lg_hash_eq(&root, &b->header.root) ? 0 : SG_EROOT;
 }
 
+int lg_block_check_lists(const struct lg_block *b)
+{
+    int err = b->nstatements == 0 ? SG_EEMPTY : 0;
+
+    if (err == 0 && !(b->passed & LG_PASSED_ORDER))
+        err = check_order(b);
+    if (err == 0 && !(b->passed & LG_PASSED_ROOT))
+        err = check_root(b);
+    return err;
+}
+
 static int check_weight(const struct lg_block *b, const struct lg_view *view)
 {
     int64_t weight;
@@ -169,12 +180,8 @@ static int check_bodies(const struct lg_rules *r, const struct lg_block *b, cons
 static int check_content(const struct lg_rules *r, const struct lg_block *b, struct lg_body_index *index,
     const struct lg_view *view, sg_ms now_ms)
 {
-    int err = b->nstatements == 0 ? SG_EEMPTY : 0;
+    int err = lg_block_check_lists(b);
 
-    if (err == 0 && !(b->passed & LG_PASSED_ORDER))
-        err = check_order(b);
-    if (err == 0 && !(b->passed & LG_PASSED_ROOT))
-        err = check_root(b);
     if (err == 0)
         err = check_weight(b, view);
     if (err == 0)

@@ -74,6 +74,8 @@ void lg_block_info_of(
  * time lies ahead of it. */
 SG_MUST_USE int lg_block_check_header(
     const struct lg_rules *r, const struct lg_block *b, const struct lg_block_info *parent, sg_ms now_ms);
+/* That the lists are the ones that the header names: empty order root. From then on every block with this hash has these documents. SG_ENOMEM. */
+SG_MUST_USE int lg_block_check_lists(const struct lg_block *b);
 /* The whole block: lg_block_check_header, then empty order root weight duplicate_body and statement by statement,
  * then body by body. view is the branch that ends in parent. */
 SG_MUST_USE int lg_block_check(const struct lg_rules *r, const struct lg_block *b,

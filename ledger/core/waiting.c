@@ -88,12 +88,13 @@ static void drop_oldest_of(struct lg_waiting *w, int from)
     drop_at(w, best);
 }
 
-static int greatest_origin(const struct lg_waiting *w)
+/* Who holds most of what is short. */
+static int greatest_origin(const struct lg_waiting *w, bool by_bytes)
 {
     int from = w->items[0].from;
-    unsigned most = 0;
+    uint64_t most = 0;
     for (unsigned i = 0; i < w->n; i++) {
-        unsigned n = count_of(w, w->items[i].from);
+        uint64_t n = by_bytes ? bytes_of(w, w->items[i].from) : count_of(w, w->items[i].from);
         if (n > most) {
             most = n;
             from = w->items[i].from;
@@ -109,7 +110,7 @@ void lg_waiting_put(struct lg_waiting *w, struct lg_block *b_take, int from, sg_
         drop_oldest_of(w, from);
     }
     while (w->n > 0 && !all_has_room(w, size)) {
-        drop_oldest_of(w, greatest_origin(w));
+        drop_oldest_of(w, greatest_origin(w, w->n < LG_WAITING_MAX));
     }
     w->items[w->n++] =
         (struct lg_waiting_item){.b = b_take, .from = from, .due = due, .order = w->next_order++};

@@ -27,7 +27,8 @@ struct lg_waiting {
 
 void lg_waiting_fini(struct lg_waiting *w);
 const struct lg_waiting_item *lg_waiting_find(const struct lg_waiting *w, const struct lg_hash *hash);
-/* Takes b. Full: the oldest of the same origin makes room, then the oldest of the origin that holds most. */
+/* Takes b. Full: the oldest of the same origin makes room, then the oldest of the origin that holds most entries, or most bytes when
+ * it is bytes that are short. */
 void lg_waiting_put(struct lg_waiting *w, struct lg_block *b_take, int from, sg_ms due);
 /* Room for one more of this size and origin without pushing any out? */
 bool lg_waiting_has_room(const struct lg_waiting *w, const struct lg_block *b, int from);

@@ -236,7 +236,9 @@ static void put_statement(
     sg_buf_puts(out, "],\"gw\":\"");
     sg_buf_puts(out, kid);
     sg_buf_puts(out, "\",\"inc\":");
-    sg_buf_put_i64(out, after != NULL ? after->inc : or_default(say->inc, MAKER_START + say->gw));
+    sg_buf_put_i64(out, after != NULL   ? after->inc
+                        : say->zero_inc ? 0
+                                        : or_default(say->inc, MAKER_START + say->gw));
     sg_buf_puts(out, ",\"prev\":");
     lg_c0_put_hex(out, prev->b, sizeof prev->b);
     sg_buf_puts(out, ",\"reads\":[");

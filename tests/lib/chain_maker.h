@@ -40,6 +40,7 @@ struct maker_say {
     sg_minute slot;
     const struct lg_statement *after; /* its predecessor; NULL: the first of an incarnation */
     sg_ms inc;                        /* for the first; 0: MAKER_START + gw */
+    bool zero_inc;                    /* 0 it is */
     sg_ms ts;                         /* 0: 100 ms after the end of the slot */
     const struct lg_hash *tip;        /* NULL: chain id */
     const struct lg_body *const *bodies;

@@ -1,5 +1,6 @@
 /* The auditor's own branch, on the worked chain and its invalid variants: a refused block changes nothing. */
 #include "ledger/core/audit.h"
+#include "tests/lib/engine_rig.h"
 #include "tests/lib/vectors.h"
 
 #include <setjmp.h>
@@ -132,6 +133,43 @@ static void audit_block_of_another_chain_is_refused(void **state)
     lg_audit_free(NULL);
 }
 
+/* An incarnation that began at the beginning of time is one like any other: engine and auditor agree on its second statement, and on one that repeats its
+ * first number. */
+static void audit_incarnation_zero_is_judged_as_by_the_engine(void **state)
+{
+    (void)state;
+    struct maker m;
+    struct rig *r;
+    struct lg_audit *a;
+    enum lg_block_verdict v;
+    struct lg_block_info at;
+    const sg_minute slot = MAKER_MINUTE + 10;
+    const sg_ms late = (slot + 5) * SG_MINUTE_MS;
+    rig_begin(&m, &r, (struct maker_config){0});
+    assert_code(lg_audit_new(&a, m.g, m.crypto), 0);
+    const struct lg_statement *first =
+        make_statement(&m, &(struct maker_say){.slot = slot, .zero_inc = true});
+    const struct lg_statement *second =
+        make_statement(&m, &(struct maker_say){.slot = slot + 1, .after = first});
+    const struct lg_statement *again =
+        make_statement(&m, &(struct maker_say){.slot = slot + 1, .zero_inc = true});
+    const struct lg_block *b =
+        make_block(&m, &(struct maker_mine){.slot = slot, .statements = &first, .nstatements = 1});
+    at = make_info(&m, b, NULL);
+    assert_code(rig_offer_block(r, &v, b, late), 0);
+    assert_code(lg_audit_block(a, b), 0);
+    struct maker_mine next = {.parent = &at, .slot = slot + 1, .statements = &again, .nstatements = 1};
+    b = make_block(&m, &next);
+    assert_code(rig_offer_block(r, &v, b, late), SG_ESTATEMENT_CHAIN);
+    assert_code(lg_audit_block(a, b), SG_ESTATEMENT_CHAIN);
+    next.statements = &second;
+    b = make_block(&m, &next);
+    assert_code(rig_offer_block(r, &v, b, late), 0);
+    assert_code(lg_audit_block(a, b), 0);
+    lg_audit_free(a);
+    rig_end(&m, r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +178,7 @@ int main(void)
             audit_invalid_variant_is_refused_and_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(audit_block_out_of_turn_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(audit_block_of_another_chain_is_refused, setup, teardown),
+        cmocka_unit_test(audit_incarnation_zero_is_judged_as_by_the_engine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
