@@ -1,8 +1,9 @@
 /* The tree of valid blocks: any branch as a view, and which of two branches is better.
  *
  * The best branch is the store's. A side branch is the best branch up to the fork and an overlay of what its own blocks
- * hold; the overlays of the latest LG_TREE_OVERLAYS side tips are kept and grow by one block with each append, so that a side
- * branch of depth d costs O(d) in all. Pure; one owner thread. */
+ * hold; the overlays of the latest LG_TREE_OVERLAYS side tips are kept and grow by one block with each append, so that as many side
+ * branches of depth d cost O(d) each in all. When more than that grow in turns each block costs O(d) again (docs/consensus.md, "Side
+ * branches and room"). Pure; one owner thread. */
 #ifndef LG_TREE_H
 #define LG_TREE_H
 
