@@ -9,9 +9,9 @@
  *   answer sent  -> completed (frees the request)
  *
  * Invariants: a handler sees only requests that passed every check of http_server_guard.c and http_server_target.c; no body
- * exceeds its route's cap, and all large ones together no more than the room that they share; an answer is queued in the last call only, because one queued in the first closes the
- * connection. Exactly that is wanted where bytes of the request could be taken for the next one: bad framing, a body that
- * nobody takes. */
+ * exceeds its route's cap, and all large ones together no more than the room that they share (http_server_room.c); an answer is
+ * queued in the last call only, because one queued in the first closes the connection. Exactly that is wanted where bytes of the
+ * request could be taken for the next one: bad framing, a body that nobody takes. */
 #include "common/http_server.h"
 
 #include <assert.h>
@@ -19,6 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define TOO_MANY_BODIES "too many large bodies at once"
 
 /* ---- the steps of a request ---- */
 
@@ -87,24 +89,6 @@ static int find_route(struct sg_http_request *req)
     return req->verb == SG_HTTP_V_OPTIONS ? SG_HTTP_PREFLIGHT : SG_EMETHOD;
 }
 
-/* Room for a large body, held until the request ends. A small one needs none: a minute's commit always finds a place,
- * whatever others announce. */
-static bool reserve_room(struct sg_http_request *req)
-{
-    struct sg_http_server *s = req->server;
-    uint64_t length = req->framing.content_length;
-
-    if (length <= s->config.large_body)
-        return true;
-    uint64_t before = atomic_fetch_add(&s->large_bytes, length);
-    if (before > 0 && before + length > s->config.large_bytes) {
-        atomic_fetch_sub(&s->large_bytes, length);
-        return false;
-    }
-    req->reserved = length;
-    return true;
-}
-
 static enum MHD_Result first_call(struct sg_http_request *req, const char *method, const char *version)
 {
     req->looked_at = true;
@@ -122,15 +106,40 @@ static enum MHD_Result first_call(struct sg_http_request *req, const char *metho
     size_t cap = req->refusal ? 0 : req->match.route->max_body;
     if (length > cap)
         return refuse_and_close(req, SG_ETOO_LARGE, "the body is larger than this path takes");
-    if (!reserve_room(req))
-        return refuse_and_close(req, SG_EOVERLOADED, "too many large bodies at once");
+    if (!sg_http_room_fits(req, SG_HTTP_BODIES, length))
+        return refuse_and_close(req, SG_EOVERLOADED, TOO_MANY_BODIES);
     req->body.max = cap;
     return MHD_YES;
 }
 
+/* Room for the n bytes that have come, and a step ahead. A small body needs none: a minute's commit always finds a place, whatever
+ * others send. */
+static bool make_room(struct sg_http_request *req, size_t n)
+{
+    const uint64_t step = req->server->config.large_body, length = req->framing.content_length;
+    const uint64_t upto = ((req->body.len + n - 1) / step + 1) * step;
+
+    return sg_http_room_take(req, SG_HTTP_BODIES, upto < length ? upto : length);
+}
+
+/* No answer is possible before the last byte: what finds no room is passed over until then. */
+static void drop_body(struct sg_http_request *req)
+{
+    size_t cap = req->body.max;
+
+    req->refusal = SG_EOVERLOADED;
+    req->refusal_detail = TOO_MANY_BODIES;
+    sg_buf_fini(&req->body);
+    sg_buf_init(&req->body, cap);
+    sg_http_room_leave(req, SG_HTTP_BODIES);
+}
+
 static enum MHD_Result take_body(struct sg_http_request *req, const char *bytes, size_t *n)
 {
-    sg_buf_put(&req->body, bytes, *n);
+    if (req->refusal == 0 && !make_room(req, *n))
+        drop_body(req);
+    if (req->refusal == 0)
+        sg_buf_put(&req->body, bytes, *n);
     *n = 0;
     return sg_buf_err(&req->body) ? MHD_NO
                                   : MHD_YES; /* no answer is possible here: the connection is closed */
@@ -229,13 +238,14 @@ static void completed(
     assert(!req->suspended);
     if (req->response) /* answered, but the client had gone */
         MHD_destroy_response(req->response);
-    if (req->conn)
+    if (req->conn) {
+        sg_http_room_leave(req, SG_HTTP_BODIES);
+        sg_http_room_leave(req, SG_HTTP_ANSWERS);
         sg_http_conn_phase(req->server, req->conn, SG_HTTP_READING);
+    }
     for (size_t i = 0; i < req->nowned; i++)
         req->owned[i].free_fn(req->owned[i].p);
     sg_buf_fini(&req->body);
-    atomic_fetch_sub(&req->server->large_bytes, req->reserved);
-    atomic_fetch_sub(&req->server->large_answers, req->reserved_answer);
     free(req);
 }
 

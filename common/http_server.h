@@ -73,8 +73,18 @@ enum sg_http_phase {
     SG_HTTP_STREAMING, /* as long as it likes, while its client takes what there is */
 };
 
+/* Room for what is large (http_server_room.c). */
+enum sg_http_room { SG_HTTP_BODIES, SG_HTTP_ANSWERS, SG_HTTP_ROOMS };
+
+/* Who shares a part of it: an IPv4 address, or the first half of an IPv6 address. */
+struct sg_http_owner {
+    uint8_t b[16];
+};
+
 struct sg_http_conn {
     struct sg_http_conn *next, *prev;
+    struct sg_http_owner owner;
+    uint64_t held[SG_HTTP_ROOMS]; /* bytes, by its request */
     int fd;
     enum sg_http_phase phase;
     sg_ms since_ms; /* monotonic: start of the phase */
@@ -103,8 +113,6 @@ struct sg_http_server {
     uint16_t port;
     atomic_uint_fast64_t answered, refused;
     atomic_bool refusing;
-    atomic_uint_fast64_t large_bytes;   /* sum of reserved over all requests */
-    atomic_uint_fast64_t large_answers; /* sum of reserved_answer */
 
     pthread_mutex_t lock; /* guards the rest */
     pthread_cond_t changed;
@@ -123,8 +131,6 @@ struct sg_http_request {
     struct sg_http_target target;
     struct sg_http_match match;
     struct sg_buf body;
-    uint64_t reserved;        /* of the room for large bodies */
-    uint64_t reserved_answer; /* of the room for large answers */
     struct {
         void *p;
         void (*free_fn)(void *);
@@ -148,6 +154,16 @@ struct sg_http_request {
 };
 
 #define SG_HTTP_PREFLIGHT 1
+
+/* ---- room (http_server_room.c) ---- */
+
+/* sa may be NULL: one owner for all whose address cannot be told. */
+void sg_http_owner_of(struct sg_http_owner *out, const struct sockaddr *sa);
+/* Would there be room for n bytes of this request now? Takes none. */
+bool sg_http_room_fits(struct sg_http_request *req, enum sg_http_room room, uint64_t n);
+/* Hold room for n bytes in all until it is left. False: there is none, and what was held before still is. Thread: any. */
+SG_MUST_USE bool sg_http_room_take(struct sg_http_request *req, enum sg_http_room room, uint64_t n);
+void sg_http_room_leave(struct sg_http_request *req, enum sg_http_room room);
 
 sg_ms sg_http_now_ms(void);
 

@@ -92,23 +92,6 @@ static void hand_over(struct sg_http_request *req, int status, struct MHD_Respon
     pthread_mutex_unlock(&s->lock);
 }
 
-/* Room for a large answer, held until the client has taken it: clients that ask for much and read nothing must not fill
- * the memory. Small answers need none. */
-static bool reserve_answer(struct sg_http_request *req, size_t len)
-{
-    struct sg_http_server *s = req->server;
-
-    if (len <= s->config.large_body)
-        return true;
-    uint64_t before = atomic_fetch_add(&s->large_answers, len);
-    if (before > 0 && before + len > s->config.large_answers) {
-        atomic_fetch_sub(&s->large_answers, len);
-        return false;
-    }
-    req->reserved_answer = len;
-    return true;
-}
-
 static void answer_too_many(struct sg_http_request *req)
 {
     sg_http_answer_problem(req, SG_EOVERLOADED, "too many large answers at once");
@@ -117,7 +100,7 @@ static void answer_too_many(struct sg_http_request *req)
 void sg_http_answer(struct sg_http_request *req, int status, const char *content_type, const void *body,
     size_t len, const char *extra)
 {
-    if (!reserve_answer(req, len)) {
+    if (!sg_http_room_take(req, SG_HTTP_ANSWERS, len)) {
         answer_too_many(req);
         return;
     }
@@ -140,7 +123,7 @@ void sg_http_answer_take(
         free(p);
         p = NULL;
     }
-    if (!reserve_answer(req, len)) {
+    if (!sg_http_room_take(req, SG_HTTP_ANSWERS, len)) {
         free(p);
         answer_too_many(req);
         return;

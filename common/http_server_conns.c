@@ -40,6 +40,8 @@ static void conn_add(struct sg_http_server *s, struct MHD_Connection *mhd, void 
         return;
     }
     conn->fd = info->connect_fd;
+    info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    sg_http_owner_of(&conn->owner, info ? info->client_addr : NULL);
     conn->phase = SG_HTTP_READING;
     conn->since_ms = sg_http_now_ms();
     pthread_mutex_lock(&s->lock);

@@ -40,12 +40,12 @@ struct sg_http_server_config {
     const char *server_name;          /* Server: header; NULL: none */
     unsigned threads;                 /* 0: one; handlers run on all of them */
     size_t large_body;                /* 0: 256 KiB; longer bodies share large_bytes */
-    size_t
-        large_bytes; /* 0: 64 MiB; of all large bodies together, announced, here or with a handler: beyond it 503
-                           overloaded, so that clients cannot fill the memory; at least one is always taken */
-    size_t
-        large_answers; /* 0: 128 MiB; the same for whole answers above large_body that clients have not taken yet: it
-                             becomes 503 overloaded instead */
+    /* Of all large bodies together, as far as they have come or are with a handler: beyond it 503 overloaded, so that clients cannot
+     * fill the memory. One alone is always taken; an address beside others is given no more than is left free after it (its first
+     * body, or answer, as long as there is room at all), so that none keeps out the others. 0: 64 MiB */
+    size_t large_bytes;
+    /* The same for whole answers above large_body that clients have not taken yet: 503 overloaded instead. 0: 128 MiB */
+    size_t large_answers;
     unsigned request_timeout_ms; /* 0: 10000; without a complete request for so long: shut down */
     unsigned answer_timeout_ms;  /* 0: 60000; a whole (not streamed) answer not taken in that time: reset */
     unsigned

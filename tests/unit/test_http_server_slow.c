@@ -193,11 +193,11 @@ static void connections_all_taken_freed_by_the_sweep(void **state)
     http_stop(&f);
 }
 
-/* A POST that announces n bytes and waits for the server's word: "HTTP/1.1 100 …" or "HTTP/1.1 503 …" comes to line. */
-static int announce(const struct http_fixture *f, char line[static 13], unsigned n)
+/* A POST of 127.0.0.source that announces n bytes and waits for the server's word: "HTTP/1.1 100 …" or "HTTP/1.1 503 …" comes to line. */
+static int announce(const struct http_fixture *f, char line[static 13], unsigned source, unsigned n)
 {
     char head[200];
-    int fd = http_dial(f);
+    int fd = raw_dial(f->port, source);
 
     (void)snprintf(head, sizeof(head),
         "POST /echo HTTP/1.1\r\n" HTTP_H "Content-Length: %u\r\nExpect: 100-continue\r\n\r\n", n);
@@ -205,6 +205,42 @@ static int announce(const struct http_fixture *f, char line[static 13], unsigned
     memset(line, 0, 13);
     assert_int_equal(recv(fd, line, 12, MSG_WAITALL), 12);
     return fd;
+}
+
+/* The same, refused or not: what follows is not sent. */
+static bool announced(const struct http_fixture *f, unsigned source, unsigned n)
+{
+    char line[13];
+
+    (void)close(announce(f, line, source, n));
+    assert_true(strcmp(line, "HTTP/1.1 100") == 0 || strcmp(line, "HTTP/1.1 503") == 0);
+    return strcmp(line, "HTTP/1.1 100") == 0;
+}
+
+/* The server reads what it was sent, and notices the end of a connection, on its own time. */
+static void until_announced(const struct http_fixture *f, bool want, unsigned source, unsigned n)
+{
+    const int64_t start_ms = raw_now_ms();
+
+    while (announced(f, source, n) != want)
+        assert_true(raw_now_ms() - start_ms < RAW_TIMEOUT_MS);
+}
+
+static char zeros[HTTP_BODY_CAP];
+
+/* The status of a POST of n bytes, sent whole. */
+static int posted(const struct http_fixture *f, unsigned source, unsigned n)
+{
+    char line[13];
+    struct raw_answer a;
+    int fd = announce(f, line, source, n);
+
+    assert_string_equal(line, "HTTP/1.1 100");
+    assert_int_equal(recv(fd, line, 13, MSG_WAITALL), 13); /* the end of the line of 100 Continue */
+    assert_true(raw_send(fd, zeros, n));
+    raw_recv(fd, &a, false);
+    (void)close(fd);
+    return a.status;
 }
 
 /* Large bodies on their way never fill the memory: beyond the room that they share they are refused by their announced length,
@@ -216,24 +252,61 @@ static void bodies_large_beyond_their_room_refused(void **state)
 
     (void)state;
     http_start(&f, (struct sg_http_server_config){.large_body = 1000, .large_bytes = 100000});
-    int first = announce(&f, line, 60000);
+    int first = announce(&f, line, 2, 60000);
     assert_string_equal(line, "HTTP/1.1 100");
-    int second = announce(&f, line, 60000);
-    assert_string_equal(line, "HTTP/1.1 503");
-    int small = announce(&f, line, 1000);
+    assert_true(raw_send(first, zeros, 59000));
+    until_announced(&f, false, 3, 60000);
+    assert_true(announced(&f, 3, 1000));
+    assert_true(announced(&f, 3, 40000));
+    (void)close(first);
+    until_announced(&f, true, 3, 60000);
+    http_stop(&f);
+}
+
+/* Who announces much and sends nothing keeps nobody out. */
+static void bodies_announced_only_take_no_room(void **state)
+{
+    struct http_fixture f;
+    char line[13];
+    int held[8];
+
+    (void)state;
+    http_start(&f, (struct sg_http_server_config){.large_body = 1000, .large_bytes = 100000});
+    for (size_t i = 0; i < SG_ARRAY_LEN(held); i++) {
+        held[i] = announce(&f, line, 2, 90000);
+        assert_string_equal(line, "HTTP/1.1 100");
+    }
+    assert_int_equal(posted(&f, 3, 90000), 200);
+    for (size_t i = 0; i < SG_ARRAY_LEN(held); i++)
+        (void)close(held[i]);
+    http_stop(&f);
+}
+
+/* One address that sends much leaves room for the others, and may not take more than is left free; a body that found room when it was
+ * announced, and none when it came, is answered 503 on a connection that goes on. */
+static void bodies_of_one_address_leave_room_for_others(void **state)
+{
+    struct http_fixture f;
+    struct raw_answer a;
+    char line[14];
+
+    (void)state;
+    http_start(&f, (struct sg_http_server_config){.large_body = 1000, .large_bytes = 100000});
+    int first = announce(&f, line, 2, 60000);
+    int second = announce(&f, line, 2, 40000);
     assert_string_equal(line, "HTTP/1.1 100");
-    int third = announce(&f, line, 40000);
-    assert_string_equal(line, "HTTP/1.1 100");
+    assert_true(raw_send(first, zeros, 45000));
+    until_announced(&f, false, 2, 40000);
+    assert_int_equal(posted(&f, 3, 50000), 200);
+    assert_false(announced(&f, 3, 60000));
+    assert_int_equal(recv(second, line, 13, MSG_WAITALL), 13); /* the end of the line of 100 Continue */
+    assert_true(raw_send(second, zeros, 40000));
+    raw_recv(second, &a, false);
+    assert_int_equal(a.status, 503);
+    assert_non_null(strstr(a.body, "\"code\":\"overloaded\""));
+    assert_int_equal(http_status_on(second, HTTP_OK), 200);
     (void)close(first);
     (void)close(second);
-    const int64_t start_ms = raw_now_ms();
-    do { /* the server notices the end of the first on its own time */
-        second = announce(&f, line, 60000);
-        (void)close(second);
-    } while (strcmp(line, "HTTP/1.1 503") == 0 && raw_now_ms() - start_ms < RAW_TIMEOUT_MS);
-    assert_string_equal(line, "HTTP/1.1 100");
-    (void)close(small);
-    (void)close(third);
     http_stop(&f);
 }
 
@@ -266,6 +339,34 @@ static void answers_large_beyond_their_room_refused(void **state)
     http_stop(&f);
 }
 
+/* The status of a GET of 16 MiB, of which no more is read. */
+static int asked_big(const struct http_fixture *f, int *fd, unsigned source)
+{
+    char line[13] = "";
+
+    *fd = raw_dial(f->port, source);
+    assert_true(raw_sends(*fd, "GET /big HTTP/1.1\r\n" HTTP_H "\r\n"));
+    assert_int_equal(recv(*fd, line, 12, MSG_WAITALL), 12);
+    return (line[9] - '0') * 100 + (line[10] - '0') * 10 + line[11] - '0';
+}
+
+/* One address that reads none of its large answers leaves room for those of others. */
+static void answers_of_one_address_leave_room_for_others(void **state)
+{
+    struct http_fixture f;
+    int fd[4];
+
+    (void)state;
+    http_start(&f, (struct sg_http_server_config){.large_answers = (size_t)64 << 20});
+    assert_int_equal(asked_big(&f, &fd[0], 2), 200);
+    assert_int_equal(asked_big(&f, &fd[1], 2), 200);
+    assert_int_equal(asked_big(&f, &fd[2], 2), 503);
+    assert_int_equal(asked_big(&f, &fd[3], 3), 200);
+    for (size_t i = 0; i < SG_ARRAY_LEN(fd); i++)
+        (void)close(fd[i]);
+    http_stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,7 +376,10 @@ int main(void)
         cmocka_unit_test(address_beyond_its_share_refused),
         cmocka_unit_test(connections_all_taken_freed_by_the_sweep),
         cmocka_unit_test(bodies_large_beyond_their_room_refused),
+        cmocka_unit_test(bodies_announced_only_take_no_room),
+        cmocka_unit_test(bodies_of_one_address_leave_room_for_others),
         cmocka_unit_test(answers_large_beyond_their_room_refused),
+        cmocka_unit_test(answers_of_one_address_leave_room_for_others),
     };
 
     return cmocka_run_group_tests_name("http_server_slow", tests, NULL, NULL);
