@@ -304,6 +304,12 @@ void gw_ledgers_clocks(const struct gw_ledgers *l, struct gw_trust_view *v)
     }
 }
 
+/* A statement is made after its slot and held by nobody before its time: its inc and the end of its slot lie below the horizon. */
+static bool is_possible(const struct lg_client_gateway *g, sg_ms horizon)
+{
+    return g->greatest_inc <= horizon && g->greatest_slot < horizon / SG_MINUTE_MS;
+}
+
 void gw_ledgers_known(const struct gw_ledgers *l, struct gw_witness_known *known, sg_ms now_ms)
 {
     sg_ms horizon = now_ms + l->config.genesis->policy.max_future_ms;
@@ -316,9 +322,9 @@ void gw_ledgers_known(const struct gw_ledgers *l, struct gw_witness_known *known
 
         if (!g->answered || g->gateway.greatest_inc == 0)
             continue;
-        if (g != home && g->gateway.greatest_inc > horizon) {
-            sg_log(
-                SG_LOG_WARN, part, "%s: names an incarnation that lies in the future; passed over", g->url);
+        if (g != home && !is_possible(&g->gateway, horizon)) {
+            sg_log(SG_LOG_WARN, part, "%s: names an incarnation or slot that lies in the future; passed over",
+                g->url);
             continue;
         }
         if (g->gateway.greatest_inc > known->inc)

@@ -74,8 +74,8 @@ const struct gw_ledger *gw_ledgers_home(const struct gw_ledgers *l);
 const struct gw_ledger *gw_ledgers_ready(const struct gw_ledgers *l, const char **why);
 /* Clocks of the nodes other than the own one, into peers and peers_agree. */
 void gw_ledgers_clocks(const struct gw_ledgers *l, struct gw_trust_view *v);
-/* inc and slot of known, from the nodes that answered. A node other than home whose word lies beyond now + max_future_ms is not
- * believed: an honest one could not hold such a statement. */
+/* inc and slot of known, from the nodes that answered. A node other than home that names an incarnation or the end of a slot beyond
+ * now + max_future_ms is not believed: an honest one could not hold such a statement. */
 void gw_ledgers_known(const struct gw_ledgers *l, struct gw_witness_known *known, sg_ms now_ms);
 
 #endif

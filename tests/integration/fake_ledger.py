@@ -51,6 +51,7 @@ class FakeLedger:
         self.hang = None  # an Event that answers wait for
         self.offset_ms = 0  # of the clock that it shows
         self.claim = None  # a greater incarnation that it claims to know
+        self.claim_slot = None  # a greater slot
         self.refuse = None  # function(document) -> code or None
         self.offer_status = 200
         self.tells_minutes = True
@@ -156,6 +157,9 @@ class FakeLedger:
         if self.claim:
             answer["greatest_inc"] = self.claim
             answer["pool"] = {"inc": self.claim, "seq": 1, "slot": 1, "leaf": "11" * 32}
+        if self.claim_slot:
+            answer["greatest_inc"] = answer["greatest_inc"] or 1
+            answer["greatest_slot"] = self.claim_slot
         return answer
 
     def offer(self, request):

@@ -65,6 +65,16 @@ class WitnessNodes(WitnessCase):
         self.assertIsNone(self.net.nodes[0].process.poll())
         self.assertEqual(len({s["inc"] for s in fake.all()}), 1)
 
+    def test_claimed_slot_of_the_future_silences_nobody(self):
+        fake, liar = self.ledger(), self.ledger()
+        for claim in (4000000000, self.net.now_minute() + 60):
+            liar.claim_slot = claim
+            gateway = self.start(fake, liar)
+            self.wait_statements(fake, len(fake.all()) + 2)
+            gateway.wait_line("names an incarnation or slot that lies in the future", errors=True)
+            gateway.stop()
+        self.check_numbers(self.offered(fake), fake.chain)
+
     def test_clock_that_most_nodes_contradict_signs_nothing(self):
         nodes = [self.ledger() for _ in range(3)]
         for fake in nodes[:2]:

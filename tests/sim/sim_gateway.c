@@ -219,7 +219,8 @@ static void gather_known(struct sim *s, unsigned m, struct gw_witness_known *kno
     sim_outbox_greatest(&g->box, &known->own_inc, &known->own_slot, now, s->g->policy.max_future_ms);
     for (unsigned i = 0; i < g->nledgers; i++) {
         const struct sim_ledger *l = &g->ledgers[i];
-        if (!l->answered || l->inc == 0 || (l != home && l->inc > horizon))
+        if (!l->answered || l->inc == 0 ||
+            (l != home && (l->inc > horizon || l->slot >= horizon / SG_MINUTE_MS)))
             continue;
         known->inc = l->inc > known->inc ? l->inc : known->inc;
         known->slot = l->slot > known->slot ? l->slot : known->slot;
