@@ -84,11 +84,11 @@ static const char *const sql[LG_SQL_COUNT] = {
                         " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(digest) DO NOTHING",
     [LG_SQL_BODY_TO_POOL] = "UPDATE body SET pool = 1 WHERE digest = ?1 AND height IS NULL AND pool <> 1",
     [LG_SQL_BODY_OVERTAKE] = "UPDATE body SET pool = 2 WHERE digest = ?1 AND height IS NULL",
-    [LG_SQL_BODY_CONNECT] = "UPDATE body SET height = ?2, idx = ?3, pool = CASE pool WHEN 2 THEN 2 ELSE 0 END"
-                            " WHERE digest = ?1 AND height IS NULL",
+    [LG_SQL_BODY_CONNECT] =
+        "UPDATE body SET height = ?2, idx = ?3, pool = 0 WHERE digest = ?1 AND height IS NULL",
+    /* Whatever overtook it before: a statement that returns with it may read it. */
     [LG_SQL_BODY_DISCONNECT] =
-        "UPDATE body SET height = NULL, idx = NULL, pool = CASE pool WHEN 2 THEN 2 ELSE 1 END"
-        " WHERE digest = ?1 AND height = ?2",
+        "UPDATE body SET height = NULL, idx = NULL, pool = 1 WHERE digest = ?1 AND height = ?2",
     [LG_SQL_BODY_OTHERS] = "SELECT 1 FROM body WHERE relay = ?1 AND min = ?2 AND height IS NOT NULL LIMIT 2",
     [LG_SQL_BODY_OF_MINUTE] = "SELECT digest, height, idx FROM body"
                               " WHERE relay = ?1 AND min = ?2 AND height IS NOT NULL ORDER BY height, idx",

@@ -1,4 +1,4 @@
-/* The bodies that a block on a site could carry: of the pool, of the extra blocks, or pooled on disk only.
+/* The bodies that a block on a site could carry: of the pool, of the extra blocks, or on disk only.
  *
  * What the branch of the site holds already is not carried again. A body that is read from the store is decoded once and kept as long
  * as the choice is. */
@@ -32,14 +32,15 @@ void lg_site_bodies_fini(struct lg_site_bodies *sb)
     lg_map_fini(&sb->extra);
 }
 
-/* Pooled, but only on disk. Kept in sb. */
+/* On disk only, in whatever state: a body has been judged before it was stored, and may be mined when a statement that may reads it. Kept in
+ * sb. */
 static int load_body(struct lg_site_bodies *sb, const struct lg_body **out, const struct lg_hash *digest)
 {
     const struct lg_store *store = sb->site->e->store;
     enum lg_doc_state state;
     int64_t height;
     int err = store->body_state(store->ctx, &state, &height, digest);
-    if (err != 0 || (state != LG_DOC_POOLED && state != LG_DOC_MINED)) {
+    if (err != 0 || state == LG_DOC_NONE) {
         return err != 0 ? err : SG_ENOT_FOUND;
     }
     struct lg_body **grown = realloc(sb->loaded, (sb->nloaded + 1u) * sizeof(*grown));

@@ -2,7 +2,10 @@
  *
  * A statement that the best branch overtook can be mined there no more; when the overtaking is confirm_depth deep it leaves
  * the pool, with the bodies that no pooled statement reads any more, and stays readable. "Deep" is decided by the branch as it was
- * at height tip - confirm_depth + 1, so nothing has to be remembered between blocks. */
+ * at height tip - confirm_depth + 1, so nothing has to be remembered between blocks.
+ *
+ * While statements wait on disk only (spilled), nobody knows here what they read: a body that nothing here reads leaves memory alone then, and
+ * is overtaken when everything has been loaded again. */
 #include "ledger/core/pow_engine.h"
 
 #include <stdlib.h>
@@ -44,7 +47,7 @@ static int mark_gateway(struct lg_engine *e, struct leaving *l, unsigned gw, int
     return 0;
 }
 
-/* Bodies that nothing will read, and the counters of the marks back to zero. */
+/* Bodies that nothing in memory will read, and the counters of the marks back to zero. */
 static void collect_bodies(struct lg_engine *e, struct leaving *l)
 {
     for (size_t i = 0; i < e->pool.bodies.cap; i++) {
@@ -59,8 +62,12 @@ static void collect_bodies(struct lg_engine *e, struct leaving *l)
     }
 }
 
-static int write_leaving(const struct lg_store *store, const struct leaving *l)
+/* The first nbodies of the bodies, and the statements. */
+static int write_leaving(const struct lg_store *store, const struct leaving *l, size_t nbodies)
 {
+    if (l->nstatements == 0 && nbodies == 0) {
+        return 0;
+    }
     int err = store->begin(store->ctx);
     if (err != 0) {
         return err;
@@ -68,7 +75,7 @@ static int write_leaving(const struct lg_store *store, const struct leaving *l)
     for (size_t i = 0; i < l->nstatements && err == 0; i++) {
         err = store->overtake_statement(store->ctx, &l->statements[i]);
     }
-    for (size_t i = 0; i < l->nbodies && err == 0; i++) {
+    for (size_t i = 0; i < nbodies && err == 0; i++) {
         err = store->overtake_body(store->ctx, &l->bodies[i]);
     }
     if (err == 0) {
@@ -87,10 +94,9 @@ static int clean(struct lg_engine *e, struct leaving *l, int64_t height)
         }
     }
     collect_bodies(e, l);
-    if (err != 0 || (l->nstatements == 0 && l->nbodies == 0)) {
-        return err;
+    if (err == 0) {
+        err = write_leaving(e->store, l, e->pool.spilled ? 0 : l->nbodies);
     }
-    err = write_leaving(e->store, l);
     for (size_t i = 0; i < l->nstatements && err == 0; i++) {
         lg_pool_drop_statement(&e->pool, &l->statements[i]);
     }

@@ -67,7 +67,7 @@ struct lg_store {
     int (*connect)(void *ctx, const struct lg_block *b, const struct lg_block_info *info);
     /* put_block and connect in one: for a block that extends the tip, which most do. */
     int (*append)(void *ctx, const struct lg_block *b, const struct lg_block_info *info);
-    /* Take the tip off: its documents go back to pooled unless they were overtaken. */
+    /* Take the tip off: its bodies go back to pooled, and its statements unless they were overtaken. */
     int (*disconnect)(void *ctx, const struct lg_block *b, const struct lg_block_info *info);
     /* Give up a side block without children, with those of its documents that nothing else here needs: not in another stored block, not pooled or
      * overtaken, in no pair of evidence, and named by nothing that the comparison of reads (below) remembers. As if it had never been put,

@@ -45,13 +45,15 @@ bool mem_store_is_failing(const struct mem_store *s);
 bool mem_store_is_durable(const struct mem_store *s);
 /* Seeded faults of a store. Rips: of the torn transaction a part is on the disk, and taken as whole. Lazy: a commit is on disk only after mem_store_sync; a crash before undoes it. Retries: a commit that fails on
  * demand is tried again and reported as done, but nothing reaches the disk from then on until the next start. Forgetful: what a
- * reorganisation takes off does not return to the pool when it had this many confirmations; 0: never. Lose: what is pooled is pooled no
+ * reorganisation takes off does not return to the pool when it had this many confirmations; 0: never. Forgets bodies: of what it
+ * takes off only the statements return. Lose: what is pooled is pooled no
  * more. */
 void mem_store_rips(struct mem_store *s, bool rips);
 void mem_store_lazy(struct mem_store *s, bool lazy);
 void mem_store_sync(struct mem_store *s);
 void mem_store_retries(struct mem_store *s, bool retries);
 void mem_store_forgetful(struct mem_store *s, int64_t confirmations);
+void mem_store_forgets_bodies(struct mem_store *s, bool forgets);
 void mem_store_lose_pool(struct mem_store *s);
 
 /* ---- what is in it ---- */

@@ -131,6 +131,11 @@ void mem_store_forgetful(struct mem_store *s, int64_t confirmations)
     s->forgets = confirmations;
 }
 
+void mem_store_forgets_bodies(struct mem_store *s, bool forgets)
+{
+    s->forgets_bodies = forgets;
+}
+
 bool mem_store_is_synced(const struct mem_store *s)
 {
     return s->nundo == 0;

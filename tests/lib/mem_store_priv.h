@@ -70,8 +70,9 @@ struct mem_store {
     bool fail_forever;
     bool full, lazy, retries, keeps, peeking; /* mem_store_fault.c */
     int64_t forgets;                          /* after so many confirmations; 0: never */
-    size_t tall;                              /* nbest when the transaction began */
-    uint64_t tear_in, lot;                    /* commits until the power goes; 0: it stays */
+    bool forgets_bodies;
+    size_t tall;           /* nbest when the transaction began */
+    uint64_t tear_in, lot; /* commits until the power goes; 0: it stays */
     bool torn, rips;
     size_t *ends; /* in undo, of the transactions that are committed and not synced */
     size_t nends, cap_ends;

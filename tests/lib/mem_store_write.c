@@ -109,12 +109,15 @@ static int append(void *ctx, const struct lg_block *b, const struct lg_block_inf
     return err != 0 ? err : connect(ctx, b, info);
 }
 
+/* A body that was overtaken returns all the same: a statement that returns with it may read it. */
 static void take_off(struct mem_store *s, struct mem_doc *d, int64_t height)
 {
     assert(d->height == height);
-    bool forgotten = s->forgets > 0 && (int64_t)s->tall - height + 1 >= s->forgets;
+    bool forgotten = (s->forgets > 0 && (int64_t)s->tall - height + 1 >= s->forgets) ||
+                     (s->forgets_bodies && d->t->is_body);
+    bool stays_overtaken = d->mark == LG_DOC_OVERTAKEN && !d->t->is_body;
     enum lg_doc_state back = forgotten ? LG_DOC_SIDE : LG_DOC_POOLED;
-    mem_set_state(s, d, d->mark == LG_DOC_OVERTAKEN ? LG_DOC_OVERTAKEN : back, 0);
+    mem_set_state(s, d, stays_overtaken ? LG_DOC_OVERTAKEN : back, 0);
 }
 
 static int disconnect(void *ctx, const struct lg_block *b, const struct lg_block_info *info)

@@ -12,7 +12,8 @@
 #include <string.h>
 
 const char *const sim_bug_names[SIM_BUGS] = {"none", "forget", "forget6", "unsynced", "retry", "pool",
-    "arrival", "claim", "adopt", "unchecked", "readers", "backup", "torn", "late", "unsigned", "copy"};
+    "arrival", "claim", "adopt", "unchecked", "readers", "backup", "torn", "late", "unsigned", "copy",
+    "bodies"};
 const char *const sim_fault_names[SIM_FAULTS] = {"loss", "duplicate", "delay", "cut", "partition", "crash",
     "disk_full", "disk_eio", "clock_step", "drift", "freeze", "backup", "relay", "slow_work", "hostile",
     "torn", "clog", "keyless"};

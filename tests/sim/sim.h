@@ -47,6 +47,7 @@ enum sim_bug {
     SIM_BUG_LATE,      /* an answer that comes too late is taken for one to the question after */
     SIM_BUG_UNSIGNED,  /* signatures of blocks are not verified */
     SIM_BUG_COPY,      /* the fault of one copy of a block is taken for the block's */
+    SIM_BUG_BODIES,    /* a reorganisation brings statements back, and not their bodies */
     SIM_BUGS
 };
 extern const char *const sim_bug_names[SIM_BUGS];
@@ -476,6 +477,8 @@ void sim_check_probe(struct sim *s);
 /* The blocks in an honest store: all, or those that were met lately. */
 void sim_audit_store(struct sim *s, unsigned m, bool all);
 void sim_audit_memory(struct sim *s, unsigned m);
+/* What an honest store has in its pool can be mined. */
+void sim_audit_pooled(struct sim *s, unsigned m);
 /* Around the end of a process and the start of the next one. */
 void sim_audit_closing(struct sim *s, unsigned m);
 void sim_audit_opened(struct sim *s, unsigned m);

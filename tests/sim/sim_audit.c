@@ -3,6 +3,7 @@
 #include "tests/sim/sim.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "ledger/core/pow_engine.h"
 
@@ -53,6 +54,46 @@ static void audit_store(struct sim *s, unsigned m, bool all)
         if (mem_store_evidence(n->store, s->g->gateways[gw].id) > MAX_EVIDENCE)
             sim_violate(s, "node %u holds too much evidence against gateway %u", m, gw);
     mem_store_peek(n->store, false);
+}
+
+struct pooled {
+    struct sim *s;
+    unsigned m;
+};
+
+/* A body that a pooled statement reads is in the pool too, or on the best branch: else nobody mines the statement, ever. */
+static int audit_pooled(void *arg, bool is_body, const uint8_t *doc, size_t len)
+{
+    const struct pooled *p = arg;
+    const struct lg_store *store = mem_store_vtable(p->s->machines[p->m].node.store);
+    struct lg_statement *st;
+    if (is_body)
+        return 0;
+    if (lg_statement_decode(&st, doc, len) != 0)
+        abort();
+    for (unsigned i = 0; i < st->nreads; i++) {
+        enum lg_doc_state state;
+        int64_t height;
+        int err = store->body_state(store->ctx, &state, &height, &st->reads[i].digest);
+        if (err != 0 || (state != LG_DOC_POOLED && state != LG_DOC_MINED))
+            sim_violate(p->s,
+                "node %u: a statement of slot %" PRId64 " is pooled, and a body that it reads is not", p->m,
+                st->slot);
+    }
+    lg_statement_free(st);
+    return 0;
+}
+
+void sim_audit_pooled(struct sim *s, unsigned m)
+{
+    struct mem_store *store = s->machines[m].node.store;
+    const struct lg_store *v = mem_store_vtable(store);
+    if (s->machines[m].node.engine == NULL || !s->machines[m].honest || mem_store_pooled(store) == 0)
+        return;
+    mem_store_peek(store, true);
+    if (v->pool_each(v->ctx, audit_pooled, &(struct pooled){s, m}) != 0)
+        abort();
+    mem_store_peek(store, false);
 }
 
 /* ---- memory ---- */

@@ -44,6 +44,7 @@ void sim_spoil_store(const struct sim *s, struct mem_store *store)
     mem_store_rips(store, s->opt.bug == SIM_BUG_TORN);
     mem_store_retries(store, s->opt.bug == SIM_BUG_RETRY);
     mem_store_forgetful(store, s->opt.bug == SIM_BUG_FORGET ? 1 : s->opt.bug == SIM_BUG_FORGET_6 ? 6 : 0);
+    mem_store_forgets_bodies(store, s->opt.bug == SIM_BUG_BODIES);
 }
 
 /* "claim": the weight in a header is taken for its weight, and the block with it. "adopt": whatever is wrong with it will be found out

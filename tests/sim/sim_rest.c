@@ -81,8 +81,10 @@ static void check_queues(struct sim *s)
 {
     if (s->heap.n > (size_t)MAX_EVENTS * s->ngws)
         sim_violate(s, "%zu events wait, most of them messages", s->heap.n);
-    for (unsigned m = 0; m < s->nnodes; m++)
+    for (unsigned m = 0; m < s->nnodes; m++) {
         sim_audit_memory(s, m);
+        sim_audit_pooled(s, m);
+    }
     for (unsigned m = 0; m < s->ngws; m++) {
         const struct sim_outbox *box = &s->machines[m].gw.box;
         if (box->nsaid - box->first_live > MAX_BACKLOG && s->now >= s->calm_from)
