@@ -13,6 +13,9 @@ enum {
     FRAME_PAUSE_MAX_MS = 1000,
     LOST_PAUSE_MS = 250,
     LOST_RETRY_MS = 5000, /* after a request for a lost minute that failed */
+    LOST_LATE_MS = 1000,  /* after one that came too early for a relay whose clock is behind */
+    LOST_SLACK_MS = 3000, /* so long after the policy's limit the slowest clock has written the minute */
+    LATE_TRIES = 3, /* reads of a latch that is not there yet: then the relay lags, and does not hurry */
     LATE_CLOSE_MS = 1000, /* for minutes that ended long ago: the process was stopped */
     MIN_TRIES = 2,
     ALL_SAMPLES = (1 << SG_SAMPLES_A_MIN) - 1,
@@ -125,9 +128,13 @@ static void ring_job(struct gw_relay *r, struct gw_job *job, sg_minute min)
     fill_job(job, r->ring_open && r->ring_min == min ? GW_READ_RING : GW_READ_RING_TAIL, min);
 }
 
-static bool lost_allowed(const struct gw_relay *r)
+/* A relay that lags is not asked before its own latch shows that the minute is over: until then its slot holds the minute of an hour
+ * ago, which says nothing. */
+static bool lost_allowed(const struct gw_relay *r, sg_minute min)
 {
-    return !r->closing && r->slot_done && !r->clock_bad;
+    bool over = r->has_last && r->last_seq >= (min + 1) * SG_SAMPLES_A_MIN;
+
+    return !r->closing && over && (r->slot_done || r->live_tries >= LATE_TRIES) && !r->clock_bad;
 }
 
 bool gw_minute_job(struct gw_relay *r, struct gw_job *job, struct gw_now now)
@@ -145,9 +152,9 @@ bool gw_minute_spare(struct gw_relay *r, struct gw_job *job, struct gw_now now)
 {
     sg_minute min;
 
-    if (!lost_allowed(r) || now.run_ms < r->lost_run_ms)
+    if (now.run_ms < r->lost_run_ms)
         return false;
-    while (gw_minutes_lost(&r->minutes, &min)) {
+    while (gw_minutes_lost(&r->minutes, &min) && lost_allowed(r, min)) {
         if (!gw_minute_wiped(&r->id, min)) {
             ring_job(r, job, min);
             return true;
@@ -187,7 +194,7 @@ sg_ms gw_minute_due(const struct gw_relay *r, struct gw_now now)
     if (r->closing) {
         due = sooner(due, r->closing_run_ms, now);
         due = sooner(due, r->closing_until_run_ms, now);
-    } else if (lost_allowed(r) && gw_minutes_lost(&r->minutes, &min)) {
+    } else if (gw_minutes_lost(&r->minutes, &min) && lost_allowed(r, min)) {
         due = sooner(due, r->lost_run_ms, now);
     }
     return due;
@@ -280,14 +287,35 @@ static enum gw_minute_verdict ring_answer(struct gw_relay *r, struct gw_step *st
     return f.min == job->min ? conclude(r, step, &f, now) : absent(r, step);
 }
 
+/* A relay that lags as far as the policy lets it may not have written the minute yet. */
+static bool may_still_come(const struct gw_relay *r, sg_minute min, struct gw_now now)
+{
+    return now.wall_ms < (min + 1) * SG_MINUTE_MS + r->setup.max_future_ms + LOST_SLACK_MS;
+}
+
+/* 0: the body of a lost minute is in o. SG_EAGAIN: it may be had later. SG_ENOT_FOUND: the RING does not give one. */
+static int lost_body(struct gw_relay *r, struct gw_outcome *o, const struct gw_job *job, const uint16_t *regs,
+    struct gw_now now)
+{
+    struct gw_frame f;
+
+    if (job->kind != GW_READ_RING || gw_ring_check(regs, r->tail) || gw_frame_decode(&f, regs) ||
+        f.min < job->min)
+        return may_still_come(r, job->min, now) ? SG_EAGAIN : SG_ENOT_FOUND;
+    if (f.min > job->min)
+        return SG_ENOT_FOUND;
+    if (gw_window_outcome(o, &r->window, r->setup.index, r->setup.relay, &r->id, &f))
+        return SG_EAGAIN; /* out of memory: the RING keeps it for an hour */
+    return o->has_body ? 0 : SG_ENOT_FOUND;
+}
+
 /* A lost minute: a body when the RING has it whole, otherwise nothing: its gap is out already. */
 static enum gw_minute_verdict lost_answer(struct gw_relay *r, struct gw_step *step, const struct gw_job *job,
     const uint16_t *regs, struct gw_now now)
 {
-    struct gw_frame f;
     struct gw_outcome o;
     sg_minute min;
-    bool found;
+    int err;
 
     if (!gw_minutes_lost(&r->minutes, &min) || min != job->min)
         return GW_MINUTE_WAIT;
@@ -297,14 +325,14 @@ static enum gw_minute_verdict lost_answer(struct gw_relay *r, struct gw_step *st
         memcpy(r->tail, regs, sizeof r->tail);
         return GW_MINUTE_WAIT;
     }
-    r->lost_run_ms = now.run_ms + LOST_PAUSE_MS;
     r->ring_open = false;
-    found = job->kind == GW_READ_RING && gw_ring_check(regs, r->tail) == 0 &&
-            gw_frame_decode(&f, regs) == 0 && f.min == min &&
-            gw_window_outcome(&o, &r->window, r->setup.index, r->setup.relay, &r->id, &f) == 0 && o.has_body;
-    gw_minutes_asked(&r->minutes, min, found);
-    step->has_outcome = found;
-    if (found)
+    err = lost_body(r, &o, job, regs, now);
+    r->lost_run_ms = now.run_ms + (err == SG_EAGAIN ? LOST_LATE_MS : LOST_PAUSE_MS);
+    if (err == SG_EAGAIN)
+        return GW_MINUTE_WAIT;
+    gw_minutes_asked(&r->minutes, min, !err);
+    step->has_outcome = !err;
+    if (!err)
         step->outcome = o;
     return GW_MINUTE_WAIT;
 }

@@ -26,6 +26,38 @@ static void relay_clock_off_within_policy_is_read(void **state)
     }
 }
 
+/* A relay that lags by more than the retries for FRAME last, but within the policy, is asked for its RING until the minute is there: first a gap
+ * `nosample`, then the body, with as many live samples as were seen; no minute is left out, and none is asked for without end. */
+static void relay_that_lags_within_policy_loses_no_minute(void **state)
+{
+    static const sg_ms lags[] = {9000, 15000, 45000, 58000, 75000, 110000};
+
+    (void)state;
+    for (size_t i = 0; i < SG_ARRAY_LEN(lags); i++) {
+        unsigned bodies = 0;
+
+        world_setup(NULL);
+        world.relay_ahead = -lags[i];
+        world_relay_boot(78);
+        world_gateway_start(120000);
+        world_run_until(world_at(12, 0));
+        assert_int_equal(world.state, 0);
+        for (unsigned n = 0; n < world.nkept; n++) {
+            const struct world_kept *k = &world.kept[n];
+
+            if (!k->has_body) {
+                assert_int_equal(k->reason, LG_REASON_NOSAMPLE);
+                continue;
+            }
+            bodies++;
+            assert_int_equal(k->live, k->min == WORLD_M0 ? k->live : 6);
+            assert_in_range(k->wall - (k->min + 1) * SG_MINUTE_MS, 0, lags[i] + 2500);
+        }
+        assert_int_equal(bodies, 12 - (lags[i] + SG_MINUTE_MS - 1) / SG_MINUTE_MS);
+        assert_in_range(world.asked[GW_READ_RING_TAIL] + world.asked[GW_READ_RING], 0, 12 * 150);
+    }
+}
+
 /* A clock off by more than the policy, or one that says so itself (b13, b12): gaps `clock`, until it is right again. */
 static void relay_clock_off_is_a_gap(void **state)
 {
@@ -218,6 +250,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(relay_clock_off_within_policy_is_read),
+        T(relay_that_lags_within_policy_loses_no_minute),
         T(relay_clock_off_is_a_gap),
         T(relay_clock_that_drifts_is_noticed_at_the_limit),
         T(relay_clock_failure_of_one_latch_spoils_one_minute),

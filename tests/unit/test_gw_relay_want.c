@@ -1,4 +1,5 @@
 /* Minutes that somebody wants from the RING: what was before the start of the process, or an outcome that nobody took. */
+#include "tests/lib/fault_memory.h"
 #include "tests/lib/relay_world.h"
 
 #include <setjmp.h>
@@ -123,6 +124,19 @@ static void wanted_minute_without_answer_waits(void **state)
     world_body(2, 1, 6, 6);
 }
 
+/* Without memory for its body a wanted minute is asked for again. */
+static void wanted_minute_without_memory_comes_later(void **state)
+{
+    (void)state;
+    want(-1);
+    fault_memory_arm(FAULT_OURS, 1, false);
+    world_run_until(world_at(0, 40000));
+    assert_true(fault_memory_fired());
+    fault_memory_disarm();
+    assert_int_equal(world.nkept, 1);
+    world_body(0, -1, 6, 0);
+}
+
 #define T(name) cmocka_unit_test_setup(name, world_setup)
 
 int main(void)
@@ -135,6 +149,7 @@ int main(void)
         T(want_of_an_untaken_outcome_tells_it_again),
         T(wanted_minute_of_a_relay_without_ring_harms_nothing),
         T(wanted_minute_without_answer_waits),
+        T(wanted_minute_without_memory_comes_later),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
