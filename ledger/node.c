@@ -80,6 +80,30 @@ static unsigned known_offer(struct lg_node *n, const struct lg_hash *digest)
     return count;
 }
 
+void lg_node_offer_judged(struct lg_node *n, const struct lg_chain_msg *m)
+{
+    pthread_mutex_lock(&n->lock);
+    lg_large_offers_end(&n->large, m->large);
+    pthread_mutex_unlock(&n->lock);
+}
+
+/* m waits for the chain thread, unless it is large and one of this address is there already. */
+static int enqueue_offer(struct lg_node *n, struct lg_chain_msg *m, size_t len)
+{
+    char address[SG_HTTP_ADDRESS];
+
+    sg_http_client_address(m->req, address);
+    pthread_mutex_lock(&n->lock);
+    int err = lg_large_offers_begin(&n->large, &m->large, address, len);
+    pthread_mutex_unlock(&n->lock);
+    if (err != SG_OK)
+        return err;
+    err = lg_node_enqueue(n, m);
+    if (err != SG_OK)
+        lg_node_offer_judged(n, m);
+    return err;
+}
+
 static int rest_statements(void *ctx, struct sg_http_request *req)
 {
     struct lg_node *n = ctx;
@@ -92,7 +116,7 @@ static int rest_statements(void *ctx, struct sg_http_request *req)
     sg_sha256(m.digest.b, body, len);
     unsigned known = known_offer(n, &m.digest);
     if (known == 0)
-        return lg_node_enqueue(n, &m);
+        return enqueue_offer(n, &m, len);
     lg_rest_answer_offer(req, &(struct lg_offer){.known = known, .nstatements = known}, SG_OK);
     return SG_OK;
 }

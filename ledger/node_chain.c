@@ -157,6 +157,7 @@ static int take_statements(
         disk_is_full(n, false);
     if (m->req && err == SG_OK && offer.nrejected == 0 && offer.nstatements > 0)
         lg_node_remember_offer(n, &m->digest, offer.nstatements);
+    lg_node_offer_judged(n, m);
     if (m->req)
         lg_rest_answer_offer(m->req, &offer, err);
     else

@@ -5,6 +5,7 @@
 #include "ledger/core/engine.h"
 #include "ledger/core/hash_map.h"
 #include "ledger/core/meter.h"
+#include "ledger/large_offers.h"
 #include "ledger/miner.h"
 #include "ledger/peers.h"
 #include "ledger/precheck.h"
@@ -48,6 +49,7 @@ struct lg_chain_msg {
     uint64_t job_id; /* SOLVED */
     int64_t nonce;
     struct lg_hash digest;   /* STATEMENTS from REST: of the body */
+    unsigned large;          /* the same: its place among the large ones */
     struct lg_damage damage; /* REPAIR: doc is what is put back, or NULL */
 };
 
@@ -85,6 +87,7 @@ struct lg_node {
     struct lg_alarms alarms;
     struct lg_recent_offer recent[LG_RECENT_OFFERS]; /* a ring */
     unsigned recent_next;
+    struct lg_large_offers large;
     struct lg_seen held;                /* statements that were pooled lately */
     struct lg_node_relay_state *relays; /* by index in the genesis; id "" until told */
 };
@@ -95,6 +98,8 @@ struct lg_node {
 SG_MUST_USE int lg_node_enqueue(struct lg_node *n, const struct lg_chain_msg *msg);
 /* Every statement of these bytes is held now: durable, acknowledged. */
 void lg_node_remember_offer(struct lg_node *n, const struct lg_hash *digest, unsigned nstatements);
+/* A large offer has been judged; called before it is answered, so that its sender may go on with the next. */
+void lg_node_offer_judged(struct lg_node *n, const struct lg_chain_msg *m);
 /* These statements are pooled: durable. */
 void lg_node_remember_held(struct lg_node *n, struct lg_statement *const *statements, unsigned count);
 /* A reorganisation may make an overtaken statement mineable again: what was known of both must be judged anew. */

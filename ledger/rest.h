@@ -44,7 +44,8 @@ struct lg_rest_snapshot {
 struct lg_rest_node {
     void *ctx;
     /* Put the request into the chain thread's bounded queue. 0: it is the node's and will be answered exactly once with
-     * lg_rest_answer_*; SG_EFULL or SG_ECLOSED: it stays with the caller (answered with overloaded, not_ready). */
+     * lg_rest_answer_*; SG_EFULL, SG_EOVERLOADED (large, and another large one of its address is there), SG_ENOMEM or SG_ECLOSED: it stays
+     * with the caller (answered with overloaded, not_ready). */
     int (*offer_statements)(void *ctx, struct sg_http_request *req);
     int (*offer_block)(void *ctx, struct sg_http_request *req);
     /* The same for a block that was built of a sketch; takes its memory on success. */

@@ -8,12 +8,17 @@
  * Early by at most max_future_ms: a statement like any other but for its time is written and acknowledged at once, so that the
  * acknowledgement keeps its promise, and held: it is neither mined nor passed on before its time has come.
  *
- * Refuses: bodies that no accepted statement reads (they are not kept), and more than the bound on memory (overloaded). */
+ * Refuses: bodies that no accepted statement reads (they are not kept), and more than the bound on memory (overloaded). After so many
+ * statements of nobody, or signed by somebody else, as no honest offer holds, the rest of it is not looked at (overloaded): whoever has no key
+ * buys no more verifications. */
 #include "ledger/core/pool_intake.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Forged statements of one offer that are looked at. An honest sender has verified what it passes on, and signed what is its own. */
+#define FORGED_MAX 8
 
 /* Where the body of a read was found. */
 enum found_at { AT_NONE, AT_POOL, AT_BRANCH, AT_INTAKE };
@@ -314,6 +319,10 @@ static int take_statement(struct lg_intake *in, const struct found *found, struc
 static int offer_one(struct lg_intake *in, struct lg_offer *offer, struct lg_intake_statement *is)
 {
     bool known = false;
+    if (in->forged == FORGED_MAX) {
+        lg_intake_reject(offer, is->index, SG_EOVERLOADED);
+        return 0;
+    }
     int err = check_known(in->e, &known, is->s);
     if (err != 0) {
         return err;
@@ -331,6 +340,7 @@ static int offer_one(struct lg_intake *in, struct lg_offer *offer, struct lg_int
         err = take_statement(in, found, is);
         offer->accepted += err == 0;
     } else if (!lg_is_store_error(err)) {
+        in->forged += err == SG_ESTATEMENT_SIGNATURE || err == SG_EUNKNOWN_GATEWAY;
         lg_intake_reject(offer, is->index, err);
         err = lg_intake_evidence(in, is);
     }

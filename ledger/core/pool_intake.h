@@ -34,7 +34,8 @@ struct lg_intake {
     size_t nadded;
     struct lg_hash *added_bodies;
     size_t nadded_bodies, cap_added_bodies;
-    bool writing; /* a store transaction is open */
+    bool writing;    /* a store transaction is open */
+    unsigned forged; /* statements of nobody's, or signed by somebody else */
 };
 
 /* Cut the request {"bodies":[…],"statements":[…]} into parts and decode them; ill-formed statements go to offer->rejected.

@@ -58,11 +58,62 @@ static void pool_flood_of_one_gateway_leaves_room_for_others(void **state)
     rig_end(&m, r);
 }
 
+static const struct sg_crypto *crypto;
+static unsigned verified;
+
+static int counted(const uint8_t *pub, const uint8_t *sig, const void *msg, size_t len)
+{
+    verified++;
+    return crypto->verify(pub, sig, msg, len);
+}
+
+enum { FORGED = 40, SHARE = 8 };
+
+/* An offer of so many forged statements and, behind them, a good one: accepted, or refused as overloaded; at most SHARE of the forged are
+ * verified, and told what they are, by index. */
+static void offer_forged(struct rig *r, const struct lg_statement *const *s, unsigned forged)
+{
+    struct lg_offer offer;
+    const unsigned judged = forged < SHARE ? forged : SHARE;
+
+    verified = 0;
+    (void)rig_offer(r, &offer, s + FORGED - forged, forged + 1, NULL, 0, end_of(S0 + FORGED));
+    assert_int_equal(offer.accepted, forged < SHARE);
+    assert_int_equal(offer.nrejected, forged + (forged >= SHARE));
+    for (unsigned i = 0; i < offer.nrejected; i++) {
+        assert_int_equal(offer.rejected[i].index, i);
+        assert_code(offer.rejected[i].err, i < judged ? SG_ESTATEMENT_SIGNATURE : SG_EOVERLOADED);
+    }
+    assert_int_equal(verified, judged + (forged < SHARE));
+    lg_offer_fini(&offer);
+}
+
+/* Whoever has no key makes a node verify a few signatures an offer and no more; a good statement that came with fewer of them is taken. */
+static void pool_forged_statements_of_one_offer_are_verified_up_to_a_bound(void **state)
+{
+    (void)state;
+    struct maker m;
+    const struct lg_statement *s[FORGED + 1];
+    chain_maker_init(&m, &(struct maker_config){0});
+    crypto = m.crypto;
+    const struct sg_crypto counting = {counted, crypto->public_key_check};
+    m.crypto = &counting;
+    struct rig *r = rig_new(&m, UINT_MAX);
+    for (unsigned i = 0; i < FORGED; i++)
+        s[i] = make_statement(&m, &(struct maker_say){.slot = S0 + i, .bad_signature = true});
+    s[FORGED] = make_statement(&m, &(struct maker_say){.slot = S0 + FORGED});
+    offer_forged(r, s, FORGED);
+    offer_forged(r, s, SHARE);
+    offer_forged(r, s, SHARE - 1);
+    rig_end(&m, r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pool_evidence_is_bounded),
         cmocka_unit_test(pool_flood_of_one_gateway_leaves_room_for_others),
+        cmocka_unit_test(pool_forged_statements_of_one_offer_are_verified_up_to_a_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <cmocka.h>
 
+#include "ledger/large_offers.h"
 #include "tests/lib/fake_peer.h"
 
 static bool everywhere(struct nodes *w, int64_t n, int64_t mined)
@@ -158,6 +159,35 @@ static void node_offer_again_is_known(void **state)
     json_t *reject = json_array_get(json_object_get(json, "rejected"), 0);
     assert_string_equal(json_string_value(json_object_get(reject, "code")), "statement_signature");
     json_decref(json);
+}
+
+/* The status of a POST of bytes to node 0. */
+static int post_statements(struct nodes *w, const struct sg_buf *doc)
+{
+    char url[96];
+    struct sg_http_answer answer;
+    snprintf(url, sizeof(url), "%s/v1/statements", w->urls[0]);
+    const struct sg_http_call call = {
+        .url = url, .post = doc->p, .post_len = doc->len, .max_answer = 1 << 20, .timeout_ms = 60000};
+    assert_int_equal(sg_http_client_call(w->http, &call, &answer), 0);
+    sg_buf_fini(&answer.body);
+    return answer.status;
+}
+
+/* Large offers of one address, one after another, are judged each: the place of one is free before it is answered. */
+static void node_large_offers_one_after_another_are_judged(void **state)
+{
+    struct nodes *w = *state;
+    struct sg_buf doc;
+    nodes_start(w, 0, NULL, NULL);
+    sg_buf_init(&doc, 1u << 20);
+    sg_buf_puts(&doc, "{\"bodies\":[],\"statements\":[\"");
+    for (unsigned i = 0; i < LG_LARGE_OFFER; i++)
+        sg_buf_put_u8(&doc, 'a');
+    sg_buf_puts(&doc, "\"]}");
+    for (unsigned k = 0; k < 3; k++)
+        assert_int_equal(post_statements(w, &doc), 200);
+    sg_buf_fini(&doc);
 }
 
 static bool first_peer_is_ok(struct nodes *w, int64_t i, int64_t unused)
@@ -346,6 +376,7 @@ int main(void)
         TEST(node_stopped_one_stops_nobody_and_catches_up),
         TEST(node_fork_of_depth_3_resolves_and_loses_nothing),
         TEST(node_offer_again_is_known),
+        TEST(node_large_offers_one_after_another_are_judged),
         TEST(node_asks_for_what_was_passed_on_and_tells_what_is_first),
         TEST(node_readiness_names_its_reason),
         TEST(node_with_a_failing_store_acknowledges_nothing),
