@@ -90,7 +90,7 @@ help:
 	@echo "make sim-selftest seeded faults: each must be found within 200 seeds"
 	@echo "make fuzz         fuzz each decoder for FUZZ_SECONDS (30)"
 	@echo "make deps         install what the build, the demonstration and the tests need (Debian, Ubuntu)"
-	@echo "make install      the three programs and the schemas of their files under PREFIX (/usr/local), DESTDIR respected"
+	@echo "make install      the three programs, the schemas of their files and verify-a-minute.sh under PREFIX (/usr/local), DESTDIR respected"
 	@echo "make clean        remove build/ and bin/"
 	@echo "Variables: SANITIZE=address,undefined or thread, WERROR=1, V=1, CC, CFLAGS, CPPFLAGS, LDFLAGS, LDLIBS"
 
@@ -262,6 +262,7 @@ install: all
 	install -m 755 $(PROGRAMS) '$(DESTDIR)$(PREFIX)/bin'
 	install -d '$(DESTDIR)$(PREFIX)/share/gridwitness/schema'
 	install -m 644 docs/schema/*.json '$(DESTDIR)$(PREFIX)/share/gridwitness/schema'
+	install -m 755 docs/verify-a-minute.sh '$(DESTDIR)$(PREFIX)/share/gridwitness'
 
 .PHONY: clean
 clean:
