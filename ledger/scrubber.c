@@ -21,12 +21,13 @@
 #define PART      "scrub"
 #define INBOX_MAX 256
 /* Real milliseconds. */
-#define REST_MS     60000 /* between two rounds of asking for the same */
-#define WANTED_MS   5000  /* the same when somebody needs it now */
-#define SOON_MS     1000  /* the chain thread is busy, or the disk full */
-#define WRITE_MS    60000 /* longest wait for the chain thread */
-#define MAX_WAIT_MS 1000  /* a document a second at least */
-#define SHARE       9     /* rest after each step, times what it took: a tenth of the time */
+#define REST_MS     60000   /* between two rounds of asking for the same */
+#define FILE_MS     3600000 /* the same where all indexes were built anew in vain */
+#define WANTED_MS   5000    /* the same when somebody needs it now */
+#define SOON_MS     1000    /* the chain thread is busy, or the disk full */
+#define WRITE_MS    60000   /* longest wait for the chain thread */
+#define MAX_WAIT_MS 1000    /* a document a second at least */
+#define SHARE       9       /* rest after each step, times what it took: a tenth of the time */
 /* Rows that follow are many and small: so many of their steps count as a document. */
 #define ROWS_A_DOCUMENT 16
 #define MAX_ANSWER      ((size_t)17 << 20)
@@ -250,7 +251,7 @@ static void ask(struct lg_scrubber *s, struct item *item)
 /* Sound meanwhile: a block that came again, an earlier repair that brought this too. */
 static bool is_over(struct lg_scrubber *s, struct item *item)
 {
-    if (item->damage.kind == LG_DAMAGE_FILE || lg_scrub_is_damaged(s->scrub, &item->damage, add, s))
+    if (lg_scrub_is_damaged(s->scrub, &item->damage, add, s))
         return false;
     say(SG_LOG_WARN, &item->damage, "sound again");
     drop(s, item);
@@ -286,7 +287,7 @@ static void beyond(struct lg_scrubber *s, struct item *item)
         s->config.alarm(s->config.ctx, "store_beyond_repair", true);
     }
     item->beyond = true;
-    rest(s, item, REST_MS);
+    rest(s, item, item->damage.kind == LG_DAMAGE_FILE ? FILE_MS : REST_MS);
     publish(s, 0, false, 0, 0);
 }
 
@@ -302,10 +303,12 @@ static void written(struct lg_scrubber *s, const struct message *m)
         ask(s, item);
     } else if (m->err != SG_OK) {
         rest(s, item, SOON_MS);
-    } else if (item->damage.kind == LG_DAMAGE_FILE || !lg_scrub_is_damaged(s->scrub, &item->damage, add, s)) {
+    } else if (!lg_scrub_is_damaged(s->scrub, &item->damage, add, s)) {
         say(SG_LOG_WARN, &item->damage, "put back");
         drop(s, item);
         publish(s, 0, false, 0, 1);
+    } else if (item->damage.kind == LG_DAMAGE_FILE) {
+        beyond(s, item);
     } else {
         item->peer = 0;
         rest(s, item, REST_MS);

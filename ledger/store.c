@@ -81,7 +81,7 @@ static int body_at(void *ctx, struct lg_body_ref *out, const struct lg_hash *dig
         out->height = sqlite3_column_int64(st, 2);
     }
     lg_db_done(st);
-    return known ? 0 : SG_ECORRUPT;
+    return known ? 0 : lg_db_note_damage(&s->db, LG_DAMAGE_BODY, digest);
 }
 
 /* A document that is not there has the state NONE: that is no error here. */

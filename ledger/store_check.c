@@ -3,7 +3,8 @@
  *
  *   what writes each table can be prepared     no table, column or index of a key is missing
  *   a small file: PRAGMA quick_check           its pages make trees
- *   the tip: whole, and its rows follow        what the next block is connected to; rows are rewritten
+ *   the tip: whole, and its rows follow        what the next block is connected to; rows are rewritten, and first those of
+ *                                              blocks below it where they follow from them
  */
 #include <sqlite3.h>
 #include <stdio.h>
@@ -14,6 +15,8 @@
 
 /* Files up to this size are checked whole: some 0.1 s, from a disk that reads 300 MB/s. */
 #define WHOLE_BYTES INT64_C(33554432)
+/* Blocks whose rows are put back one after another before the rest is left to the walk. */
+#define MAX_BELOW 16
 
 static int fail(struct sg_fault *fault, const char *dir, const char *what)
 {
@@ -81,25 +84,45 @@ static int check_pages(struct lg_db *db, struct sg_fault *fault, const char *dir
     return err;
 }
 
-/* Documents that are damaged are no reason to stay away: peers have them. */
-static int check_tip(struct lg_sqlite *s, struct sg_fault *fault)
+/* Where rows are wrong: of the tip, or of a block below it that they follow from, which must be put back first. 0: nowhere; 1: *out. */
+static int find_rows(struct lg_db *db, struct lg_damage *out)
 {
     struct lg_block_info tip;
-    struct lg_damage d, noted;
     unsigned documents = 0;
-    int err = lg_db_tip(&s->db, &tip);
-    if (err == SG_ENOT_FOUND)
-        return 0;
-    if (err != 0)
-        return err == SG_ECORRUPT ? fail(fault, s->dir, "the tip cannot be read") : err;
-    err = lg_scrub_block(&s->db, &d, &documents, &sg_crypto_openssl, &tip.hash);
-    (void)lg_db_take_damage(&s->db, &noted);
-    if (err < 0)
-        return err == SG_ECORRUPT ? fail(fault, s->dir, "the tip cannot be read") : err;
-    if (err == 0 || d.kind != LG_DAMAGE_ROWS)
-        return 0;
-    err = lg_sqlite_repair(s, &d, NULL, 0);
-    return err == SG_ECORRUPT ? fail(fault, s->dir, "rows of the tip cannot be rewritten") : 0;
+    int err = lg_db_tip(db, &tip);
+    if (err == SG_ECORRUPT && lg_db_take_damage(db, out))
+        tip.hash = out->hash;
+    else if (err != 0)
+        return err == SG_ENOT_FOUND ? 0 : err;
+    for (int i = 0; i < MAX_BELOW; i++) {
+        const struct lg_hash at = tip.hash;
+        err = lg_scrub_block(db, out, &documents, &sg_crypto_openssl, &at);
+        if (err <= 0)
+            return err;
+        if (out->kind != LG_DAMAGE_ROWS)
+            return 0; /* documents that are damaged are no reason to stay away: peers have them */
+        if (lg_hash_eq(&out->hash, &at))
+            return 1;
+        tip.hash = out->hash;
+    }
+    return 1;
+}
+
+static int check_tip(struct lg_sqlite *s, struct sg_fault *fault)
+{
+    struct lg_damage d, noted;
+    for (int i = 0; i < MAX_BELOW; i++) {
+        int err = find_rows(&s->db, &d);
+        (void)lg_db_take_damage(&s->db, &noted);
+        if (err < 0)
+            return err == SG_ECORRUPT ? fail(fault, s->dir, "the tip cannot be read") : err;
+        if (err == 0)
+            return 0;
+        err = lg_sqlite_repair(s, &d, NULL, 0);
+        if (err != 0)
+            return err == SG_ECORRUPT ? fail(fault, s->dir, "rows of the tip cannot be rewritten") : 0;
+    }
+    return 0;
 }
 
 /* A transaction must be left without asking for memory. */

@@ -291,18 +291,21 @@ static int connect_paper(struct lg_sqlite *s, const struct lg_block *b, int64_t 
     return err;
 }
 
-/* 0 when hash is the tip, or the chain id of an empty chain. */
+/* 0 when hash is the tip, or the chain id of an empty chain. Only the tip's hash is looked at: what else its row says may be damaged. */
 static int check_tip(struct lg_sqlite *s, const struct lg_hash *hash)
 {
-    struct lg_block_info tip;
+    sqlite3_stmt *st;
+    struct lg_hash tip;
     if (s->tip_known)
         return lg_hash_eq(hash, &s->tip) ? 0 : SG_EINVAL;
-    const int err = lg_db_tip(&s->db, &tip);
+    int err = lg_db_first(&s->db, &st, LG_SQL_TIP, NULL, 0);
     if (err == SG_ENOT_FOUND)
         return lg_hash_eq(hash, &s->db.genesis->id) ? 0 : SG_EINVAL;
     if (err != 0)
         return err;
-    return lg_hash_eq(hash, &tip.hash) ? 0 : SG_EINVAL;
+    err = lg_db_column_hash(&tip, st, 0);
+    lg_db_done(st);
+    return err != 0 ? err : lg_hash_eq(hash, &tip) ? 0 : SG_EINVAL;
 }
 
 /* The block's row, with put a new one where there is none. */

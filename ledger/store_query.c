@@ -41,6 +41,7 @@ bool lg_db_take_damage(struct lg_db *db, struct lg_damage *out)
     return is;
 }
 
+/* A column that cannot be is put back from the block's own header, as long as the row says which block it is. */
 static int info_of_row(struct lg_db *db, struct lg_block_info *out, bool *best, sqlite3_stmt *st)
 {
     struct lg_block_info info = {.height = sqlite3_column_int64(st, 2),
@@ -49,11 +50,11 @@ static int info_of_row(struct lg_db *db, struct lg_block_info *out, bool *best, 
         .weight = sqlite3_column_int64(st, 6),
         .weight_sum = sqlite3_column_int64(st, 7)};
     const int64_t miner = sqlite3_column_int64(st, 5);
-    int err = lg_db_column_hash(&info.hash, st, 0);
-    if (err == 0)
-        err = lg_db_column_hash(&info.prev, st, 1);
-    if (err != 0 || miner < 0 || miner >= (int64_t)db->genesis->ngateways)
-        return SG_ECORRUPT;
+    const int err = lg_db_column_hash(&info.hash, st, 0);
+    if (err != 0)
+        return err;
+    if (lg_db_column_hash(&info.prev, st, 1) != 0 || miner < 0 || miner >= (int64_t)db->genesis->ngateways)
+        return lg_db_note_damage(db, LG_DAMAGE_ROWS, &info.hash);
     info.miner = db->genesis->gateways[miner].id;
     *out = info;
     if (best != NULL)

@@ -115,27 +115,41 @@ static int put_columns(struct lg_sqlite *s, const struct lg_block_info *info)
             lg_arg_int(info->weight_sum)));
 }
 
+/* The block below; SG_ENOT_FOUND when it is damaged itself. */
+static int find_parent(struct lg_sqlite *s, struct lg_block_info *parent, const struct lg_block *b)
+{
+    struct lg_damage noted;
+    const int err = lg_scrub_parent(&s->db, parent, b);
+    return err == SG_ECORRUPT && lg_db_take_damage(&s->db, &noted) ? SG_ENOT_FOUND : err;
+}
+
+static int rewrite(struct lg_sqlite *s, const struct lg_block *b, const struct lg_block_info *parent)
+{
+    struct lg_block_info info;
+    struct lg_hash at;
+    lg_block_info_of(&info, b, parent);
+    int err = put_columns(s, &info);
+    if (err == 0)
+        err = lg_db_hash_at(&s->db, &at, info.height);
+    if (err == 0 && lg_hash_eq(&at, &b->hash))
+        err = lg_sqlite_rewrite_rows(s, b, &info);
+    if (err == 0 || err == SG_ENOT_FOUND) /* above the tip: a side block */
+        err = lg_sqlite_side_rewrite(s, &b->hash);
+    return err;
+}
+
 /* What follows from a block, from its own bytes. */
 static int put_rows(struct lg_sqlite *s, const struct lg_hash *hash)
 {
     struct lg_damage other;
-    struct lg_block_info parent, info;
+    struct lg_block_info parent;
     struct lg_block *b = NULL;
-    struct lg_hash at;
     int err = lg_scrub_load(&s->db, &b, &other, hash);
     if (err != 0)
         return err < 0 ? err : SG_ENOT_FOUND;
-    err = lg_scrub_parent(&s->db, &parent, b);
-    if (err == 0) {
-        lg_block_info_of(&info, b, &parent);
-        err = put_columns(s, &info);
-    }
+    err = find_parent(s, &parent, b);
     if (err == 0)
-        err = lg_db_hash_at(&s->db, &at, info.height);
-    if (err == 0 && lg_hash_eq(&at, hash))
-        err = lg_sqlite_rewrite_rows(s, b, &info);
-    if (err == 0 || err == SG_ENOT_FOUND) /* above the tip: a side block */
-        err = lg_sqlite_side_rewrite(s, hash);
+        err = rewrite(s, b, &parent);
     lg_block_free(b);
     return err;
 }

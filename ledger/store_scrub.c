@@ -89,6 +89,16 @@ static int damaged(struct lg_damage *out, enum lg_damage_kind kind, const struct
     return DAMAGED;
 }
 
+/* A fault of the file is known by its place in the walk: phase and row. */
+static int placed(const struct lg_scrub *s, struct lg_damage *out, int result)
+{
+    if (result == DAMAGED && out->kind == LG_DAMAGE_FILE) {
+        out->key[0] = (int64_t)s->phase;
+        out->key[1] = s->next - 1;
+    }
+    return result;
+}
+
 /* ---- by rows ---- */
 
 /* The first row from s->next on; the walk stands behind it. AT_END: none. */
@@ -112,7 +122,7 @@ static int step_block(struct lg_scrub *s, struct lg_damage *out, unsigned *docum
     err = lg_db_column_hash(&hash, st, 1);
     lg_db_done(st);
     *documents += 1;
-    return err != 0 ? err : lg_scrub_block(&s->db, out, documents, s->crypto, &hash);
+    return err != 0 ? err : placed(s, out, lg_scrub_block(&s->db, out, documents, s->crypto, &hash));
 }
 
 /* Does the index lead from the hash to this row? */
@@ -188,7 +198,7 @@ static int step_document(struct lg_scrub *s, struct lg_damage *out, unsigned *do
     if (err != 0)
         return err;
     if (!indexed)
-        return damaged(out, LG_DAMAGE_FILE, &leaf);
+        return placed(s, out, damaged(out, LG_DAMAGE_FILE, &leaf));
     return good ? GOOD : damaged(out, is_body ? LG_DAMAGE_BODY : LG_DAMAGE_STATEMENT, &leaf);
 }
 
@@ -262,65 +272,11 @@ static int step_follower(struct lg_scrub *s, struct lg_damage *out, bool is_read
 
 /* ---- counters ---- */
 
-static int integers(struct lg_db *db, int64_t *v, int n, enum lg_sql id, int gw)
-{
-    sqlite3_stmt *st;
-    const int err = lg_db_query(db, &st, id, LG_ARGS(lg_arg_int(gw)));
-    if (err != 0)
-        return err;
-    const int row = lg_db_row(st);
-    for (int i = 0; i < n; i++)
-        v[i] = row > 0 ? sqlite3_column_int64(st, i) : 0;
-    if (row > 0)
-        lg_db_done(st);
-    return row < 0 ? row : 0;
-}
-
-int lg_scrub_counters(struct lg_db *db, struct lg_scrub_counters *out, int gw)
-{
-    const int err = integers(db, out->v, 5, LG_SQL_GATEWAY, gw);
-    return err != 0 ? err : integers(db, &out->v[5], 1, LG_SQL_SIDE_GATEWAY, gw);
-}
-
-/* The slot of the newest statement is the greatest one, unless two statements share an (inc, seq): only where the table says
- * otherwise all are looked through. */
-int lg_scrub_count(
-    struct lg_db *db, struct lg_scrub_counters *out, const struct lg_scrub_counters *stored, int gw)
-{
-    int64_t gone[3]; /* bytes; greatest of statements that went with a side block */
-    int err = integers(db, &out->v[0], 2, LG_SQL_STATEMENT_GREATEST, gw);
-    if (err == 0)
-        err = integers(db, gone, 3, LG_SQL_SIDE_GATEWAY, gw);
-    if (err == 0 && (out->v[1] > gone[2] ? out->v[1] : gone[2]) != stored->v[1])
-        err = integers(db, &out->v[1], 1, LG_SQL_STATEMENT_GREATEST_SLOT, gw);
-    for (int i = 0; i < 2 && err == 0; i++)
-        out->v[i] = out->v[i] > gone[1 + i] ? out->v[i] : gone[1 + i];
-    if (err == 0)
-        err = integers(db, &out->v[5], 1, LG_SQL_SIDE_SUM, gw);
-    if (err == 0)
-        err = integers(db, &out->v[2], 1, LG_SQL_STATEMENT_INCARNATIONS, gw);
-    if (err == 0)
-        err = integers(db, &out->v[3], 1, LG_SQL_GAP_MINUTES, gw);
-    return err != 0 ? err : integers(db, &out->v[4], 1, LG_SQL_EVIDENCE_COUNT, gw);
-}
-
-static int check_counters(struct lg_db *db, struct lg_damage *out, int gw)
-{
-    struct lg_scrub_counters stored, want;
-    int err = lg_scrub_counters(db, &stored, gw);
-    if (err == 0)
-        err = lg_scrub_count(db, &want, &stored, gw);
-    if (err != 0 || memcmp(&stored, &want, sizeof want) == 0)
-        return err;
-    *out = (struct lg_damage){.kind = LG_DAMAGE_COUNTERS, .key = {gw}};
-    return DAMAGED;
-}
-
 static int step_counters(struct lg_scrub *s, struct lg_damage *out)
 {
     if (s->next >= (int64_t)s->db.genesis->ngateways)
         return AT_END;
-    return check_counters(&s->db, out, (int)s->next++);
+    return lg_scrub_check_counters(&s->db, out, (int)s->next++);
 }
 
 /* ---- the walk ---- */
@@ -398,10 +354,8 @@ static int step_in_snapshot(struct lg_scrub *s, struct lg_damage *out, unsigned 
     const bool unreadable = result == SG_ECORRUPT || result == SG_EIO;
     if (unreadable && s->next == at)
         return pass_over(s, out);
-    if (unreadable) {
-        *out = (struct lg_damage){.kind = LG_DAMAGE_FILE, .key = {(int64_t)s->phase, at}};
-        return DAMAGED;
-    }
+    if (unreadable)
+        return placed(s, out, damaged(out, LG_DAMAGE_FILE, &(struct lg_hash){{0}}));
     s->skip = result == GOOD ? 1 : s->skip;
     return result;
 }
@@ -435,44 +389,78 @@ static int look_document(struct lg_scrub *s, struct lg_damage *out, const struct
 {
     sqlite3_stmt *st;
     const bool is_body = d->kind == LG_DAMAGE_BODY;
-    int err = lg_db_query(
+    const int err = lg_db_query(
         &s->db, &st, is_body ? LG_SQL_BODY_ROW : LG_SQL_STATEMENT_ROW, LG_ARGS(lg_arg_hash(&d->hash)));
     const int row = err != 0 ? err : lg_db_row(st);
     if (row <= 0)
         return row < 0 ? row : damaged(out, d->kind, &d->hash);
-    const int64_t id = sqlite3_column_int64(st, 0), next = s->next;
     unsigned documents = 0;
+    s->phase = is_body ? BODIES : STATEMENTS;
+    s->next = sqlite3_column_int64(st, 0);
     lg_db_done(st);
-    s->next = id;
-    err = step_document(s, out, &documents, is_body);
-    s->next = next;
+    return step_document(s, out, &documents, is_body);
+}
+
+/* A block by its hash, as the walk would look at it. */
+static int look_block(struct lg_scrub *s, struct lg_damage *out, const struct lg_hash *hash)
+{
+    sqlite3_stmt *st;
+    unsigned documents = 0;
+    int err = lg_db_first(&s->db, &st, LG_SQL_BLOCK_ID, LG_ARGS(lg_arg_hash(hash)));
+    if (err != 0)
+        return err == SG_ENOT_FOUND ? GOOD : err; /* given up meanwhile (store_side.c) */
+    s->phase = BLOCKS;
+    s->next = sqlite3_column_int64(st, 0);
+    lg_db_done(st);
+    return step_block(s, out, &documents);
+}
+
+/* The place in the walk where the file was at fault. Rows by keys have no numbers: their table is read through. */
+static int look_file(struct lg_scrub *s, struct lg_damage *out, const struct lg_damage *d)
+{
+    static const enum lg_sql tables[PHASES] = {[READS] = LG_SQL_THROUGH_READ,
+        [GAPS] = LG_SQL_THROUGH_GAP,
+        [FIRST_READS] = LG_SQL_THROUGH_FIRST_READ,
+        [DISPUTES] = LG_SQL_THROUGH_DISPUTE,
+        [SIDES] = LG_SQL_THROUGH_SIDE,
+        [SIDE_DOCS] = LG_SQL_THROUGH_SIDE_DOC};
+    sqlite3_stmt *st;
+    unsigned documents = 0;
+    if (d->key[0] < BLOCKS || d->key[0] >= PHASES)
+        return DAMAGED;
+    s->phase = (enum phase)d->key[0];
+    s->next = d->key[1];
+    if (s->phase < READS || s->phase == COUNTERS) {
+        const int result = step(s, out, &documents);
+        return result == AT_END ? GOOD : result;
+    }
+    const int err = lg_db_first(&s->db, &st, tables[s->phase], NULL, 0);
+    if (err == 0)
+        lg_db_done(st);
     return err;
 }
 
 static int look(struct lg_scrub *s, struct lg_damage *out, const struct lg_damage *d)
 {
     struct lg_damage at = *d;
-    struct lg_block_info info;
-    unsigned documents = 0;
     switch (d->kind) {
     case LG_DAMAGE_STATEMENT:
     case LG_DAMAGE_BODY:
         return look_document(s, out, d);
     case LG_DAMAGE_BLOCK:
     case LG_DAMAGE_ROWS:
-        if (lg_db_block_info(&s->db, &info, NULL, &d->hash) == SG_ENOT_FOUND)
-            return GOOD; /* given up meanwhile (store_side.c) */
-        return lg_scrub_block(&s->db, out, &documents, s->crypto, &d->hash);
+        return look_block(s, out, &d->hash);
     case LG_DAMAGE_FIRST_READ:
     case LG_DAMAGE_DISPUTE:
         return lg_scrub_said(&s->db, &at, false);
     case LG_DAMAGE_COUNTERS:
-        return check_counters(&s->db, out, (int)d->key[0]);
+        return lg_scrub_check_counters(&s->db, out, (int)d->key[0]);
     case LG_DAMAGE_READ:
     case LG_DAMAGE_GAP:
     case LG_DAMAGE_SIDE: /* gone with the repair, or found by the next pass */
         return GOOD;
     case LG_DAMAGE_FILE:
+        return look_file(s, out, d);
     case LG_DAMAGE_KINDS:
         break;
     }
@@ -482,14 +470,19 @@ static int look(struct lg_scrub *s, struct lg_damage *out, const struct lg_damag
 bool lg_scrub_is_damaged(struct lg_scrub *s, const struct lg_damage *d, lg_scrub_fn *found, void *arg)
 {
     struct lg_damage out = *d, noted;
+    const enum phase phase = s->phase; /* the walk stays where it is */
+    const int64_t next = s->next;
     (void)sqlite3_db_release_memory(s->db.h);
     int result = lg_db_run(&s->db, NULL, LG_SQL_SNAPSHOT, NULL, 0);
     if (result == 0)
         result = look(s, &out, d);
+    s->phase = phase;
+    s->next = next;
     (void)lg_db_take_damage(&s->db, &noted);
     if (!sqlite3_get_autocommit(s->db.h) && lg_db_run(&s->db, NULL, LG_SQL_ROLLBACK, NULL, 0) != 0)
         return true;
-    const bool same = out.kind == d->kind && lg_hash_eq(&out.hash, &d->hash);
+    const bool same = out.kind == d->kind && lg_hash_eq(&out.hash, &d->hash) &&
+                      (out.kind != LG_DAMAGE_FILE || memcmp(out.key, d->key, sizeof out.key) == 0);
     if (result == DAMAGED && !same)
         found(arg, &out);
     return result == DAMAGED ? same : result != GOOD;

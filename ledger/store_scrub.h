@@ -16,7 +16,8 @@
  *   FIRST_READ, DISPUTE       what the named statement does not say                statements that say most of it; else taken away
  *   SIDE                      a row of a side block that is none                   (taken away)
  *   COUNTERS                  counters of a gateway                                the rows
- *   FILE                      pages or indexes of the file itself                  nothing: see docs/operations.md
+ *   FILE                      pages or indexes of the file itself                  the file itself: indexes are built anew, keys are
+ *                                                                                  read off the documents; else docs/operations.md
  */
 #ifndef LG_STORE_SCRUB_H
 #define LG_STORE_SCRUB_H

@@ -31,7 +31,7 @@ SG_MUST_USE int lg_scrub_restore_side_row(struct lg_db *db, const struct lg_dama
 /* Has a block the rows that it should have as a side block, or none? */
 SG_MUST_USE int lg_scrub_side_of(struct lg_db *db, bool *good, const struct lg_block *b, bool best);
 
-/* ---- store_scrub.c ---- */
+/* ---- store_scrub_count.c ---- */
 
 /* The counters of a gateway as the rows say them: greatest_inc, greatest_slot, incarnations, gap_minutes, evidence, bytes of side blocks. */
 struct lg_scrub_counters {
@@ -42,6 +42,8 @@ SG_MUST_USE int lg_scrub_count(
     struct lg_db *db, struct lg_scrub_counters *out, const struct lg_scrub_counters *stored, int gw);
 /* Zeros when there is no row. */
 SG_MUST_USE int lg_scrub_counters(struct lg_db *db, struct lg_scrub_counters *out, int gw);
+/* 0 good, 1 damaged (*out says so), else SG_E… */
+SG_MUST_USE int lg_scrub_check_counters(struct lg_db *db, struct lg_damage *out, int gw);
 
 /* ---- store_check.c ---- */
 

@@ -241,6 +241,14 @@ static const char *const sql[LG_SQL_COUNT] = {
     [LG_SQL_SCRUB_SIZE] =
         "SELECT coalesce((SELECT max(id) FROM block), 0) + coalesce((SELECT max(id) FROM statement), 0)"
         " + coalesce((SELECT max(id) FROM body), 0)",
+    [LG_SQL_BLOCK_ID] = "SELECT id FROM block WHERE hash = ?1",
+    /* The last column of every row: all of the table is read. */
+    [LG_SQL_THROUGH_READ] = "SELECT max(live) FROM read",
+    [LG_SQL_THROUGH_GAP] = "SELECT max(reason) FROM gap",
+    [LG_SQL_THROUGH_FIRST_READ] = "SELECT max(digest) FROM first_read",
+    [LG_SQL_THROUGH_DISPUTE] = "SELECT max(second_digest) FROM dispute NOT INDEXED",
+    [LG_SQL_THROUGH_SIDE] = "SELECT max(kids) FROM side NOT INDEXED",
+    [LG_SQL_THROUGH_SIDE_DOC] = "SELECT max(block) FROM side_doc",
     [LG_SQL_STATEMENT_ROW] = "SELECT id, gw, inc, seq, slot, ts, height, idx, tip_height FROM statement"
                              " WHERE leaf = ?1",
     [LG_SQL_BODY_ROW] = "SELECT id, relay, min, height, idx FROM body WHERE digest = ?1",

@@ -26,14 +26,14 @@ static void raw_sql(const struct nodes *w, unsigned i, const char *sql)
     sqlite3_close(db);
 }
 
-/* Two blocks on nodes 0 and 1, which know each other, and a statement of each gateway that is pooled. */
-static void two_blocks(struct nodes *w)
+/* So many blocks on nodes 0 and 1, which know each other. */
+static void start_with_blocks(struct nodes *w, int64_t blocks)
 {
     nodes_start(w, 0, (const unsigned[]){1, NODES_NONE}, NULL);
     nodes_start(w, 1, (const unsigned[]){0, NODES_NONE}, NULL);
     nodes_wait_ready(w, 0, "");
     nodes_wait_ready(w, 1, "");
-    for (int64_t h = 1; h <= BLOCKS; h++) {
+    for (int64_t h = 1; h <= blocks; h++) {
         const sg_minute slot = MAKER_MINUTE + h - 1;
         nodes_set(w, (slot + 1) * SG_MINUTE_MS + 200);
         for (unsigned gw = 0; gw < 2; gw++)
@@ -41,6 +41,11 @@ static void two_blocks(struct nodes *w)
         nodes_mine(w, 0, slot, h);
         nodes_wait_one_tip(w, h);
     }
+}
+
+static void two_blocks(struct nodes *w)
+{
+    start_with_blocks(w, BLOCKS);
 }
 
 static int64_t damaged(struct nodes *w, unsigned i)
@@ -97,19 +102,32 @@ static void node_body_damaged_is_refused_then_fetched_again(void **state)
     json_decref(problem);
 }
 
-static bool all_repaired(struct nodes *w, int64_t i, int64_t n)
+/* What /metrics says of one of them; -1: nothing. */
+static int64_t metric(struct nodes *w, unsigned i, const char *name)
 {
     struct sg_http_answer answer = {0};
-    char url[96];
+    char url[96], line[96];
     snprintf(url, sizeof url, "%s/metrics", w->urls[i]);
     const struct sg_http_call c = {.url = url, .accept = "text/plain", .max_answer = 1u << 20};
     assert_int_equal(sg_http_client_call(w->http, &c, &answer), 0);
     sg_buf_put_u8(&answer.body, 0);
-    const char *at = strstr((const char *)answer.body.p, "\ngridwitness_damage_repaired_total ");
-    const bool good = at != NULL && atoll(strchr(at + 1, ' ')) >= n &&
-                      strstr((const char *)answer.body.p, "\ngridwitness_damaged 0\n") != NULL;
+    snprintf(line, sizeof line, "\n%s ", name);
+    const char *at = strstr((const char *)answer.body.p, line);
+    const int64_t value = at != NULL ? atoll(at + strlen(line)) : -1;
     sg_buf_fini(&answer.body);
-    return good;
+    return value;
+}
+
+static bool all_repaired(struct nodes *w, int64_t i, int64_t n)
+{
+    return metric(w, (unsigned)i, "gridwitness_damage_repaired_total") >= n &&
+           metric(w, (unsigned)i, "gridwitness_damaged") == 0;
+}
+
+static bool is_beyond_repair(struct nodes *w, int64_t i, int64_t none)
+{
+    (void)none;
+    return metric(w, (unsigned)i, "gridwitness_alarm_on{kind=\"store_beyond_repair\"}") == 1;
 }
 
 /* Damage that nobody asks for is found by the walk: documents, a block's signature, rows and counters; all is as it was then. */
@@ -182,6 +200,42 @@ static void node_starts_with_damage_in_its_pool(void **state)
     assert_int_equal(w->failed[0], 0);
 }
 
+/* A column of a block that cannot be, of the tip or below it, does not keep a node from starting, nor from going on; it needs no peer
+ * to put it back. */
+static void node_starts_with_a_column_of_a_block_damaged(void **state)
+{
+    struct nodes *w = *state;
+    json_t *before = NULL, *after = NULL;
+    start_with_blocks(w, BLOCKS + 1);
+    assert_int_equal(nodes_get(w, 0, "/v1/headers?from=1", &before), 200);
+    nodes_stop(w, 1);
+    for (int64_t h = 1; h <= BLOCKS + 1; h++) {
+        char sql[64];
+        nodes_stop(w, 0);
+        snprintf(sql, sizeof sql, "UPDATE block SET miner = 99 WHERE height = %d", (int)h);
+        raw_sql(w, 0, sql);
+        nodes_start(w, 0, (const unsigned[]){NODES_NONE}, NULL);
+        nodes_wait(w, all_repaired, 0, h == 1, "the column has been put back"); /* the others: at the start */
+        assert_int_equal(nodes_get(w, 0, "/v1/headers?from=1", &after), 200);
+        assert_true(json_equal(before, after));
+        json_decref(after);
+    }
+    json_decref(before);
+    assert_int_equal(w->failed[0], 0);
+}
+
+/* What the file itself has lost is not put back by building the indexes anew: it is not called so, and stays told. */
+static void node_file_damaged_stays_told(void **state)
+{
+    struct nodes *w = *state;
+    w->scrub_ms = 1000;
+    two_blocks(w);
+    raw_sql(w, 0, "UPDATE statement SET leaf = x'00' WHERE id = (SELECT min(id) FROM statement)");
+    nodes_wait(w, is_beyond_repair, 0, 0, "the file is beyond repair");
+    assert_true(metric(w, 0, "gridwitness_damaged") > 0);
+    assert_int_equal(w->failed[0], 0);
+}
+
 /* Nodes 0 and 1 hold a branch that weighs less than that of nodes 2 and 3. */
 static void two_branches(struct nodes *w)
 {
@@ -230,6 +284,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             node_damage_that_no_peer_can_heal_stays_marked, nodes_setup, nodes_teardown),
         cmocka_unit_test_setup_teardown(node_starts_with_damage_in_its_pool, nodes_setup, nodes_teardown),
+        cmocka_unit_test_setup_teardown(
+            node_starts_with_a_column_of_a_block_damaged, nodes_setup, nodes_teardown),
+        cmocka_unit_test_setup_teardown(node_file_damaged_stays_told, nodes_setup, nodes_teardown),
         cmocka_unit_test_setup_teardown(node_reorganises_when_damage_is_healed, nodes_setup, nodes_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

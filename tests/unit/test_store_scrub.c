@@ -155,6 +155,7 @@ static const struct {
     {"UPDATE statement SET height = NULL, idx = NULL WHERE id = 4", LG_DAMAGE_ROWS},
     {"UPDATE body SET doc = substr(doc, 1, 20) WHERE id = 2", LG_DAMAGE_BODY},
     {"UPDATE body SET min = min + 1 WHERE id = 2", LG_DAMAGE_BODY},
+    {"UPDATE body SET relay = 99 WHERE id = 2", LG_DAMAGE_BODY},
     {"UPDATE body SET idx = 900 WHERE id = 2", LG_DAMAGE_ROWS},
     {"DELETE FROM body WHERE id = 2", LG_DAMAGE_BODY},
     {"UPDATE block SET header = replace(header, '\"v\":1', '\"v\":2') WHERE height = 3", LG_DAMAGE_BLOCK},
@@ -165,6 +166,9 @@ static const struct {
     {"UPDATE block SET weight_sum = weight_sum + 1 WHERE height = 2", LG_DAMAGE_ROWS},
     {"UPDATE block SET slot = slot + 1 WHERE height = 5", LG_DAMAGE_ROWS},
     {"UPDATE block SET prev = zeroblob(32) WHERE height = 5", LG_DAMAGE_ROWS},
+    {"UPDATE block SET prev = x'00' WHERE height = 5", LG_DAMAGE_ROWS},
+    {"UPDATE block SET miner = 99 WHERE height = 3", LG_DAMAGE_ROWS},
+    {"UPDATE block SET miner = -1 WHERE height > 2", LG_DAMAGE_ROWS},
     {"UPDATE read SET live = live + 1 WHERE height = 2", LG_DAMAGE_ROWS},
     {"DELETE FROM read WHERE height = 2", LG_DAMAGE_ROWS},
     {"INSERT INTO read SELECT relay, min + 5, gw, height, idx, body, live FROM read WHERE height = 2 "
@@ -300,6 +304,34 @@ static void repair_takes_nothing_else(void **state)
     sg_buf_fini(&out);
 }
 
+/* A row that its index does not lead to any more counts as damaged until it does, and no longer. */
+static void scrub_file_is_sound_when_its_place_is(void **state)
+{
+    struct fixture *f = *state;
+    struct found all;
+    struct lg_scrub *s = NULL;
+    struct sg_fault fault = {0};
+    raw_sql(f, "PRAGMA writable_schema=ON;"
+               "UPDATE sqlite_schema SET sql = sql || ' WHERE 0' WHERE name = 'statement_leaf'");
+    raw_sql(f, "UPDATE statement SET leaf = CAST(x'00' || substr(leaf, 2) AS BLOB) WHERE id = 2");
+    raw_sql(f, "PRAGMA writable_schema=ON;"
+               "UPDATE sqlite_schema SET sql = replace(sql, ' WHERE 0', '') WHERE name = 'statement_leaf'");
+    walk(f, &all);
+    unsigned i = 0;
+    while (i < all.n && all.list[i].kind != LG_DAMAGE_FILE)
+        i++;
+    assert_true(i < all.n);
+    const struct lg_damage d = all.list[i];
+    assert_code(lg_scrub_open(&s, f->dir, f->g, &sg_crypto_openssl, &fault), 0);
+    all.n = 0;
+    assert_true(lg_scrub_is_damaged(s, &d, note, &all));
+    assert_int_equal(all.n, 0);
+    assert_code(lg_sqlite_repair(f->db, &d, NULL, 0), 0);
+    assert_false(lg_scrub_is_damaged(s, &d, note, &all));
+    lg_scrub_close(s);
+    assert_true(heal(f));
+}
+
 /* ---- any bit of the file ---- */
 
 static uint8_t *slurp(const char *path, size_t *len)
@@ -415,6 +447,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(scrub_of_a_sound_store_finds_nothing, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(scrub_finds_and_repair_puts_back, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(repair_takes_nothing_else, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(scrub_file_is_sound_when_its_place_is, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(store_with_any_bit_flipped_never_serves_it, setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
