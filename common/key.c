@@ -7,6 +7,7 @@
 #include "sg_text.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -96,11 +97,18 @@ int sg_verify(const uint8_t pub[static SG_PUBLIC_KEY_BYTES], const uint8_t sig[s
 {
     EVP_PKEY *pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, pub, SG_PUBLIC_KEY_BYTES);
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    int err = SG_ESIGNATURE;
+    int err =
+        SG_ENOMEM; /* every 32 bytes are a key here: nothing else can fail before the signature is looked at */
 
-    if (pkey && ctx && EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, pkey) == 1 &&
-        EVP_DigestVerify(ctx, sig, SG_SIGNATURE_BYTES, msg, len) == 1)
-        err = 0;
+    if (pkey && ctx && EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, pkey) == 1) {
+        /* OpenSSL hashes in memory that it allocates, and says 0 too when it gets none: malloc says that by errno. */
+        errno = 0;
+        int said = EVP_DigestVerify(ctx, sig, SG_SIGNATURE_BYTES, msg, len);
+        if (said == 1)
+            err = 0;
+        else if (said == 0 && errno != ENOMEM)
+            err = SG_ESIGNATURE;
+    }
     EVP_MD_CTX_free(ctx);
     EVP_PKEY_free(pkey);
     return err;

@@ -130,19 +130,22 @@ static int take_ready(struct gw_ledger *g, const struct sg_http_answer *answer)
     return 0;
 }
 
-static bool signed_by(const struct gw_ledgers *l, const struct lg_statement *s)
+/* Signed by this gateway's key? SG_ESTATEMENT_SIGNATURE: the node's word against the key, and the word does not count. */
+static int check_signature(const struct gw_ledgers *l, const struct lg_statement *s)
 {
     const struct lg_gateway *self = lg_genesis_gateway(l->config.genesis, l->config.kid);
     struct sg_buf bytes;
-    bool good;
+    int err;
 
     if (!self || s->gw != l->config.kid)
-        return false;
+        return SG_ESTATEMENT_SIGNATURE;
     sg_buf_init(&bytes, STATEMENT_BYTES);
     lg_statement_signed_bytes(&bytes, s);
-    good = sg_buf_err(&bytes) == 0 && sg_verify(self->key, s->sig, bytes.p, bytes.len) == 0;
+    err = sg_buf_err(&bytes);
+    if (!err)
+        err = sg_verify(self->key, s->sig, bytes.p, bytes.len);
     sg_buf_fini(&bytes);
-    return good;
+    return err == SG_ESIGNATURE ? SG_ESTATEMENT_SIGNATURE : err;
 }
 
 static int take_proof(struct gw_ledger *g, const struct sg_http_answer *answer)
@@ -156,8 +159,8 @@ static int take_proof(struct gw_ledger *g, const struct sg_http_answer *answer)
     err = lg_client_statement_doc(&doc, answer);
     if (!err)
         err = lg_statement_decode(&s, doc.p, doc.len);
-    if (!err && !signed_by(l, s))
-        err = SG_ESTATEMENT_SIGNATURE; /* the node's word against the key: the word does not count */
+    if (!err)
+        err = check_signature(l, s);
     if (!err && s->inc > l->proven_inc)
         l->proven_inc = s->inc;
     lg_statement_free(s);

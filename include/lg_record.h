@@ -246,7 +246,7 @@ SG_MUST_USE int lg_statement_encode_with(
 int lg_statement_cmp(const struct lg_statement *a, const struct lg_statement *b);
 /* The checks that no branch and no body decides, in the contract's order: SG_EUNKNOWN_GATEWAY,
  * SG_ESTATEMENT_SIGNATURE, SG_ESTATEMENT_SLOT (ts, inc), SG_ERELAY, SG_EREADER, SG_EMINUTE. verified: the signature has
- * been verified before for this very leaf. */
+ * been verified before for this very leaf. SG_ENOMEM: no verdict. */
 SG_MUST_USE int lg_statement_check(
     const struct lg_statement *s, const struct lg_genesis *g, const struct sg_crypto *crypto, bool verified);
 

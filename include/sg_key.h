@@ -26,7 +26,7 @@ void sg_key_public(const struct sg_key *k, uint8_t out[static SG_PUBLIC_KEY_BYTE
 SG_MUST_USE int sg_key_sign(
     const struct sg_key *k, uint8_t sig[static SG_SIGNATURE_BYTES], const void *msg, size_t len);
 
-/* 0 or SG_ESIGNATURE. */
+/* 0; SG_ESIGNATURE; SG_ENOMEM, which is no verdict: the same call may succeed later. */
 SG_MUST_USE int sg_verify(const uint8_t pub[static SG_PUBLIC_KEY_BYTES],
     const uint8_t sig[static SG_SIGNATURE_BYTES], const void *msg, size_t len);
 /* 0 when pub is canonical (y < 2^255 - 19), on the curve and not of small order; SG_EINVAL otherwise (or
@@ -36,6 +36,7 @@ SG_MUST_USE int sg_public_key_check(const uint8_t pub[static SG_PUBLIC_KEY_BYTES
 
 /* What a pure core asks of a signature scheme; the simulator has a fake one. */
 struct sg_crypto {
+    /* As sg_verify: whoever makes a verdict of it makes it of SG_ESIGNATURE alone, and passes on all else. */
     int (*verify)(const uint8_t *pub, const uint8_t *sig, const void *msg, size_t len);
     int (*public_key_check)(const uint8_t *pub);
 };

@@ -98,6 +98,8 @@ int lg_cmd_verify_proof(const struct lg_cmd *self, int argc, char **argv)
         int err = lg_proof_verify(&result, where, doc.p, len, g, &sg_crypto_openssl);
         if (err == SG_OK)
             report(&result);
+        else if (err == SG_ENOMEM)
+            exit_code = lg_cmd_failed(self, "%s: not judged: %s", path, sg_err_text(err));
         else
             exit_code = lg_cmd_failed(self, "%s: INVALID at %s: %s (%s)", path,
                 where[0] ? where : "the document", sg_err_code(err), sg_err_text(err));

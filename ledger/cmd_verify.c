@@ -76,6 +76,9 @@ static int settle_one(struct verify *v)
     lg_block_free(b);
     if (err == SG_OK)
         progress(v);
+    else if (err == SG_ENOMEM)
+        lg_cmd_failed(v->self, "%snot judged at height %lld: %s", v->bar ? "\n" : "",
+            (long long)lg_audit_tip(v->audit)->height + 1, sg_err_text(err));
     else
         lg_cmd_failed(v->self, "%sINVALID at height %lld: %s (%s)", v->bar ? "\n" : "",
             (long long)lg_audit_tip(v->audit)->height + 1, sg_err_code(err), sg_err_text(err));

@@ -272,7 +272,9 @@ static int check_block(const struct lg_sqlite *s, const struct lg_block *b)
         lg_header_signed_bytes(&text, b->header_doc.p, b->header_doc.len);
         err = sg_buf_err(&text);
     }
-    if (err == 0 && sg_crypto_openssl.verify(gw->key, b->sig, text.p, text.len) != 0)
+    if (err == 0)
+        err = sg_crypto_openssl.verify(gw->key, b->sig, text.p, text.len);
+    if (err == SG_ESIGNATURE)
         err = SG_EINVAL;
     sg_buf_fini(&text);
     free(leaves);

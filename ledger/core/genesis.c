@@ -99,7 +99,8 @@ static int parse_policy(struct lg_policy *p, struct lg_slice doc)
     return lg_c0_close(&c) ? SG_EPOLICY : 0;
 }
 
-static void parse_gateway(struct lg_gateway *gw, struct lg_c0 *c, const struct sg_crypto *crypto)
+/* What is wrong with it is left in c; SG_ENOMEM is no verdict. */
+static int parse_gateway(struct lg_gateway *gw, struct lg_c0 *c, const struct sg_crypto *crypto)
 {
     lg_c0_object(c);
     lg_c0_key(c, "id");
@@ -111,8 +112,14 @@ static void parse_gateway(struct lg_gateway *gw, struct lg_c0 *c, const struct s
     lg_c0_key(c, "name");
     parse_text(c, gw->name, 1, sizeof gw->name - 1);
     lg_c0_object_end(c);
-    if (!c->bad && (lg_kid_of_public(gw->key) != gw->id || crypto->public_key_check(gw->key) != 0))
+    if (c->bad)
+        return 0;
+    int err = lg_kid_of_public(gw->key) == gw->id ? crypto->public_key_check(gw->key) : SG_EINVAL;
+    if (err == SG_ENOMEM)
+        return err;
+    if (err)
         lg_c0_fail(c);
+    return 0;
 }
 
 static int parse_gateways(struct owned *o, struct lg_slice doc, const struct sg_crypto *crypto)
@@ -125,9 +132,8 @@ static int parse_gateways(struct owned *o, struct lg_slice doc, const struct sg_
     while (lg_c0_more(&c)) {
         struct lg_gateway *gw = lg_list_push(&list, o->arena, sizeof *gw);
 
-        if (!gw)
+        if (!gw || parse_gateway(gw, &c, crypto) != 0)
             return SG_ENOMEM;
-        parse_gateway(gw, &c, crypto);
         if (list.n > LG_MAX_GATEWAYS || (list.n > 1 && gw[-1].id >= gw->id))
             lg_c0_fail(&c);
         o->g->nminers += gw->mine;

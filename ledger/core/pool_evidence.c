@@ -21,23 +21,26 @@ static bool is_due(const struct lg_engine *e, const struct lg_statement *s)
     return s->ts <= e->now + e->genesis->policy.max_future_ms;
 }
 
-/* The next one of the offer with this number, other bytes, and a good signature; NULL: none. */
-static const struct lg_statement *twin(struct lg_intake *in, const struct lg_intake_statement *is)
+/* The next one of the offer with this number, other bytes, and a good signature; NULL: none. SG_ENOMEM. */
+static int twin(struct lg_intake *in, const struct lg_statement **out, const struct lg_intake_statement *is)
 {
     struct lg_engine *e = in->e;
+    *out = NULL;
     const struct lg_intake_statement *end = in->statements + in->nstatements;
     for (const struct lg_intake_statement *next = is + 1; next < end && same_number(next->s, is->s); next++) {
         if (lg_hash_eq(&next->s->leaf, &is->s->leaf) || !is_due(e, next->s)) {
             continue;
         }
         bool verified = lg_seen_get(&e->verified, &next->s->leaf) != 0;
-        if (lg_statement_check(next->s, e->genesis, e->config.crypto, verified) != 0) {
-            return NULL; /* one attempt: an offer of forged twins costs no more than one that is not */
+        int err = lg_statement_check(next->s, e->genesis, e->config.crypto, verified);
+        if (err != 0) { /* one attempt: an offer of forged twins costs no more than one that is not */
+            return err == SG_ENOMEM ? err : 0;
         }
         lg_seen_put(&e->verified, &next->s->leaf, 1);
-        return next->s;
+        *out = next->s;
+        return 0;
     }
-    return NULL;
+    return 0;
 }
 
 static int keep(struct lg_intake *in, const struct lg_statement *s)
@@ -63,9 +66,9 @@ int lg_intake_evidence(struct lg_intake *in, const struct lg_intake_statement *i
     if (err != SG_ENOT_FOUND) {
         return err;
     }
-    other = twin(in, is);
-    if (other == NULL) {
-        return 0;
+    err = twin(in, &other, is);
+    if (err != 0 || other == NULL) {
+        return err;
     }
     err = keep(in, s);
     return err != 0 ? err : keep(in, other);

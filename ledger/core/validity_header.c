@@ -60,7 +60,7 @@ static int verify_seal(
     lg_header_signed_bytes(&text, header_doc.p, header_doc.len);
     err = sg_buf_err(&text);
     if (err == 0)
-        err = r->crypto->verify(gw->key, sig, text.p, text.len) ? SG_ESIGNATURE : 0;
+        err = r->crypto->verify(gw->key, sig, text.p, text.len);
     sg_buf_fini(&text);
     return err;
 }

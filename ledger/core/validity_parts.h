@@ -4,7 +4,7 @@
 
 #include "ledger/core/validity.h"
 
-/* SG_EUNKNOWN_GATEWAY, SG_ESTATEMENT_SIGNATURE; asks and feeds r->verified. scratch is the caller's, kept between calls. */
+/* SG_EUNKNOWN_GATEWAY, SG_ESTATEMENT_SIGNATURE; SG_ENOMEM is no verdict; asks and feeds r->verified. scratch is the caller's, kept between calls. */
 SG_MUST_USE int lg_statement_check_signature(
     const struct lg_statement *s, const struct lg_rules *r, struct sg_buf *scratch);
 /* SG_ESTATEMENT_SLOT for ts before the slot's end or inc > ts. */

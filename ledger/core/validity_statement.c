@@ -24,7 +24,7 @@ void lg_statement_ref_of(struct lg_statement_ref *out, const struct lg_statement
         .height = height};
 }
 
-/* SG_EUNKNOWN_GATEWAY, SG_ESTATEMENT_SIGNATURE. */
+/* SG_EUNKNOWN_GATEWAY, SG_ESTATEMENT_SIGNATURE; SG_ENOMEM is no verdict. */
 static int check_signed(const struct lg_statement *s, const struct lg_genesis *g,
     const struct sg_crypto *crypto, struct sg_buf *scratch)
 {
@@ -36,7 +36,8 @@ static int check_signed(const struct lg_statement *s, const struct lg_genesis *g
     lg_statement_signed_bytes(scratch, s);
     if (sg_buf_err(scratch))
         return sg_buf_err(scratch);
-    return crypto->verify(gw->key, s->sig, scratch->p, scratch->len) ? SG_ESTATEMENT_SIGNATURE : 0;
+    int err = crypto->verify(gw->key, s->sig, scratch->p, scratch->len);
+    return err == SG_ESIGNATURE ? SG_ESTATEMENT_SIGNATURE : err;
 }
 
 int lg_statement_check_signature(

@@ -89,6 +89,28 @@ static void fault_has_code_of_its_part(void **state)
     }
 }
 
+static int check_without_memory(const uint8_t *pub)
+{
+    (void)pub;
+    return SG_ENOMEM;
+}
+
+/* A key that could not be checked for want of memory is no fault of the genesis. */
+static void key_check_without_memory_is_no_verdict(void **state)
+{
+    const struct sg_crypto crypto = {.public_key_check = check_without_memory};
+    json_t *doc = vec_load("genesis.json");
+    struct lg_genesis *g = NULL;
+    size_t len;
+    uint8_t *bytes = vec_bytes(vec_get(doc, "valid"), &len);
+
+    (void)state;
+    assert_code(lg_genesis_decode(&g, bytes, len, &crypto), SG_ENOMEM);
+    assert_null(g);
+    free(bytes);
+    json_decref(doc);
+}
+
 /* Strings hold their limits to the byte, and no control characters. */
 static void text_limits_hold_to_the_byte(void **state)
 {
@@ -172,6 +194,7 @@ int main(void)
         cmocka_unit_test(valid_vector_has_chain_id),
         cmocka_unit_test(invalid_vectors_give_their_code),
         cmocka_unit_test(fault_has_code_of_its_part),
+        cmocka_unit_test(key_check_without_memory_is_no_verdict),
         cmocka_unit_test(text_limits_hold_to_the_byte),
         cmocka_unit_test(non_canonical_is_refused),
         cmocka_unit_test(encode_of_decoded_is_identical),

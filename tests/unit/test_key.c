@@ -4,8 +4,11 @@
 #include "sg_text.h"
 #include "tests/lib/pem_maker.h"
 
+#include <errno.h>
 #include <jansson.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <setjmp.h>
@@ -13,6 +16,43 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+
+/* ---- OpenSSL's memory, which runs out on command ---- */
+
+static unsigned until_failure; /* allocations; 0: none fails */
+static bool fails_for_ever;
+static unsigned failures;
+
+static bool must_fail(void)
+{
+    if (until_failure == 0 || --until_failure > 0)
+        return false;
+    until_failure = fails_for_ever ? 1 : 0;
+    failures++;
+    errno = ENOMEM; /* as malloc does */
+    return true;
+}
+
+static void *get_memory(size_t n, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return must_fail() ? NULL : malloc(n);
+}
+
+static void *get_more(void *p, size_t n, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return must_fail() ? NULL : realloc(p, n);
+}
+
+static void give_back(void *p, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    free(p);
+}
 
 static struct sg_key *key_of_seed(const char *seed_hex)
 {
@@ -90,6 +130,46 @@ static void verify_changed_bit_is_refused(void **state)
     }
     assert_int_equal(sg_verify(pub, sig, msg, sizeof msg - 1), SG_ESIGNATURE);
     assert_int_equal(sg_verify(pub, sig, msg, sizeof msg), 0);
+    sg_key_free(k);
+}
+
+/* One signature of "x" while the n-th allocation from now on fails; has it? */
+static bool verify_short_of_memory(
+    int *err, const uint8_t *pub, const uint8_t *sig, unsigned n, bool for_ever)
+{
+    failures = 0;
+    fails_for_ever = for_ever;
+    until_failure = n;
+    *err = sg_verify(pub, sig, "x", 1);
+    until_failure = 0;
+    return failures > 0;
+}
+
+/* Memory that runs out at any place, once or for ever, is never a verdict: a good signature is good or not judged, a bad one is bad or not
+ * judged; with memory again both are judged. */
+static void verify_without_memory_is_no_verdict(void **state)
+{
+    struct sg_key *k = key_of_seed(SEED1);
+    uint8_t pub[32], sig[2][64];
+    const int verdicts[] = {0, SG_ESIGNATURE};
+
+    (void)state;
+    sg_key_public(k, pub);
+    assert_int_equal(sg_key_sign(k, sig[0], "x", 1), 0);
+    memcpy(sig[1], sig[0], 64);
+    sig[1][0] ^= 1;
+    for (unsigned i = 0; i < 4; i++) {
+        unsigned n = 1, unjudged = 0;
+        int err;
+
+        for (; verify_short_of_memory(&err, pub, sig[i / 2], n, i % 2 == 1); n++) {
+            assert_in_range(n, 1, 1000);
+            assert_true(err == verdicts[i / 2] || err == SG_ENOMEM);
+            unjudged += err == SG_ENOMEM;
+        }
+        assert_int_equal(err, verdicts[i / 2]);
+        assert_true(unjudged >= 3); /* the key, the context, and what hashing needs */
+    }
     sg_key_free(k);
 }
 
@@ -303,6 +383,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(key_rfc8032_examples_hold),
         cmocka_unit_test(verify_changed_bit_is_refused),
+        cmocka_unit_test(verify_without_memory_is_no_verdict),
         cmocka_unit_test(verify_s_not_below_order_is_refused),
         cmocka_unit_test(verify_small_order_key_shows_the_need_of_the_check),
         cmocka_unit_test(public_key_small_order_is_refused),
@@ -314,5 +395,7 @@ int main(void)
         cmocka_unit_test(crypto_vtable_is_openssl),
     };
 
+    if (CRYPTO_set_mem_functions(get_memory, get_more, give_back) != 1)
+        return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

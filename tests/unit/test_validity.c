@@ -252,6 +252,44 @@ static void check_verified_statements_are_not_verified_again(void **state)
     chain_fini(&c);
 }
 
+static unsigned until_no_memory;
+
+static int verify_short_of_memory(const uint8_t *pub, const uint8_t *sig, const void *msg, size_t len)
+{
+    return until_no_memory > 0 && --until_no_memory == 0 ? SG_ENOMEM : sg_verify(pub, sig, msg, len);
+}
+
+/* Memory that is missing while a signature is verified is no verdict: neither of the miner's nor of any statement's, nor is it
+ * remembered as one that holds. */
+static void check_without_memory_is_no_verdict(void **state)
+{
+    struct sg_crypto crypto = {verify_short_of_memory, sg_public_key_check};
+    struct memory m = {.n = 0};
+    struct chain c;
+    struct mem_branch branch = {&c.tree, -1};
+    struct lg_view view;
+
+    (void)state;
+    chain_init(&c, "chain.json");
+    chain_extend(&c, 1);
+    mem_branch_view(&view, &branch);
+    c.rules.crypto = &crypto;
+    c.rules.verified = (struct lg_verified){&m, has, add};
+    const struct lg_block *b = c.blocks[0];
+    for (unsigned n = 1; n <= 1 + b->nstatements; n++) {
+        m.n = 0;
+        until_no_memory = n;
+        assert_code(lg_block_check(&c.rules, b, mem_tree_info(&c.tree, -1), &view, -1), SG_ENOMEM);
+        assert_int_equal(m.n, n == 1 ? 0 : n - 2);
+    }
+    until_no_memory = 1;
+    assert_code(lg_block_check_header(&c.rules, b, mem_tree_info(&c.tree, -1), -1), SG_ENOMEM);
+    until_no_memory = 1;
+    assert_code(lg_statement_check(b->statements[0], c.g, &crypto, false), SG_ENOMEM);
+    assert_code(check_on(&c, -1, b, -1), 0);
+    chain_fini(&c);
+}
+
 /* The header alone gives the header's codes and accepts what the whole block's check accepts. */
 static void check_header_agrees_with_block(void **state)
 {
@@ -333,6 +371,7 @@ int main(void)
         cmocka_unit_test(check_block_ahead_of_clock_is_future),
         cmocka_unit_test(check_store_error_is_no_verdict),
         cmocka_unit_test(check_verified_statements_are_not_verified_again),
+        cmocka_unit_test(check_without_memory_is_no_verdict),
         cmocka_unit_test(check_header_agrees_with_block),
         cmocka_unit_test(statement_check_names_the_rule),
         cmocka_unit_test(follows_accepts_next_and_new_incarnation_only),
