@@ -268,7 +268,7 @@ static int take(struct lg_node *n, struct lg_chain_msg **after, struct lg_chain_
         err = n->ops->solved(n->engine, m->job_id, m->nonce, now);
         break;
     case LG_MSG_REPAIR:
-        err = lg_node_take_repair(n, m);
+        err = lg_node_take_repair(n, m, now);
         break;
     }
     free(m->doc);

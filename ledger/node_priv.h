@@ -121,8 +121,8 @@ void lg_chain_msg_refuse(struct lg_chain_msg *m, int err);
 
 /* node_scrub.c */
 SG_MUST_USE int lg_node_scrub_start(struct lg_node *n, struct sg_fault *fault);
-/* Chain thread: put something back, and tell the scrub thread. SG_EIO is final. */
-SG_MUST_USE int lg_node_take_repair(struct lg_node *n, const struct lg_chain_msg *m);
+/* Chain thread: put something back, and tell engine, peers and the scrub thread. SG_EIO, or what the engine says of the store then. */
+SG_MUST_USE int lg_node_take_repair(struct lg_node *n, const struct lg_chain_msg *m, sg_ms now_ms);
 /* Chain thread, after each operation of the engine: reports the damaged document that it met. SG_ECORRUPT for that reason alone becomes
  * SG_EAGAIN; other results stay. */
 int lg_node_stumbled(struct lg_node *n, int err);

@@ -1,7 +1,8 @@
 /* What the node's parts have to do with damage: who reports it, and what the chain thread does about it.
  *
  * Invariant: a stored document that is damaged stops nothing but what needs that document. The step that stumbled on it has changed
- * nothing (its transaction was rolled back), its sender is told that the node is not ready for it, and comes again. */
+ * nothing (its transaction was rolled back), its sender is told that the node is not ready for it, and comes again.
+ * What damage has made look wrong without being noticed is not held against anybody once it is put back: verdicts are forgotten, bans end. */
 #include "ledger/node_priv.h"
 
 #define DAY_MS INT64_C(86400000)
@@ -37,12 +38,17 @@ int lg_node_scrub_start(struct lg_node *n, struct sg_fault *fault)
     return lg_scrubber_start(&n->scrubber, &sc, fault);
 }
 
-int lg_node_take_repair(struct lg_node *n, const struct lg_chain_msg *m)
+int lg_node_take_repair(struct lg_node *n, const struct lg_chain_msg *m, sg_ms now_ms)
 {
     int err = lg_sqlite_repair(n->sqlite, &m->damage, m->doc, m->len);
+    int later = SG_OK;
 
+    if (err == SG_OK) {
+        later = n->ops->repaired(n->engine, now_ms);
+        lg_peers_repaired(n->peers);
+    }
     lg_scrubber_result(n->scrubber, &m->damage, err);
-    return err == SG_EIO ? err : SG_OK;
+    return err == SG_EIO ? err : later;
 }
 
 int lg_node_stumbled(struct lg_node *n, int err)

@@ -89,6 +89,17 @@ void lg_peer_ban(struct lg_peer *peer, const char *reason, sg_ms ban_ms)
     give_up(peer, "bad", ban_ms);
 }
 
+void lg_peer_let_off(struct lg_peer *peer)
+{
+    if (lg_peer_accused(peer->judged))
+        peer->judged = SG_EAGAIN;
+    if (strcmp(peer->state, "bad") != 0 || peer->phase != LG_PEER_IDLE)
+        return;
+    sg_log(SG_LOG_INFO, PART, "%s is let off: what was damaged here is put back", peer->url);
+    peer->until_ms = lg_peer_mono(peer);
+    idle(peer, 0);
+}
+
 void lg_peer_call(struct lg_peer *peer, enum lg_peer_phase phase, const char *path, size_t max_answer,
     sg_http_done_fn *done)
 {

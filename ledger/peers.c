@@ -163,6 +163,12 @@ void lg_peers_want(struct lg_peers *p)
         send_message(p, m);
 }
 
+void lg_peers_repaired(struct lg_peers *p)
+{
+    atomic_store(&p->repaired, true);
+    wake(p);
+}
+
 void lg_peers_result(struct lg_peers *p, int peer, uint64_t ticket, int err)
 {
     lg_peers_results(p, &(struct lg_peers_result){peer, ticket, err}, 1);
@@ -338,11 +344,14 @@ static void *run(void *arg)
     for (;;) {
         atomic_store(&p->woken, false); /* before the inbox is emptied: what comes later wakes again */
         say_can_wait(p, false);
+        bool repaired = atomic_exchange(&p->repaired, false); /* after the results that it concerns */
         while (sg_queue_get(p->inbox, &m, 0) == SG_OK)
             if (!handle(p, m))
                 return NULL;
         sg_ms now = clock->mono_ms(clock);
         note_lost_news(p);
+        for (unsigned i = 0; i < p->n && repaired; i++)
+            lg_peer_let_off(&p->peers[i]);
         lg_peers_pass_on(p, now);
         lg_peers_watch_evidence(p, now);
         for (unsigned i = 0; i < p->n; i++)

@@ -58,6 +58,9 @@ void lg_peers_announce_statements(struct lg_peers *p, struct lg_statement *const
     struct lg_body *const *bodies, unsigned nbodies, int from);
 /* Ask all peers at once where they stand: a block's parent is not known here. */
 void lg_peers_want(struct lg_peers *p);
+/* What was damaged in this node's store has been put right: results that were given before accuse nobody, and every ban ends at once. Who
+ * gives what no node gives is banned again, for as long as if it had not been let off. */
+void lg_peers_repaired(struct lg_peers *p);
 void lg_peers_result(struct lg_peers *p, int peer, uint64_t ticket, int err);
 /* The same for n documents that were judged together: the thread is woken once. */
 struct lg_peers_result {

@@ -211,6 +211,7 @@ struct lg_peers {
 
     atomic_bool woken;                   /* the thread will look into its inbox without being woken again */
     atomic_bool can_wait[LG_TOLD_KINDS]; /* the same for statements: it will wake by itself, and look then */
+    atomic_bool repaired;                /* bans are to end */
     atomic_bool lost_news;               /* statements did not fit into the inbox, or into what is gathered */
     atomic_bool far_behind;
     atomic_bool clock_in_doubt;
@@ -260,6 +261,8 @@ bool lg_peer_answers(const struct lg_peer *peer);
 void lg_peer_failed(struct lg_peer *peer, const char *state);
 /* The peer gave what no node that keeps the contract gives. reason: static. least_ms: of the ban, real. */
 void lg_peer_ban(struct lg_peer *peer, const char *reason, sg_ms ban_ms);
+/* It was judged by what was damaged here: nothing that was found so far accuses it, and a ban ends. */
+void lg_peer_let_off(struct lg_peer *peer);
 /* Until its next turn, in this state. */
 void lg_peer_rest(struct lg_peer *peer, const char *state, sg_ms wait_ms);
 /* Start a GET; on failure the peer rests. */

@@ -8,7 +8,8 @@
  * Invariants: the host is told, and a result given, only of what has been committed; a block that does not extend the tip never shares a
  * transaction, so a reorganisation is one of its own.
  * Undoing needs no reading: the tip is remembered, the pool is loaded again before the next operation looks at it, and what was only
- * remembered for speed is forgotten. Verdicts on invalid blocks stay: they follow from the block and its ancestors' hashes. */
+ * remembered for speed is forgotten. Verdicts on invalid blocks stay: they follow from the block and its ancestors' hashes (unless these were
+ * damaged here: lg_engine_ops.repaired). */
 #include "ledger/core/pow_engine.h"
 
 #include <assert.h>

@@ -147,6 +147,9 @@ struct lg_engine_ops {
     /* Mining is allowed after open. A node that knows itself to be behind its peers may forbid it, so that it does not mine on a stale tip;
      * takes effect with the next operation (call tick). */
     void (*allow_mining)(struct lg_engine *e, bool allowed);
+    /* What was damaged in the store has been put right. Verdicts may have come of it: blocks that were found to be invalid are judged again
+     * when they are offered again, and nothing is kept that was read before. Errors of the store. */
+    int (*repaired)(struct lg_engine *e, sg_ms now_ms);
 };
 
 extern const struct lg_engine_ops lg_engine_pow;

@@ -326,6 +326,23 @@ static void pow_allow_mining(struct lg_engine *e, bool allowed)
     e->mine.decided = false;
 }
 
+/* Of the copies of rows in memory the tip's goes on in every later block: its sums are read again. */
+static int pow_repaired(struct lg_engine *e, sg_ms now_ms)
+{
+    struct lg_block_info tip;
+    lg_seen_clear(&e->invalid);
+    lg_tree_forget(&e->tree);
+    lg_base_forget(e);
+    int err = e->store->tip(e->store->ctx, &tip);
+    if (err == 0 && lg_hash_eq(&tip.hash, &e->tree.tip.hash)) {
+        e->tree.tip = tip;
+    }
+    if (err == 0 || err == SG_ENOT_FOUND) {
+        err = lg_engine_enter(e, now_ms);
+    }
+    return leave(e, err, true);
+}
+
 const struct lg_engine_ops lg_engine_pow = {.name = "pow",
     .open = pow_open,
     .close = pow_close,
@@ -336,4 +353,5 @@ const struct lg_engine_ops lg_engine_pow = {.name = "pow",
     .wake_at = pow_wake_at,
     .tick = pow_tick,
     .state = pow_state,
-    .allow_mining = pow_allow_mining};
+    .allow_mining = pow_allow_mining,
+    .repaired = pow_repaired};

@@ -64,7 +64,8 @@ struct lg_engine {
     const struct lg_host *host;
     struct lg_rules rules;
     struct lg_seen verified; /* leaves of statements whose signature is good */
-    struct lg_seen invalid;  /* headers of which no copy can be valid, with their code */
+    struct lg_seen
+        invalid; /* headers of which no copy can be valid, with their code; until something was repaired */
     struct lg_seen
         held_since; /* leaves of statements in blocks -> minute: they count as held since then when they come back */
     struct lg_seen offered; /* SHA-256 of blocks, as offered, that stand in the tree */

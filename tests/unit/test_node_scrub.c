@@ -275,6 +275,38 @@ static void node_reorganises_when_damage_is_healed(void **state)
     nodes_wait(w, has_damage, 0, 0, "the damage is over");
 }
 
+/* Node i has banned its first peer, for this reason. */
+static bool has_banned(struct nodes *w, int64_t i, int64_t none)
+{
+    json_t *json = NULL;
+    (void)none;
+    assert_int_equal(nodes_get(w, (unsigned)i, "/v1/status", &json), 200);
+    const json_t *peer = json_array_get(json_object_get(json, "peers"), 0);
+    const char *reason = json_string_value(json_object_get(peer, "reason"));
+    const bool is = reason != NULL && strcmp(reason, "statement_chain") == 0;
+    json_decref(json);
+    return is;
+}
+
+/* Damage that has not been found yet makes a block of the other node look invalid, and that node lie. When the damage has been put right the
+ * block is judged anew: the nodes come to one tip. */
+static void node_takes_what_its_damage_had_refused(void **state)
+{
+    struct nodes *w = *state;
+    two_blocks(w);
+    nodes_stop(w, 0);
+    nodes_set(w, (MAKER_MINUTE + BLOCKS + 1) * SG_MINUTE_MS + 200);
+    for (unsigned gw = 0; gw < 2; gw++)
+        nodes_say(w, 1, gw, MAKER_MINUTE + BLOCKS);
+    nodes_mine(w, 1, MAKER_MINUTE + BLOCKS, BLOCKS + 1);
+    raw_sql(w, 0, "UPDATE statement SET seq = 5 WHERE id = (SELECT max(id) FROM statement WHERE height = 2)");
+    nodes_start(w, 0, (const unsigned[]){1, NODES_NONE}, NULL);
+    nodes_wait(w, has_banned, 0, 1, "the other node is banned");
+    assert_int_equal(nodes_height(w, 0), BLOCKS);
+    nodes_wait_one_tip(w, BLOCKS + 1);
+    assert_int_equal(w->failed[0], 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -288,6 +320,7 @@ int main(void)
             node_starts_with_a_column_of_a_block_damaged, nodes_setup, nodes_teardown),
         cmocka_unit_test_setup_teardown(node_file_damaged_stays_told, nodes_setup, nodes_teardown),
         cmocka_unit_test_setup_teardown(node_reorganises_when_damage_is_healed, nodes_setup, nodes_teardown),
+        cmocka_unit_test_setup_teardown(node_takes_what_its_damage_had_refused, nodes_setup, nodes_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

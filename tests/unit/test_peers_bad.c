@@ -129,6 +129,32 @@ static void lie_or_endless_page_bans_the_peer(void **state)
     assert_int_equal(log_count(&w->log, "0 offers"), 0);
 }
 
+/* What this node found was found in a damaged store: when that is put right, a ban ends at once and what was found before bans nobody; who
+ * gives the same again is banned again, and for longer. */
+static void repair_here_ends_bans(void **state)
+{
+    struct peers_world *w = *state;
+    fake_serve(&w->a, w->theirs, 7);
+    peers_start_a(w);
+    log_until(&w->log, "0 offers block 7");
+    peers_judge(w, 0, SG_ESTATEMENT_CHAIN);
+    peers_judge(w, 0, SG_EPREV);
+    wait_ban(w, 1, "statement_chain");
+    peers_wait_state(w, 0, "bad");
+    lg_peers_repaired(w->peers);
+    log_until(&w->log, "0 offers block 7");
+    peers_judge(w, 0, SG_ESTATEMENT_CHAIN);
+    lg_peers_repaired(w->peers);
+    peers_look(w);
+    peers_judge(w, 0, SG_EPREV);
+    peers_wait_rest(w);
+    peers_expect_rest(w, LG_POLL_MS);
+    log_until(&w->log, "0 offers block 7");
+    peers_judge(w, 0, SG_EWEIGHT);
+    peers_judge(w, 0, 0);
+    peers_expect_ban(w, "weight", 2 * LG_POLL_BAD_MS);
+}
+
 /* A sketch of leaves that the checked header does not cover is a lie. */
 static void sketch_of_other_leaves_bans_the_peer(void **state)
 {
@@ -249,6 +275,7 @@ int main(void)
         TEST(tip_that_is_never_given_bans_the_peer),
         TEST(tip_without_headers_bans_the_peer),
         TEST(lie_or_endless_page_bans_the_peer),
+        TEST(repair_here_ends_bans),
         TEST(sketch_of_other_leaves_bans_the_peer),
         TEST(header_that_breaks_a_rule_bans_the_peer),
         TEST(status_that_is_none_makes_the_peer_bad),
