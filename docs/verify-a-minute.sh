@@ -9,8 +9,8 @@ set -euo pipefail
 
 [ $# -eq 2 ] || { echo "usage: $0 PROOF.json GENESIS.json" >&2; exit 2; }
 proof=$1 genesis=$2
-jq -e .genesis "$proof" >/dev/null 2>&1 || { echo "$proof: no proof (missing, empty, or an error that a node answered)" >&2; exit 2; }
-jq -e .gateways "$genesis" >/dev/null 2>&1 || { echo "$genesis: no genesis" >&2; exit 2; }
+jq -e .genesis "$proof" >/dev/null 2>&1 || { echo "INVALID: $proof is no proof (missing, empty, cut, or an error that a node answered)" >&2; exit 1; }
+jq -e .gateways "$genesis" >/dev/null 2>&1 || { echo "INVALID: $genesis is no genesis" >&2; exit 1; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
