@@ -9,7 +9,10 @@
 
 #include "ledger/core/tree.h"
 
-#define LG_BASE_ENDS 32
+/* Places among the ends for each gateway of the genesis, in each of the two classes of base_ends.h; of few gateways, for all together. */
+#define LG_BASE_SHARE 4
+#define LG_BASE_LEAST 16
+#define LG_BASE_ROOM  (LG_BASE_SHARE * LG_MAX_GATEWAYS)
 
 struct lg_engine;
 
@@ -19,14 +22,20 @@ struct lg_vote { /* of a gateway: what its first statement of a slot that was se
     struct lg_hash tip;
 };
 
+struct lg_end { /* a block that can be the base of this slot or a later one (base_ends.h) */
+    struct lg_block_info info;
+    unsigned votes; /* of this slot, at hand, that count for it; 0 while it is of this slot itself */
+};
+
 struct lg_bases {
-    bool entered;   /* slot and ends are known */
+    bool entered;   /* slot is known */
+    bool looked;    /* ends are known */
     bool has;       /* there is a base: the clock is not behind the chain */
     sg_minute slot; /* the newest closed minute */
     struct lg_block_info base;
-    /* Blocks that can be the base of this slot or a later one: ends of branches, and what lies under their blocks of this slot. */
-    struct lg_block_info ends[LG_BASE_ENDS];
+    struct lg_end ends[2 * LG_BASE_ROOM + 1];
     unsigned n;
+    int64_t most;                          /* greatest sum of weights among the ends of smaller slots */
     struct lg_vote votes[LG_MAX_GATEWAYS]; /* by index in the genesis */
 };
 

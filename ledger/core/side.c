@@ -24,7 +24,7 @@ static bool keep(void *arg, const struct lg_hash *hash)
     const struct lg_bases *bases = &k->e->base;
     bool wanted = (k->newest != NULL && lg_hash_eq(hash, k->newest)) || lg_hash_eq(hash, &bases->base.hash);
     for (unsigned i = 0; i < bases->n && !wanted; i++) {
-        wanted = lg_hash_eq(hash, &bases->ends[i].hash);
+        wanted = lg_hash_eq(hash, &bases->ends[i].info.hash);
     }
     for (unsigned i = 0; i < LG_SIDE_PEERS && !wanted; i++) {
         wanted = lg_hash_eq(hash, &k->e->side.grown[i]);

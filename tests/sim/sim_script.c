@@ -9,7 +9,8 @@
 
 const char *const sim_script_names[SIM_SCRIPTS] = {"none", "leaves all out", "leaves one out", "see-saw",
     "censor", "withheld, shown every eighth slot", "withheld, shown in every slot", "back-dated",
-    "splits the votes", "splits the votes, shown to one", "two-faced", "everything", "partition 2:2"};
+    "splits the votes", "splits the votes, shown to one", "two-faced", "everything", "floods with siblings",
+    "partition 2:2"};
 
 #define LEAD_SLOTS   6 /* until the network is good and all have spoken */
 #define QUIET_SLOTS  5
@@ -23,7 +24,7 @@ const char *const sim_script_names[SIM_SCRIPTS] = {"none", "leaves all out", "le
 enum moment { BEFORE_VOTES = 1, BETWEEN_VOTES = 2, BEFORE_TURN = 4, AT_THE_END = 8, PART = 16, UNITE = 32 };
 
 struct plan {
-    unsigned moments, blocks, every;
+    unsigned moments, blocks, every, flood;
     int64_t least; /* depth below which it waits */
     bool without_victim, alone, first, to_one, splits;
 };
@@ -49,6 +50,10 @@ static const struct plan plans[SIM_SCRIPTS] = {
         .blocks = 3,
         .every = 1,
         .splits = true,
+        .least = 1},
+    [SIM_FLOOD] = {.moments = BEFORE_VOTES | BETWEEN_VOTES | BEFORE_TURN,
+        .blocks = MAX_RELEASE,
+        .flood = 40,
         .least = 1},
 };
 
@@ -201,8 +206,9 @@ static struct lg_statement *own_vote(struct sim *s, const struct sim_block *pare
                                       .ts = (slot + 1) * SG_MINUTE_MS});
 }
 
-static struct sim_doc *make_block(
-    struct sim *s, const struct told *t, const struct plan *p, const struct sim_block *parent, sg_minute slot)
+/* later: ms after the end of the slot, so that blocks differ. */
+static struct sim_doc *make_block(struct sim *s, const struct told *t, const struct plan *p,
+    const struct sim_block *parent, sg_minute slot, sg_ms later)
 {
     struct lg_statement_ref last[SIM_MAX_GWS];
     const struct lg_statement *chosen[MAX_CHOSEN];
@@ -217,7 +223,7 @@ static struct sim_doc *make_block(
     struct sim_forgery f = {.by = s->hostile,
         .parent = parent,
         .slot = slot,
-        .time = parent->info.time >= time ? parent->info.time + 1 : time,
+        .time = (parent->info.time >= time ? parent->info.time + 1 : time) + later,
         .statements = chosen,
         .nstatements = n,
         .bodies = (const struct lg_body *const *)bodies,
@@ -240,24 +246,53 @@ static void tell(struct sim *s, struct sim_doc *d, bool to_one, unsigned one)
     }
 }
 
+/* NULL: it cannot be made. */
+static const struct sim_block *show_block(struct sim *s, struct sim_doc *d, bool to_one, unsigned one)
+{
+    if (d == NULL)
+        return NULL;
+    const struct sim_block *made = sim_judge_block(s, d);
+    if (made->verdict != 0) {
+        sim_violate(s, "the hostile member made an invalid block: %s", sg_err_code(made->verdict));
+        return NULL;
+    }
+    tell(s, d, to_one, one);
+    s->script.shown++;
+    return made;
+}
+
 static void show(
     struct sim *s, const struct told *t, const struct plan *p, const struct branch *b, bool to_one)
 {
     const struct sim_block *parent = b->parent;
     unsigned one = (unsigned)sim_below(&s->rng, s->nnodes - 1);
-    for (unsigned i = 0; i < b->n && parent != NULL; i++) {
-        struct sim_doc *d = make_block(s, t, p, parent, slot_of(b, i));
-        if (d == NULL)
-            return;
-        parent = sim_judge_block(s, d);
-        if (parent->verdict != 0) {
-            sim_violate(s, "the hostile member made an invalid block: %s", sg_err_code(parent->verdict));
-            return;
-        }
-        tell(s, d, to_one, one);
-        s->script.shown++;
-    }
+    for (unsigned i = 0; i < b->n && parent != NULL; i++)
+        parent = show_block(s, make_block(s, t, p, parent, slot_of(b, i), 0), to_one, one);
     s->script.last_shown = b->last;
+}
+
+/* ---- a flood ---- */
+
+/* What the first of the votes of this slot names; before there is one, what it will name if it is honest. */
+static const struct sim_block *voted(const struct sim *s, const struct told *t, sg_minute slot)
+{
+    for (unsigned m = 0; m < s->ngws; m++)
+        for (unsigned i = 0; i < t->n[m]; i++)
+            if (t->v[m][i]->slot == slot && sim_judge_find(s, &t->v[m][i]->tip) != NULL)
+                return sim_judge_find(s, &t->v[m][i]->tip);
+    return best_block(s, slot);
+}
+
+/* As many as the plan says, each with all statements that fit and the member's own: beside the block that is voted for, or on it. */
+static void flood(struct sim *s, const struct told *t, const struct plan *p, sg_minute newest, bool on_it)
+{
+    const struct sim_block *at = voted(s, t, newest);
+    sg_minute slot = on_it || at == NULL ? newest : at->info.slot;
+    if (at != NULL && !on_it)
+        at = at->parent;
+    for (unsigned i = 1; i <= p->flood && at != NULL && at->info.slot < slot; i++)
+        if (show_block(s, make_block(s, t, p, at, slot, i), false, 0) == NULL)
+            return;
 }
 
 /* ---- when ---- */
@@ -277,7 +312,11 @@ static void strike(struct sim *s, const struct plan *p, sg_minute newest, enum m
     if (tip == NULL || base == NULL || newest - s->script.last_shown < p->every)
         return;
     gather(&t, s);
-    if (!p->first)
+    if (p->flood > 0 && sim_chance(&s->rng, moment == BETWEEN_VOTES ? 700 : 300))
+        flood(s, &t, p, newest, moment == BEFORE_TURN);
+    if (p->flood > 0 && moment != BEFORE_TURN)
+        b.depth = -1;
+    else if (!p->first)
         b = search(s, &t, p, newest, tip);
     if (p->first || b.depth >= p->least)
         show(s, &t, p, &b,
@@ -319,7 +358,10 @@ void sim_script_minute(struct sim *s, sg_minute slot)
     if (moments & BEFORE_VOTES)
         at(s, end + 1, slot, BEFORE_VOTES);
     if (moments & BETWEEN_VOTES)
-        at(s, end + sim_between(&s->rng, 1, s->g->policy.collect_ms / 2), slot, BETWEEN_VOTES);
+        at(s,
+            end + sim_between(&s->rng, plans[s->opt.script].flood > 0 ? s->g->policy.collect_ms / 4 : 1,
+                      s->g->policy.collect_ms / 2),
+            slot, BETWEEN_VOTES);
     if (moments & BEFORE_TURN)
         at(s, turn > end ? turn : end, slot, BEFORE_TURN);
     if (moments & AT_THE_END)

@@ -28,7 +28,8 @@ enum sim_script {
     SIM_SPLIT_ALONE,   /* then, or at the very end of a minute, to one node alone */
     SIM_TWO_FACED,     /* two blocks for a slot and two statements for an (inc, seq), one to either half */
     SIM_EVERYTHING,    /* all moments, up to three blocks, to all or to one */
-    SIM_TWO_AND_TWO,   /* nobody is hostile: six minutes of partition 2:2 */
+    SIM_FLOOD, /* in every slot dozens of siblings of the block that is voted for, before and after the first votes, and SIM_WITHHELD */
+    SIM_TWO_AND_TWO, /* nobody is hostile: six minutes of partition 2:2 */
     SIM_SCRIPTS
 };
 extern const char *const sim_script_names[SIM_SCRIPTS];

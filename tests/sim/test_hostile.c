@@ -84,6 +84,7 @@ PROMISES(hostile_split_of_the_votes_stays_shallow, SIM_SPLIT)
 PROMISES(hostile_block_for_one_voter_stays_shallow, SIM_SPLIT_ALONE)
 PROMISES(hostile_two_faced_member_is_evident_and_changes_nothing, SIM_TWO_FACED)
 PROMISES(hostile_at_every_moment_stays_shallow, SIM_EVERYTHING)
+PROMISES(hostile_flood_of_siblings_moves_two_honest_blocks_at_most, SIM_FLOOD)
 PROMISES(partition_of_two_and_two_heals_with_nothing_lost, SIM_TWO_AND_TWO)
 
 static int command(int argc, char **argv)
@@ -111,6 +112,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(hostile_block_for_one_voter_stays_shallow),
         cmocka_unit_test(hostile_two_faced_member_is_evident_and_changes_nothing),
         cmocka_unit_test(hostile_at_every_moment_stays_shallow),
+        cmocka_unit_test(hostile_flood_of_siblings_moves_two_honest_blocks_at_most),
         cmocka_unit_test(partition_of_two_and_two_heals_with_nothing_lost),
     };
     (void)sim_alloc_start();

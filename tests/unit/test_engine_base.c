@@ -258,6 +258,41 @@ static void base_statement_that_comes_back_is_as_old_as_before(void **state)
     mine_fini(&x);
 }
 
+/* It has no base, and looks for none: an operation costs nothing that grows with the chain. Once the clock is right the base is the tip, and side
+ * branches are known. */
+static void base_clock_behind_the_chain_walks_nothing(void **state)
+{
+    (void)state;
+    struct mine x;
+    struct two_parents t;
+    two_parents_init(&x, &t);
+    two_parents_known(&x, &t);
+    struct lg_block_info at = t.heavy_info;
+    for (unsigned i = 0; i < 40; i++) {
+        const struct lg_statement *s = make_statement(
+            &x.m, &(struct maker_say){.gw = 3, .slot = S0 + i, .after = t.heavy_last[3], .tip = &at.hash});
+        const struct lg_block *b = make_block(&x.m,
+            &(struct maker_mine){
+                .parent = &at, .miner = x.order[1], .slot = S0 + i, .statements = &s, .nstatements = 1});
+        take(&x, b, end_of(S0 + i) + 3000);
+        t.heavy_last[3] = s;
+        at = make_info(&x.m, b, &at);
+    }
+    rig_reopen(x.r);
+    assert_code(rig_tick(x.r, 1000), 0);
+    uint64_t before = mem_store_calls(x.r->store);
+    assert_code(rig_tick(x.r, 2000), 0);
+    assert_code(rig_tick(x.r, end_of(S0 + 1)), 0);
+    assert_int_equal(mem_store_calls(x.r->store) - before, 0);
+    assert_false(rig_state(x.r).has_base);
+    assert_code(rig_tick(x.r, end_of(S0 + 40) + 1), 0);
+    assert_true(rig_state(x.r).has_base);
+    assert_true(rig_tip_is(x.r, &at.hash));
+    struct lg_hash base = rig_state(x.r).base.hash;
+    assert_memory_equal(&base, &at.hash, sizeof at.hash);
+    mine_fini(&x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +303,7 @@ int main(void)
         cmocka_unit_test(base_other_branches_are_known_after_a_restart),
         cmocka_unit_test(base_branch_that_carries_all_does_not_stop_the_mining),
         cmocka_unit_test(base_statement_that_comes_back_is_as_old_as_before),
+        cmocka_unit_test(base_clock_behind_the_chain_walks_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
