@@ -125,18 +125,9 @@ static int check_tip(struct lg_sqlite *s, struct sg_fault *fault)
     return 0;
 }
 
-/* A transaction must be left without asking for memory. */
-static int prepare_rollback(struct lg_db *db)
-{
-    sqlite3_stmt *st;
-    return lg_db_query(db, &st, LG_SQL_ROLLBACK, NULL, 0);
-}
-
 int lg_sqlite_check(struct lg_sqlite *s, struct sg_fault *fault)
 {
     int err = check_statements(&s->db, fault, s->dir);
-    if (err == 0)
-        err = prepare_rollback(&s->db);
     if (err == 0)
         err = check_pages(&s->db, fault, s->dir);
     if (err == 0)

@@ -246,6 +246,10 @@ SG_MUST_USE int lg_db_each(
 /* A statement without rows. *changed (may be NULL): rows that it wrote. */
 SG_MUST_USE int lg_db_run(
     struct lg_db *db, int64_t *changed, enum lg_sql id, const struct lg_arg *args, size_t n);
+/* Leave the transaction that is open, if any. Asks for no memory of its own: lg_db_open has prepared it. */
+SG_MUST_USE int lg_db_roll_back(struct lg_db *db);
+/* One commit is what the following calls see, until lg_db_roll_back; what an earlier one that failed has left open is left first. */
+SG_MUST_USE int lg_db_begin_read(struct lg_db *db);
 /* A 32-byte column; SG_ECORRUPT when it is not that long. */
 SG_MUST_USE int lg_db_column_hash(struct lg_hash *out, struct sqlite3_stmt *st, int column);
 /* A BLOB column appended to out. */

@@ -56,14 +56,14 @@ void lg_reader_close(struct lg_reader *r)
 int lg_reader_begin(struct lg_reader *r)
 {
     r->has_seen = false;
-    return lg_db_run(&r->db, NULL, LG_SQL_SNAPSHOT, NULL, 0);
+    return lg_db_begin_read(&r->db);
 }
 
 void lg_reader_end(struct lg_reader *r)
 {
     r->has_seen = false;
-    /* A rollback of reads frees the snapshot; should it fail, the connection keeps an old view until the next try. */
-    if (!sqlite3_get_autocommit(r->db.h) && lg_db_run(&r->db, NULL, LG_SQL_ROLLBACK, NULL, 0) != 0)
+    /* Should it fail, the connection keeps an old view until the next begin. */
+    if (lg_db_roll_back(&r->db) != 0)
         return;
 }
 

@@ -339,6 +339,13 @@ static void configure_library(void)
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
+/* A transaction must be left without asking for memory. Behind all that changes the schema: it would be prepared anew. */
+static int prepare_rollback(struct lg_db *db)
+{
+    sqlite3_stmt *st;
+    return lg_db_query(db, &st, LG_SQL_ROLLBACK, NULL, 0);
+}
+
 static int open_file(struct lg_db *db, const char *path, int flags, bool writing, struct sg_fault *fault)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -350,7 +357,11 @@ static int open_file(struct lg_db *db, const char *path, int flags, bool writing
         err = configure(db, writing);
     if (err != 0)
         return fail(fault, err, path, db->h != NULL ? sqlite3_errmsg(db->h) : sg_err_text(err));
-    return check_schema(db, path, writing, fault);
+    err = check_schema(db, path, writing, fault);
+    if (err != 0)
+        return err;
+    err = prepare_rollback(db);
+    return err == 0 ? 0 : fail(fault, err, path, sg_err_text(err));
 }
 
 /* A reader makes no database: a folder without one is SG_ENOT_FOUND. */

@@ -345,11 +345,11 @@ static int step_in_snapshot(struct lg_scrub *s, struct lg_damage *out, unsigned 
 {
     struct lg_damage noted;
     const int64_t at = s->next;
-    int result = lg_db_run(&s->db, NULL, LG_SQL_SNAPSHOT, NULL, 0);
+    int result = lg_db_begin_read(&s->db);
     if (result == 0)
         result = step(s, out, documents);
     (void)lg_db_take_damage(&s->db, &noted);
-    if (!sqlite3_get_autocommit(s->db.h) && lg_db_run(&s->db, NULL, LG_SQL_ROLLBACK, NULL, 0) != 0)
+    if (lg_db_roll_back(&s->db) != 0)
         return SG_EIO;
     const bool unreadable = result == SG_ECORRUPT || result == SG_EIO;
     if (unreadable && s->next == at)
@@ -473,13 +473,13 @@ bool lg_scrub_is_damaged(struct lg_scrub *s, const struct lg_damage *d, lg_scrub
     const enum phase phase = s->phase; /* the walk stays where it is */
     const int64_t next = s->next;
     (void)sqlite3_db_release_memory(s->db.h);
-    int result = lg_db_run(&s->db, NULL, LG_SQL_SNAPSHOT, NULL, 0);
+    int result = lg_db_begin_read(&s->db);
     if (result == 0)
         result = look(s, &out, d);
     s->phase = phase;
     s->next = next;
     (void)lg_db_take_damage(&s->db, &noted);
-    if (!sqlite3_get_autocommit(s->db.h) && lg_db_run(&s->db, NULL, LG_SQL_ROLLBACK, NULL, 0) != 0)
+    if (lg_db_roll_back(&s->db) != 0)
         return true;
     const bool same = out.kind == d->kind && lg_hash_eq(&out.hash, &d->hash) &&
                       (out.kind != LG_DAMAGE_FILE || memcmp(out.key, d->key, sizeof out.key) == 0);

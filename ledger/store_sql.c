@@ -419,6 +419,17 @@ int lg_db_run(struct lg_db *db, int64_t *changed, enum lg_sql id, const struct l
     return err;
 }
 
+int lg_db_roll_back(struct lg_db *db)
+{
+    return sqlite3_get_autocommit(db->h) ? 0 : lg_db_run(db, NULL, LG_SQL_ROLLBACK, NULL, 0);
+}
+
+int lg_db_begin_read(struct lg_db *db)
+{
+    const int err = lg_db_roll_back(db);
+    return err != 0 ? err : lg_db_run(db, NULL, LG_SQL_SNAPSHOT, NULL, 0);
+}
+
 int lg_db_column_hash(struct lg_hash *out, struct sqlite3_stmt *st, int column)
 {
     const void *p = sqlite3_column_blob(st, column);

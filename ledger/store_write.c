@@ -70,16 +70,11 @@ static void empty_log(struct lg_sqlite *s)
         s->failed = err; /* what was committed stays committed; nothing more is */
 }
 
-/* Without memory it stays open, and the next begin tries again. */
-static int roll_back(struct lg_sqlite *s)
-{
-    return sqlite3_get_autocommit(s->db.h) ? 0 : lg_db_run(&s->db, NULL, LG_SQL_ROLLBACK, NULL, 0);
-}
-
 static void end_tx(struct lg_sqlite *s)
 {
     const int err = s->tx_err;
-    const int undone = roll_back(s);
+    const int undone =
+        lg_db_roll_back(&s->db); /* without memory it stays open, and the next begin tries again */
     if (undone != 0 && undone != SG_ENOMEM)
         s->failed = SG_EIO;
     s->in_tx = false;
@@ -97,7 +92,7 @@ static int begin(void *ctx)
         return s->failed;
     if (s->in_tx)
         return SG_EINVAL;
-    int err = roll_back(s);
+    int err = lg_db_roll_back(&s->db);
     if (err == 0)
         err = lg_ballast_hold(s->dir);
     if (err == 0)

@@ -2,11 +2,13 @@
  * so and has changed nothing; nothing acknowledged is lost, nothing leaks (the sanitizers look), and when there is memory again the
  * same process goes on.
  * run-tests: no valgrind (thousands of databases are opened and closed; the sanitized flavours look for leaks) */
+#include "ledger/store_scrub.h"
 #include "tests/lib/fault_memory.h"
 #include "tests/lib/outbox_fixture.h"
 #include "tests/lib/store_fixture.h"
 
 #include <setjmp.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,6 +147,101 @@ static void store_survives_without_memory(void **state)
     free(sound);
 }
 
+/* ---- readers ---- */
+
+/* Is there nobody whose snapshot keeps the log from being emptied? */
+static bool log_is_free(const struct fixture *f)
+{
+    char path[96];
+    sqlite3 *db;
+    snprintf(path, sizeof path, "%s/chain.db", f->dir);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    const int rc = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    assert_true(rc == SQLITE_OK || rc == SQLITE_BUSY || rc == SQLITE_LOCKED);
+    sqlite3_close(db);
+    return rc == SQLITE_OK;
+}
+
+static int read_all(struct lg_reader *r, struct fixture *f)
+{
+    struct lg_block_info tip;
+    struct sg_buf out;
+    int err = lg_reader_begin(r);
+    if (err != 0)
+        return err;
+    sg_buf_init(&out, 1u << 20);
+    err = lg_reader_tip(r, &tip);
+    if (err == 0)
+        err = lg_reader_block_bytes(r, &out, &f->info[1].hash);
+    lg_reader_end(r);
+    sg_buf_fini(&out);
+    return err;
+}
+
+/* A reader without memory, at whatever place of an answer: the next answer is given, of the newest commit, and no snapshot stays held. */
+static void reader_goes_on_when_there_is_memory_again(void **state)
+{
+    struct fixture *f = *state;
+    int n = 1;
+    fixture_connect(f, 1, 1);
+    for (;; n++) {
+        struct lg_reader *r = NULL;
+        struct lg_block_info tip;
+        struct sg_fault fault = {0};
+        assert_true(n < MAX_N);
+        assert_code(lg_reader_open(&r, f->dir, f->g, &fault), 0);
+        fault_memory_arm(FAULT_SQLITE, n, false);
+        const int err = read_all(r, f);
+        fault_memory_disarm();
+        if (err != 0)
+            assert_code(err, SG_ENOMEM);
+        fixture_connect(f, 2, 2);
+        assert_true(log_is_free(f));
+        assert_code(lg_reader_begin(r), 0);
+        assert_code(lg_reader_tip(r, &tip), 0);
+        assert_int_equal(tip.height, 2);
+        lg_reader_end(r);
+        lg_reader_close(r);
+        fixture_disconnect(f, 2, 2);
+        if (!fault_memory_fired())
+            break;
+    }
+    assert_true(n > EVERY);
+}
+
+static void nothing_is_damaged(void *arg, const struct lg_damage *d)
+{
+    (void)arg;
+    fail_msg("kind %d", (int)d->kind);
+}
+
+/* The walk without memory says so, and takes nothing for damaged when there is some again. */
+static void scrub_goes_on_when_there_is_memory_again(void **state)
+{
+    struct fixture *f = *state;
+    bool over = false;
+    fixture_connect(f, 1, 1);
+    for (int n = 1; !over; n++) {
+        struct lg_scrub *s = NULL;
+        struct sg_fault fault = {0};
+        unsigned documents;
+        bool through = false;
+        assert_true(n < MAX_N);
+        assert_code(lg_scrub_open(&s, f->dir, f->g, &sg_crypto_openssl, &fault), 0);
+        fault_memory_arm(FAULT_SQLITE, n, false);
+        const int err = lg_scrub_step(s, &documents, &through, nothing_is_damaged, NULL);
+        fault_memory_disarm();
+        if (err != 0)
+            assert_code(err, SG_ENOMEM);
+        over = !fault_memory_fired();
+        for (unsigned steps = 0; !through; steps++) {
+            assert_true(steps < 1000);
+            assert_code(lg_scrub_step(s, &documents, &through, nothing_is_damaged, NULL), 0);
+        }
+        lg_scrub_close(s);
+    }
+}
+
 /* ---- the outbox ---- */
 
 static const uint8_t words[] = "{\"a body\":1}";
@@ -223,6 +320,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             store_survives_sqlite_without_memory, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(store_survives_without_memory, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(
+            reader_goes_on_when_there_is_memory_again, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(
+            scrub_goes_on_when_there_is_memory_again, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(outbox_survives_without_memory, fixture_setup, fixture_teardown),
     };
     fault_memory_install();
