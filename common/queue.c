@@ -139,13 +139,3 @@ void sg_queue_close(struct sg_queue *q)
     must(pthread_cond_broadcast(&q->changed));
     must(pthread_mutex_unlock(&q->lock));
 }
-
-size_t sg_queue_len(struct sg_queue *q)
-{
-    size_t len;
-
-    must(pthread_mutex_lock(&q->lock));
-    len = q->len;
-    must(pthread_mutex_unlock(&q->lock));
-    return len;
-}

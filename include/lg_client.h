@@ -114,8 +114,5 @@ SG_MUST_USE int lg_client_offer_url(char dst[static LG_CLIENT_URL_SIZE], const c
  * offered: statements of the request; an answer whose counts do not add up to it is SG_EMALFORMED. */
 SG_MUST_USE int lg_client_offer_parse(
     struct lg_client_offer *out, const struct sg_http_answer *answer, unsigned offered);
-/* {"bodies":[…],"statements":[…]} from canonical documents. */
-void lg_client_offer_encode(struct sg_buf *out, const struct lg_slice *bodies, unsigned nbodies,
-    const struct lg_slice *statements, unsigned nstatements);
 
 #endif

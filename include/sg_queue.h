@@ -17,6 +17,5 @@ SG_MUST_USE int sg_queue_put(struct sg_queue *q, void *msg);
 SG_MUST_USE int sg_queue_get(struct sg_queue *q, void **msg, sg_ms wait_ms);
 /* Puts fail from now on; what is inside can still be got. Wakes every waiter. */
 void sg_queue_close(struct sg_queue *q);
-size_t sg_queue_len(struct sg_queue *q);
 
 #endif

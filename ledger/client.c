@@ -332,22 +332,3 @@ int lg_client_offer_parse(struct lg_client_offer *out, const struct sg_http_answ
     *out = o;
     return 0;
 }
-
-static void put_list(struct sg_buf *out, const struct lg_slice *docs, unsigned n)
-{
-    for (unsigned i = 0; i < n; i++) {
-        if (i > 0)
-            sg_buf_put_u8(out, ',');
-        sg_buf_put(out, docs[i].p, docs[i].len);
-    }
-}
-
-void lg_client_offer_encode(struct sg_buf *out, const struct lg_slice *bodies, unsigned nbodies,
-    const struct lg_slice *statements, unsigned nstatements)
-{
-    sg_buf_puts(out, "{\"bodies\":[");
-    put_list(out, bodies, nbodies);
-    sg_buf_puts(out, "],\"statements\":[");
-    put_list(out, statements, nstatements);
-    sg_buf_puts(out, "]}");
-}

@@ -1,5 +1,6 @@
 /* Asking before telling: the question, the answer, and the part of an offer that follows. */
 #include "ledger/core/leaf_ask.h"
+#include "tests/lib/chain_maker.h"
 #include "tests/lib/store_fixture.h"
 #include "tests/lib/synth.h"
 
@@ -8,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-
-#include "lg_client.h"
 
 /* What is encoded is decoded to the same, from nothing at all to as many as fit. */
 static void question_survives_its_coding(void **state)
@@ -132,16 +131,17 @@ static int teardown(void **state)
 /* The offer of these statements and bodies, bit i for the i-th. */
 static void put_offer(struct sg_buf *out, const struct world *w, unsigned bodies, unsigned statements)
 {
-    struct lg_slice b[BODIES], s[STATEMENTS];
+    const struct lg_body *b[BODIES];
+    const struct lg_statement *s[STATEMENTS];
     unsigned nb = 0, ns = 0;
     for (unsigned i = 0; i < BODIES; i++)
         if (bodies >> i & 1)
-            b[nb++] = (struct lg_slice){w->body[i]->doc, w->body[i]->doc_len};
+            b[nb++] = w->body[i];
     for (unsigned i = 0; i < STATEMENTS; i++)
         if (statements >> i & 1)
-            s[ns++] = (struct lg_slice){w->st[i]->doc, w->st[i]->doc_len};
+            s[ns++] = w->st[i];
     sg_buf_init(out, 1u << 20);
-    lg_client_offer_encode(out, b, nb, s, ns);
+    make_offer(out, s, ns, b, nb);
     assert_code(sg_buf_err(out), 0);
 }
 

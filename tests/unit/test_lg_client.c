@@ -298,22 +298,6 @@ static void client_offer_counts_refusals_beyond_sixteen(void **state)
     sg_buf_fini(&text);
 }
 
-/* The request is canonical: documents in their order, bodies first. */
-static void client_offer_is_encoded_canonically(void **state)
-{
-    struct lg_slice bodies[] = {{(const uint8_t *)"{\"a\":1}", 7}, {(const uint8_t *)"{\"b\":1}", 7}};
-    struct lg_slice statements[] = {{(const uint8_t *)"{\"c\":1}", 7}};
-    struct sg_buf out;
-
-    (void)state;
-    sg_buf_init(&out, 1000);
-    lg_client_offer_encode(&out, bodies, 2, statements, 1);
-    assert_int_equal(lg_c0_check(out.p, out.len), 0);
-    sg_buf_put_u8(&out, 0);
-    assert_string_equal((const char *)out.p, "{\"bodies\":[{\"a\":1},{\"b\":1}],\"statements\":[{\"c\":1}]}");
-    sg_buf_fini(&out);
-}
-
 /* Addresses, and one that does not fit. */
 static void client_urls(void **state)
 {
@@ -409,7 +393,6 @@ int main(void)
         cmocka_unit_test(client_header_is_checked_against_its_hash),
         cmocka_unit_test(client_offer_must_add_up),
         cmocka_unit_test(client_offer_counts_refusals_beyond_sixteen),
-        cmocka_unit_test(client_offer_is_encoded_canonically),
         cmocka_unit_test(client_urls),
     };
 
