@@ -23,6 +23,7 @@ static void wrong_requests_have_their_code(void **state)
         int err;
     } table[] = {
         {"/v1/nothing", SG_ENOT_FOUND},
+        {"/openapi.json", SG_ENOT_FOUND},
         {"/v1/headers?limit=0", SG_EBAD_PARAMETER},
         {"/v1/headers?limit=1001", SG_EBAD_PARAMETER},
         {"/v1/headers?limit=-1", SG_EBAD_PARAMETER},
