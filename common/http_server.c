@@ -243,8 +243,6 @@ static void completed(
         sg_http_room_leave(req, SG_HTTP_ANSWERS);
         sg_http_conn_phase(req->server, req->conn, SG_HTTP_READING);
     }
-    for (size_t i = 0; i < req->nowned; i++)
-        req->owned[i].free_fn(req->owned[i].p);
     sg_buf_fini(&req->body);
     free(req);
 }

@@ -13,9 +13,8 @@
 #include "sg_http.h"
 
 enum {
-    SG_HTTP_MAX_SEGMENTS = 16, /* of a path; longer ones are not found */
-    SG_HTTP_MAX_ARGS = 32,     /* of a query; more are refused */
-    SG_HTTP_MAX_OWNED = 4,
+    SG_HTTP_MAX_SEGMENTS = 16,  /* of a path; longer ones are not found */
+    SG_HTTP_MAX_ARGS = 32,      /* of a query; more are refused */
     SG_HTTP_MEMORY = 16 * 1024, /* a connection: request line, headers, window of the body */
     SG_HTTP_IDLE_S = 30,        /* libmicrohttpd's own limit: no byte moved for so long */
 };
@@ -131,11 +130,6 @@ struct sg_http_request {
     struct sg_http_target target;
     struct sg_http_match match;
     struct sg_buf body;
-    struct {
-        void *p;
-        void (*free_fn)(void *);
-    } owned[SG_HTTP_MAX_OWNED];
-    size_t nowned;
 
     bool looked_at; /* the first call is over */
     bool handled;   /* the handler was called */

@@ -2,7 +2,6 @@
 #include "common/http_server.h"
 
 #include <arpa/inet.h>
-#include <assert.h>
 #include <string.h>
 
 const char *sg_http_segment(const struct sg_http_request *req, size_t i)
@@ -65,12 +64,4 @@ const uint8_t *sg_http_body(const struct sg_http_request *req, size_t *len)
 {
     *len = req->body.len;
     return req->body.p;
-}
-
-void sg_http_request_own(struct sg_http_request *req, void *p, void (*free_fn)(void *))
-{
-    assert(req->nowned < SG_HTTP_MAX_OWNED);
-    req->owned[req->nowned].p = p;
-    req->owned[req->nowned].free_fn = free_fn;
-    req->nowned++;
 }

@@ -80,8 +80,6 @@ void sg_http_client_address(const struct sg_http_request *req, char out[static S
 const char *sg_http_header(const struct sg_http_request *req, const char *name);
 /* The whole body; NULL and 0 when there is none. Borrowed with req. */
 const uint8_t *sg_http_body(const struct sg_http_request *req, size_t *len);
-/* A value that lives with the request (freed by free_fn after the answer). At most 4. */
-void sg_http_request_own(struct sg_http_request *req, void *p, void (*free_fn)(void *));
 
 /* Answer with a whole body; bytes are copied. extra: NULL or "Name: value\r\n..." */
 void sg_http_answer(struct sg_http_request *req, int status, const char *content_type, const void *body,

@@ -12,16 +12,9 @@
 
 enum { BIG = 16 * 1024 * 1024, PATIENCE_MS = 300000 };
 
-static void free_count(void *p)
-{
-    ++*(int *)p;
-}
-
 static void on_ok(void *ctx, struct sg_http_request *req)
 {
-    struct http_fixture *f = ctx;
-
-    sg_http_request_own(req, &f->freed, free_count);
+    (void)ctx;
     sg_http_answer(req, 200, "text/plain", "ok", 2, NULL);
 }
 

@@ -19,7 +19,6 @@ struct http_fixture {
     struct sg_http_server *server;
     uint16_t port;
     struct sg_queue *kept; /* requests of /later, for the test's own thread to answer */
-    int freed;             /* what requests of /ok owned and was freed */
 };
 
 /* limits: bind, routes and ctx are filled in; limits of time that are 0 are long, for a slow machine. Failures fail the test. */
