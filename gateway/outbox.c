@@ -209,10 +209,10 @@ int gw_outbox_unread(struct gw_outbox *o, uint64_t *bits, unsigned relay, sg_min
     return err;
 }
 
-int gw_outbox_oldest_open(struct gw_outbox *o, sg_minute *min, unsigned relay)
+static int oldest(struct gw_outbox *o, sg_minute *min, enum gw_outbox_sql which, unsigned relay)
 {
     struct gw_sql_arg args[] = {GW_INT(relay)};
-    struct sqlite3_stmt *st = gw_sql_bind(o, GW_SQL_OPEN_OLDEST, args, 1);
+    struct sqlite3_stmt *st = gw_sql_bind(o, which, args, 1);
     int got = gw_sql_step(o, st);
     bool none;
 
@@ -225,18 +225,35 @@ int gw_outbox_oldest_open(struct gw_outbox *o, sg_minute *min, unsigned relay)
     return none ? SG_ENOT_FOUND : 0;
 }
 
-int gw_outbox_read_elsewhere(struct gw_outbox *o, unsigned relay, sg_minute min, const struct lg_hash *digest)
+int gw_outbox_oldest_open(struct gw_outbox *o, sg_minute *min, unsigned relay)
 {
-    struct gw_sql_arg args[] = {GW_INT(relay), GW_INT(min), GW_HASH(digest)};
-    bool own;
-    int err = gw_sql_enter(o, &own);
+    return oldest(o, min, GW_SQL_OPEN_OLDEST, relay);
+}
 
-    if (err)
-        return err;
-    err = gw_sql_run(o, GW_SQL_PAIR_ELSEWHERE, args, 3);
-    if (!err)
-        err = gw_sql_run(o, GW_SQL_GAP_DROP, args, 2);
-    return gw_sql_leave(o, own, err);
+int gw_outbox_oldest_elsewhere(struct gw_outbox *o, sg_minute *min, unsigned relay)
+{
+    return oldest(o, min, GW_SQL_ELSEWHERE_OLDEST, relay);
+}
+
+int gw_outbox_read_elsewhere(
+    struct gw_outbox *o, unsigned relay, sg_minute min, const struct lg_hash *digest, bool confirmed)
+{
+    struct gw_sql_arg args[] = {GW_INT(relay), GW_INT(min), GW_HASH(digest), GW_INT(confirmed ? -1 : -3)};
+    int err;
+
+    assert(o->nested);
+    err = gw_sql_run(o, GW_SQL_ELSEWHERE, args, 4);
+    return err ? err : gw_sql_run(o, GW_SQL_GAP_DROP, args, 2);
+}
+
+int gw_outbox_gone_elsewhere(struct gw_outbox *o, unsigned relay, sg_minute from, sg_minute to)
+{
+    struct gw_sql_arg args[] = {GW_INT(relay), GW_INT(from), GW_INT(to)};
+    int err;
+
+    assert(o->nested);
+    err = gw_sql_run(o, GW_SQL_ELSEWHERE_GONE, args, 3);
+    return err ? err : gw_sql_run(o, GW_SQL_ELSEWHERE_STAYS, NULL, 0);
 }
 
 /* ---- upkeep ---- */

@@ -62,12 +62,16 @@ SG_MUST_USE int gw_outbox_open_items(
  * made (timeout, refused, exception). i < n. */
 SG_MUST_USE int gw_outbox_unread(
     struct gw_outbox *o, uint64_t *bits, unsigned relay, sg_minute newest, unsigned n);
-/* The oldest open item of a relay: SG_ENOT_FOUND. */
+/* The oldest item of a relay that is open, or a pair that is said elsewhere and not confirmed: SG_ENOT_FOUND. */
 SG_MUST_USE int gw_outbox_oldest_open(struct gw_outbox *o, sg_minute *min, unsigned relay);
-/* A statement of this gateway that an older copy of this outbox does not know reads this pair: it needs not be stated again, and no
- * open gap may follow it. */
+/* A statement of this gateway that an older copy of this outbox does not know reads this pair: it is not stated again, and no open
+ * gap may follow it. Confirmed: for good. Else until gw_outbox_gone_elsewhere; inside a transaction that ends with it. */
 SG_MUST_USE int gw_outbox_read_elsewhere(
-    struct gw_outbox *o, unsigned relay, sg_minute min, const struct lg_hash *digest);
+    struct gw_outbox *o, unsigned relay, sg_minute min, const struct lg_hash *digest, bool confirmed);
+/* All of from..to that is read elsewhere has been told: unconfirmed pairs of which this transaction has not heard are open again. */
+SG_MUST_USE int gw_outbox_gone_elsewhere(struct gw_outbox *o, unsigned relay, sg_minute from, sg_minute to);
+/* The oldest pair of a relay that is said elsewhere and not confirmed: SG_ENOT_FOUND. */
+SG_MUST_USE int gw_outbox_oldest_elsewhere(struct gw_outbox *o, sg_minute *min, unsigned relay);
 
 /* ---- what was said ---- */
 

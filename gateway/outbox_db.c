@@ -31,7 +31,8 @@ static const char *const sql_texts[GW_SQL_COUNT] = {
 #undef TEXT
 };
 
-/* place: enum gw_said. stmt: id of the statement that carries the item, 0: open, -1: one that is not in here. entered, asked: slots. */
+/* place: enum gw_said. stmt: id of the statement that carries the item, 0: open, -1: one that is not in here and is
+ * confirmed, -2: one that is not in here and may yet go, -3: the same, inside a transaction. entered, asked: slots. */
 static const char schema[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;"
     "CREATE TABLE pair(id INTEGER PRIMARY KEY, relay INTEGER NOT NULL, min INTEGER NOT NULL, digest BLOB NOT "

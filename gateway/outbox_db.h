@@ -26,9 +26,12 @@ struct sqlite3_stmt;
         "LIMIT ?3")                                                                                          \
     X(PAIR_MINUTES, "SELECT min FROM pair WHERE relay=?1 AND min BETWEEN ?2 AND ?3")                         \
     X(GAP_MINUTES, "SELECT min,reason FROM gap WHERE relay=?1 AND min BETWEEN ?2 AND ?3")                    \
-    X(OPEN_OLDEST, "SELECT min(m) FROM (SELECT min AS m FROM pair WHERE relay=?1 AND stmt=0 UNION ALL "      \
-                   "SELECT min FROM gap WHERE relay=?1 AND stmt=0)")                                         \
-    X(PAIR_ELSEWHERE, "UPDATE pair SET stmt=-1 WHERE relay=?1 AND min=?2 AND digest=?3 AND stmt=0")          \
+    X(OPEN_OLDEST, "SELECT min(m) FROM (SELECT min AS m FROM pair WHERE relay=?1 AND stmt IN (0,-2) UNION "  \
+                   "ALL SELECT min FROM gap WHERE relay=?1 AND stmt=0)")                                     \
+    X(ELSEWHERE, "UPDATE pair SET stmt=?4 WHERE relay=?1 AND min=?2 AND digest=?3 AND stmt IN (0,-2)")       \
+    X(ELSEWHERE_GONE, "UPDATE pair SET stmt=0 WHERE stmt=-2 AND relay=?1 AND min BETWEEN ?2 AND ?3")         \
+    X(ELSEWHERE_STAYS, "UPDATE pair SET stmt=-2 WHERE stmt=-3")                                              \
+    X(ELSEWHERE_OLDEST, "SELECT min(min) FROM pair WHERE stmt=-2 AND relay=?1")                              \
     X(BOUND_PAIRS, "DELETE FROM pair WHERE id<=(SELECT max(id) FROM pair)-?1")                               \
     X(BOUND_GAPS, "DELETE FROM gap WHERE id<=(SELECT max(id) FROM gap)-?1")                                  \
     X(SAID_PUT, "INSERT INTO said(inc,seq,slot,leaf,place,ack,height,asked,len,doc) "                        \

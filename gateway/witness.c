@@ -398,6 +398,7 @@ static int make_parts(struct gw_witness *w)
         c->ledgers, c->nledgers, c->own_first, c->genesis, c->kid, c->clock, w->http};
     struct gw_commit_config commit = {
         c->ledgers, c->nledgers, c->genesis, w->outbox, w->http, c->clock, refused, broken, w};
+    int err;
 
     w->ledgers = calloc(1, sizeof *w->ledgers);
     w->follow = calloc(1, sizeof *w->follow);
@@ -417,8 +418,8 @@ static int make_parts(struct gw_witness *w)
         w->genesis_index[i] = (unsigned)(c->relays[i].relay - c->genesis->relays);
         assert(w->genesis_index[i] < c->genesis->nrelays);
     }
-    gw_witness_catchup_init(w, broken);
-    return gw_commit_new(&w->commit, &commit);
+    err = gw_witness_catchup_init(w, broken);
+    return err ? err : gw_commit_new(&w->commit, &commit);
 }
 
 static void init(struct gw_witness *w, const struct gw_witness_config *config)
@@ -452,6 +453,7 @@ static void destroy(struct gw_witness *w)
     free(w->follow);
     free(w->reported);
     free(w->genesis_index);
+    free(w->catchup.watch);
     free(w);
 }
 

@@ -3,6 +3,8 @@
  * Invariant: nothing of before the start is stated while a node may still tell that it was; what runs never waits for that. */
 #include "gateway/witness_priv.h"
 
+#include <stdlib.h>
+
 /* So many slots what was before the start waits for a node that tells what was said of it. */
 #define CATCHUP_SLOTS 4
 /* So many slots statements of earlier processes have to leave the pool. */
@@ -15,7 +17,7 @@ static bool want(void *ctx, unsigned relay, sg_minute newest, uint64_t minutes)
     return w->config.want(w->config.ctx, relay, newest, minutes);
 }
 
-void gw_witness_catchup_init(struct gw_witness *w, void (*broken)(void *ctx, int err))
+int gw_witness_catchup_init(struct gw_witness *w, void (*broken)(void *ctx, int err))
 {
     w->catchup = (struct gw_catchup){.genesis = w->config.genesis,
         .relays = w->config.relays,
@@ -26,6 +28,8 @@ void gw_witness_catchup_init(struct gw_witness *w, void (*broken)(void *ctx, int
         .want = want,
         .broken = broken,
         .ctx = w};
+    w->catchup.watch = calloc(w->config.nrelays + 1u, sizeof w->catchup.watch[0]);
+    return w->catchup.watch ? 0 : SG_ENOMEM;
 }
 
 /* What earlier processes said is known once their statements are out of the pool: give them time to be mined. */
@@ -52,7 +56,7 @@ void gw_witness_catch_up(struct gw_witness *w)
 sg_minute gw_witness_first(const struct gw_witness *w)
 {
     sg_minute first = gw_entries_first(w->config.genesis, w->slot);
-    bool known = gw_catchup_done(&w->catchup) || w->slot >= w->first + CATCHUP_SLOTS;
+    bool known = gw_catchup_known(&w->catchup) || w->slot >= w->first + CATCHUP_SLOTS;
 
     return known || first > w->first ? first : w->first;
 }

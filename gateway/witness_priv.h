@@ -57,8 +57,8 @@ struct gw_witness {
 
 /* witness_sign.c: whatever can be done now about incarnations and signing. */
 void gw_witness_try_sign(struct gw_witness *w, sg_ms now_ms);
-/* witness_catchup.c: broken is told of errors of the outbox. */
-void gw_witness_catchup_init(struct gw_witness *w, void (*broken)(void *ctx, int err));
+/* witness_catchup.c: broken is told of errors of the outbox. SG_ENOMEM; watch of catchup is the caller's to free. */
+SG_MUST_USE int gw_witness_catchup_init(struct gw_witness *w, void (*broken)(void *ctx, int err));
 /* An incarnation begins, so a node is ready: when to ask. */
 void gw_witness_plan_catchup(struct gw_witness *w);
 /* Ask when it is time. */

@@ -84,13 +84,15 @@ SG_MUST_USE int lg_client_header_url(char dst[static LG_CLIENT_URL_SIZE], const 
 SG_MUST_USE int lg_client_header_parse(
     struct lg_client_header *out, const struct sg_http_answer *answer, int64_t height);
 
-/* GET /v1/minutes?relay=ID&from=M&to=M: {"minutes":[{"attested":[{"gw":kid},…],"body":{"min":M,…},"digest":hash},…],"next":M}. */
+/* GET /v1/minutes?relay=ID&from=M&to=M: {"minutes":[{"attested":[{"gw":kid},…],"body":{"min":M,…},"digest":hash,
+ * "state":"mined"},…],"next":M}. */
 #define LG_CLIENT_MAX_MINUTES (16u << 20) /* a page of 8 MiB, and one element more */
 struct lg_client_minute {
     sg_minute min;
     struct lg_hash digest;
     bool
         attested; /* a statement of the gateway that was asked for reads it, on the best branch or in the pool */
+    bool confirmed; /* its state is */
 };
 typedef void lg_client_minute_fn(void *ctx, const struct lg_client_minute *m);
 SG_MUST_USE int lg_client_minutes_url(

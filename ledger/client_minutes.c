@@ -35,12 +35,24 @@ static bool read_attested(bool *out, const json_t *element, const char *hex)
     return true;
 }
 
+static bool read_state(bool *confirmed, const json_t *element)
+{
+    static const char *const names[] = {"pooled", "mined", "confirmed"};
+    const char *state = json_string_value(json_object_get(element, "state"));
+    size_t i = 0;
+
+    while (state && i < SG_ARRAY_LEN(names) && strcmp(state, names[i]) != 0)
+        i++;
+    *confirmed = i == 2;
+    return state && i < SG_ARRAY_LEN(names);
+}
+
 static bool read_minute(
     struct lg_client_minute *out, const json_t *element, const char *hex, sg_minute from, sg_minute to)
 {
     return lg_client_json_int(&out->min, json_object_get(element, "body"), "min", from, to) &&
            lg_client_json_hash(&out->digest, element, "digest") &&
-           read_attested(&out->attested, element, hex);
+           read_attested(&out->attested, element, hex) && read_state(&out->confirmed, element);
 }
 
 /* All elements; fn NULL: only whether they fit. */

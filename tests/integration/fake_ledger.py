@@ -135,12 +135,14 @@ class FakeLedger:
             return 503, {"code": "not_ready"}
         relay, first, last = query["relay"][0], int(query["from"][0]), int(query["to"][0])
         found = {}
-        for s in self.statements.values():
+        for k, s in self.statements.items():
             for name, minute, digest, live in s["reads"]:
                 if name == relay and first <= minute <= last:
-                    found.setdefault(minute, (digest, []))[1].append({"gw": s["gw"], "live": live})
+                    one = found.setdefault(minute, (digest, [], self.states.get(k, self.state)))
+                    one[1].append({"gw": s["gw"], "live": live})
         page = [
-            {"attested": found[m][1], "body": self.bodies.get(found[m][0], {"min": m}), "digest": found[m][0]} for m in sorted(found)
+            {"attested": by, "body": self.bodies.get(digest, {"min": m}), "digest": digest, "state": state}
+            for m, (digest, by, state) in sorted(found.items())
         ]
         answer = {"minutes": page[: self.page]}
         if len(page) > self.page:

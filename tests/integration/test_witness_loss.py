@@ -75,6 +75,38 @@ class WitnessLoss(WitnessCase):
         self.assertEqual([m for m, found in reads.items() if len(found) > 1], [], "stated twice")
         self.check_numbers(self.offered(fake), fake.chain)
 
+    def test_minutes_said_and_overtaken_after_a_restore_are_stated_again(self):
+        """What was said after the copy was made stands in the pool when the next process asks, and is overtaken afterwards: minutes that the
+        copy holds unsaid, and minutes of which it knows nothing."""
+        fake = self.ledger()
+        fake.state = "pooled"
+        fake.ready = False
+        self.start(fake)
+        self.net.wait_clock(self.net.now_ms() + 2 * MINUTE)
+        self.net.nodes[0].stop()
+        copy = self.net.path("copy")
+        shutil.copytree(self.net.path("data-0", "outbox"), copy)
+        fake.ready = True
+        self.start(fake)
+        old = self.wait_statements(fake, 2)
+        self.net.nodes[0].kill()
+        shutil.rmtree(self.net.path("data-0", "outbox"))
+        shutil.copytree(copy, self.net.path("data-0", "outbox"))
+        said = {r[1] for s in fake.all() for r in s["reads"]}
+        self.assertGreaterEqual(len(said), 3)
+        gateway = self.start(fake)
+        gateway.wait_line("minutes of before the start are asked", errors=True, deadline_s=40)
+        n = len(fake.all())
+        self.wait_statements(fake, n + 1)
+        again = {r[1] for s in fake.all() for r in s["reads"] if s["inc"] > old[-1]["inc"]}
+        self.assertEqual(said & again, set(), "stated twice")
+        with fake.lock:
+            for k in [k for k, s in fake.statements.items() if s["inc"] <= old[-1]["inc"]]:
+                del fake.statements[k]
+        reads = self.wait_read(fake, said)
+        self.assertEqual([m for m, found in reads.items() if len(found) > 1], [], "stated twice")
+        self.check_numbers(self.offered(fake), fake.chain)
+
     def test_older_copy_of_the_outbox_signs_nothing_twice(self):
         """D5 and D6: what was said after the copy was made is known to the node."""
         fake = self.ledger()

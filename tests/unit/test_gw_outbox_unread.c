@@ -40,14 +40,59 @@ static void outbox_read_elsewhere_is_not_open(void **state)
     assert_int_equal(gw_outbox_put_gap(*state, 0, SLOT - 9, LG_REASON_TIMEOUT), 0);
     assert_int_equal(gw_outbox_oldest_open(*state, &oldest, 0), 0);
     assert_int_equal(oldest, SLOT - 9);
-    assert_int_equal(gw_outbox_read_elsewhere(*state, 0, SLOT - 9, &same), 0);
-    assert_int_equal(gw_outbox_read_elsewhere(*state, 0, SLOT - 5, &same), 0);
-    assert_int_equal(gw_outbox_read_elsewhere(*state, 0, SLOT - 4, &other), 0);
+    assert_int_equal(gw_outbox_begin(*state), 0);
+    assert_int_equal(gw_outbox_read_elsewhere(*state, 0, SLOT - 9, &same, true), 0);
+    assert_int_equal(gw_outbox_read_elsewhere(*state, 0, SLOT - 5, &same, true), 0);
+    assert_int_equal(gw_outbox_read_elsewhere(*state, 0, SLOT - 4, &other, true), 0);
+    assert_int_equal(gw_outbox_gone_elsewhere(*state, 0, SLOT - 9, SLOT), 0);
+    assert_int_equal(gw_outbox_commit(*state), 0);
     assert_int_equal(open_items(*state, items), 1);
     assert_int_equal(items[0].min, SLOT - 4);
     assert_int_equal(put_pair(*state, 0, SLOT - 5, 1, 10), SG_EKNOWN);
     assert_int_equal(gw_outbox_uncommitted(*state, SLOT, &count, &oldest), 0);
     assert_int_equal(count, 1);
+}
+
+/* A page that tells these minutes of relay 0, from SLOT - 9 on. */
+static void tell(struct gw_outbox *o, const sg_minute *read, unsigned n, bool confirmed)
+{
+    struct lg_hash same = {{1}};
+
+    assert_int_equal(gw_outbox_begin(o), 0);
+    for (unsigned i = 0; i < n; i++)
+        assert_int_equal(gw_outbox_read_elsewhere(o, 0, read[i], &same, confirmed), 0);
+    assert_int_equal(gw_outbox_gone_elsewhere(o, 0, SLOT - 9, SLOT), 0);
+    assert_int_equal(gw_outbox_commit(o), 0);
+}
+
+/* What is said elsewhere without being confirmed is not open while it is told, and is when it is told no more, in the pages that ask for
+ * it; once confirmed it stays said, whatever follows. */
+static void outbox_read_elsewhere_and_gone_is_open_again(void **state)
+{
+    static const sg_minute told[] = {SLOT - 5, SLOT - 3, SLOT - 4};
+    struct gw_item items[16];
+    sg_minute oldest = 0;
+
+    assert_int_equal(put_pair(*state, 0, SLOT - 20, 1, 10), 0);
+    for (sg_minute m = SLOT - 5; m <= SLOT - 3; m++)
+        assert_int_equal(put_pair(*state, 0, m, 1, 10), 0);
+    assert_int_equal(put_pair(*state, 1, SLOT - 5, 1, 10), 0);
+    assert_int_equal(gw_outbox_oldest_elsewhere(*state, &oldest, 0), SG_ENOT_FOUND);
+    tell(*state, told, 3, false);
+    assert_int_equal(open_items(*state, items), 2);
+    assert_int_equal(gw_outbox_oldest_elsewhere(*state, &oldest, 0), 0);
+    assert_int_equal(oldest, SLOT - 5);
+    tell(*state, told, 1, true);
+    assert_int_equal(open_items(*state, items), 4);
+    assert_int_equal(gw_outbox_oldest_elsewhere(*state, &oldest, 0), SG_ENOT_FOUND);
+    tell(*state, told + 1, 2, false);
+    tell(*state, told + 1, 1, false);
+    assert_int_equal(open_items(*state, items), 3);
+    assert_int_equal(items[2].min, SLOT - 4);
+    assert_int_equal(gw_outbox_oldest_open(*state, &oldest, 0), 0);
+    assert_int_equal(oldest, SLOT - 20);
+    tell(*state, told, 0, false);
+    assert_int_equal(open_items(*state, items), 4);
 }
 
 /* An outbox that never signs stays bounded by its entries: the oldest go, and are counted. */
@@ -76,6 +121,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(outbox_unread_minutes_are_those_that_may_be_read),
         TEST(outbox_read_elsewhere_is_not_open),
+        TEST(outbox_read_elsewhere_and_gone_is_open_again),
         TEST(outbox_that_never_signs_is_bounded),
     };
 

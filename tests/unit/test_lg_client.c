@@ -317,9 +317,10 @@ static void client_urls(void **state)
     assert_int_equal(lg_client_status_url(url, base), SG_ETOO_LARGE);
 }
 
-#define MINUTE(m, gw)                                                                                        \
+#define MINUTE_IN(m, gw, state)                                                                              \
     "{\"attested\":[{\"gw\":\"00000000000000aa\",\"live\":6},{\"gw\":\"" gw                                  \
-    "\",\"live\":0}],\"body\":{\"min\":" m "},\"digest\":\"" H1 "\"}"
+    "\",\"live\":0}],\"body\":{\"min\":" m "},\"digest\":\"" H1 "\",\"state\":\"" state "\"}"
+#define MINUTE(m, gw) MINUTE_IN(m, gw, "mined")
 
 struct heard {
     unsigned n;
@@ -337,8 +338,9 @@ static void hear(void *ctx, const struct lg_client_minute *m)
 /* Minutes come in order, with whether the gateway attests them, and where the next page begins. */
 static void client_minutes_are_read(void **state)
 {
-    struct sg_http_answer a = answer_of(200, "{\"minutes\":[" MINUTE("10", "00000000000000bb") "," MINUTE(
-                                                 "12", "00000000000000cc") "],\"next\":15}");
+    struct sg_http_answer a =
+        answer_of(200, "{\"minutes\":[" MINUTE_IN("10", "00000000000000bb", "confirmed") "," MINUTE(
+                           "12", "00000000000000cc") "],\"next\":15}");
     struct heard h = {0};
     sg_minute next = 0;
 
@@ -346,8 +348,9 @@ static void client_minutes_are_read(void **state)
     assert_int_equal(lg_client_minutes_parse(&next, &a, 0xbb, 10, 20, hear, &h), 0);
     assert_int_equal(next, 15);
     assert_int_equal(h.n, 2);
-    assert_true(h.all[0].min == 10 && h.all[0].attested && h.all[0].digest.b[0] == 0x11);
-    assert_true(h.all[1].min == 12 && !h.all[1].attested);
+    assert_true(
+        h.all[0].min == 10 && h.all[0].attested && h.all[0].confirmed && h.all[0].digest.b[0] == 0x11);
+    assert_true(h.all[1].min == 12 && !h.all[1].attested && !h.all[1].confirmed);
     a = answer_of(200, "{\"minutes\":[]}");
     assert_int_equal(lg_client_minutes_parse(&next, &a, 0xbb, 10, 20, hear, &h), 0);
     assert_int_equal(next, 21);
@@ -362,9 +365,11 @@ static void client_minutes_that_do_not_fit_are_malformed(void **state)
         "{\"minutes\":[" MINUTE("9", "bb") "]}", "{\"minutes\":[" MINUTE("21", "bb") "]}",
         "{\"minutes\":[" MINUTE("10", "bb") "],\"next\":10}", "{\"minutes\":[],\"next\":10}",
         "{\"minutes\":[" MINUTE("10", "bb") "],\"next\":21}",
-        "{\"minutes\":[{\"attested\":[{}],\"body\":{\"min\":10},\"digest\":\"" H1 "\"}]}",
-        "{\"minutes\":[{\"attested\":[],\"body\":{\"min\":10},\"digest\":\"11\"}]}",
-        "{\"minutes\":[{\"body\":{\"min\":10},\"digest\":\"" H1 "\"}]}"};
+        "{\"minutes\":[{\"attested\":[{}],\"body\":{\"min\":10},\"digest\":\"" H1 "\",\"state\":\"mined\"}]}",
+        "{\"minutes\":[{\"attested\":[],\"body\":{\"min\":10},\"digest\":\"11\",\"state\":\"mined\"}]}",
+        "{\"minutes\":[{\"body\":{\"min\":10},\"digest\":\"" H1 "\",\"state\":\"mined\"}]}",
+        "{\"minutes\":[{\"attested\":[],\"body\":{\"min\":10},\"digest\":\"" H1 "\"}]}",
+        "{\"minutes\":[{\"attested\":[],\"body\":{\"min\":10},\"digest\":\"" H1 "\",\"state\":\"gone\"}]}"};
     struct heard h = {0};
     sg_minute next = 77;
 
