@@ -307,7 +307,22 @@ int gw_outbox_prune(struct gw_outbox *o, sg_minute slot, int64_t *lost)
     return 0;
 }
 
-int gw_outbox_bound(struct gw_outbox *o, int64_t keep, int64_t *lost)
+/* Has anything been signed that is not older than the window, by the clock of then and of now? */
+static int signs(struct gw_outbox *o, bool *yes, sg_minute slot)
+{
+    struct sqlite3_stmt *st = gw_sql_bind(o, GW_SQL_BOUND_SLOT, NULL, 0);
+    int got = gw_sql_step(o, st);
+    sg_minute passed;
+
+    if (got != 1)
+        return got ? got : SG_ECORRUPT; /* an aggregate always gives a row */
+    passed = slot - gw_sql_i64(st, 0);
+    *yes = !gw_sql_is_null(st, 0) && passed <= LG_KEEP_SLOTS && passed >= -LG_KEEP_SLOTS;
+    gw_sql_reset(st);
+    return 0;
+}
+
+static int drop_oldest(struct gw_outbox *o, int64_t keep, int64_t *lost)
 {
     struct gw_sql_arg pairs[] = {GW_INT(keep)};
     struct gw_sql_arg gaps[] = {GW_INT(2 * keep)}; /* a gap that a read replaced has left a hole */
@@ -326,4 +341,13 @@ int gw_outbox_bound(struct gw_outbox *o, int64_t keep, int64_t *lost)
     if (!err)
         *lost = count;
     return err;
+}
+
+int gw_outbox_bound(struct gw_outbox *o, sg_minute slot, int64_t keep, int64_t *lost)
+{
+    bool yes = false;
+    int err = signs(o, &yes, slot);
+
+    *lost = 0;
+    return err || yes ? err : drop_oldest(o, keep, lost);
 }

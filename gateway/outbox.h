@@ -140,8 +140,9 @@ SG_MUST_USE int gw_outbox_uncommitted(
 /* Forget what is older than the window of this slot; lost: pairs that were never mined among it. Restores the ballast. */
 SG_MUST_USE int gw_outbox_prune(struct gw_outbox *o, sg_minute slot, int64_t *lost);
 
-/* The bound that holds while nothing is signed, whatever the clocks say: of pairs and gaps the newest `keep` entries each (gaps:
- * twice as many) stay. lost: how many pairs went. */
-SG_MUST_USE int gw_outbox_bound(struct gw_outbox *o, int64_t keep, int64_t *lost);
+/* The bound that holds while nothing is signed, whatever the clocks say: of open pairs and gaps those among the newest `keep` entries
+ * each (gaps: twice as many) stay; what a statement carries stays. Nothing happens while the newest statement lies within LG_KEEP_SLOTS of slot, for then
+ * gw_outbox_prune is the bound. lost: how many pairs went. */
+SG_MUST_USE int gw_outbox_bound(struct gw_outbox *o, sg_minute slot, int64_t keep, int64_t *lost);
 
 #endif

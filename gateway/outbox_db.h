@@ -32,8 +32,9 @@ struct sqlite3_stmt;
     X(ELSEWHERE_GONE, "UPDATE pair SET stmt=0 WHERE stmt=-2 AND relay=?1 AND min BETWEEN ?2 AND ?3")         \
     X(ELSEWHERE_STAYS, "UPDATE pair SET stmt=-2 WHERE stmt=-3")                                              \
     X(ELSEWHERE_OLDEST, "SELECT min(min) FROM pair WHERE stmt=-2 AND relay=?1")                              \
-    X(BOUND_PAIRS, "DELETE FROM pair WHERE id<=(SELECT max(id) FROM pair)-?1")                               \
-    X(BOUND_GAPS, "DELETE FROM gap WHERE id<=(SELECT max(id) FROM gap)-?1")                                  \
+    X(BOUND_SLOT, "SELECT max(slot) FROM said")                                                              \
+    X(BOUND_PAIRS, "DELETE FROM pair WHERE stmt=0 AND id<=(SELECT max(id) FROM pair)-?1")                    \
+    X(BOUND_GAPS, "DELETE FROM gap WHERE stmt=0 AND id<=(SELECT max(id) FROM gap)-?1")                       \
     X(SAID_PUT, "INSERT INTO said(inc,seq,slot,leaf,place,ack,height,asked,len,doc) "                        \
                 "VALUES(?1,?2,?3,?4,0,0,0,?3,?5,?6)")                                                        \
     X(PAIR_CARRY, "UPDATE pair SET stmt=?1 WHERE id=?2 AND stmt=0")                                          \

@@ -277,7 +277,7 @@ static void ask(struct gw_witness *w)
 static void bound(struct gw_witness *w)
 {
     int64_t lost = 0;
-    int err = gw_outbox_bound(w->outbox, BOUND_MINUTES * (int64_t)w->config.nrelays, &lost);
+    int err = gw_outbox_bound(w->outbox, w->slot, BOUND_MINUTES * (int64_t)w->config.nrelays, &lost);
 
     if (err)
         gw_witness_outbox_err(w, err);

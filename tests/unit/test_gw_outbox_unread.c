@@ -105,13 +105,40 @@ static void outbox_that_never_signs_is_bounded(void **state)
         assert_int_equal(put_pair(*state, 0, SLOT - 100 + m, 1, 10), 0);
         assert_int_equal(gw_outbox_put_gap(*state, 1, SLOT - 100 + m, LG_REASON_TIMEOUT), 0);
     }
-    assert_int_equal(gw_outbox_bound(*state, 30, &lost), 0);
+    assert_int_equal(gw_outbox_bound(*state, SLOT, 30, &lost), 0);
     assert_int_equal(lost, 0);
-    assert_int_equal(gw_outbox_bound(*state, 5, &lost), 0);
+    assert_int_equal(gw_outbox_bound(*state, SLOT, 5, &lost), 0);
     assert_int_equal(lost, 25);
     assert_int_equal(open_items(*state, items), 15);
-    assert_int_equal(gw_outbox_bound(*state, 5, &lost), 0);
+    assert_int_equal(gw_outbox_bound(*state, SLOT, 5, &lost), 0);
     assert_int_equal(lost, 0);
+}
+
+/* What a statement carries is no matter of the bound, however old; and while statements are made within the window, nothing is: with fewer relays
+ * than before the window holds more than the bound lets stay. */
+static void outbox_that_signs_loses_nothing_to_the_bound(void **state)
+{
+    struct gw_said_row row = {.inc = 7, .seq = 1, .slot = SLOT, .leaf = {{1}}};
+    struct gw_item items[16];
+    int64_t lost = 77;
+
+    for (sg_minute m = 0; m < 10; m++)
+        assert_int_equal(put_pair(*state, 0, SLOT - 9 + m, 1, 10), 0);
+    assert_int_equal(open_items(*state, items), 10);
+    assert_int_equal(
+        gw_outbox_add_statement(*state, &row, (const uint8_t *)"{}", 2, items, 6), 0); /* the oldest */
+    assert_int_equal(gw_outbox_bound(*state, SLOT + LG_KEEP_SLOTS, 1, &lost), 0);
+    assert_int_equal(lost, 0);
+    assert_int_equal(open_items(*state, items), 4);
+    assert_int_equal(gw_outbox_bound(*state, SLOT + LG_KEEP_SLOTS + 1, 1, &lost), 0);
+    assert_int_equal(lost, 3);
+    assert_int_equal(put_pair(*state, 0, SLOT - 9, 1, 10), SG_EKNOWN);
+    assert_int_equal(gw_outbox_give_up(*state, 7), 0);
+    assert_int_equal(open_items(*state, items), 7);
+    assert_int_equal(gw_outbox_bound(*state, SLOT - LG_KEEP_SLOTS, 1, &lost), 0);
+    assert_int_equal(lost, 0);
+    assert_int_equal(gw_outbox_bound(*state, SLOT - LG_KEEP_SLOTS - 1, 1, &lost), 0);
+    assert_int_equal(lost, 6);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh_dir, drop_dir)
@@ -123,6 +150,7 @@ int main(void)
         TEST(outbox_read_elsewhere_is_not_open),
         TEST(outbox_read_elsewhere_and_gone_is_open_again),
         TEST(outbox_that_never_signs_is_bounded),
+        TEST(outbox_that_signs_loses_nothing_to_the_bound),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
