@@ -221,14 +221,15 @@ static bool refused(struct target *t, const struct gw_said_row *row, int err)
         }
         if (step_back(t, row))
             return false;
-        be_patient(t, err); /* nothing earlier is kept: do not hammer a node that keeps saying so */
-        break;
+        break; /* nothing earlier is kept */
     default:
         break;
     }
     t->next = row->id + 1;
     t->gap_step = 0;
-    t->owner->config.refused(t->owner->config.ctx, t->number, row, err);
+    /* do not hammer a node that keeps saying so: the statement stays, and what follows it leads back to it */
+    if (!t->owner->config.refused(t->owner->config.ctx, t->number, row, err) || err == SG_EGAP)
+        be_patient(t, err);
     return true;
 }
 

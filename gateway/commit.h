@@ -6,7 +6,8 @@
  *
  *   future, overloaded, not_ready, no answer   the same again later, with growing patience
  *   gap                                        again from an earlier statement of the incarnation, mined ones included
- *   anything else                              refused: the owner judges, the cursor goes on
+ *   anything else                              refused: the owner judges, the cursor goes on; with growing patience where the word of
+ *                                              the node does not count, for what follows such a statement is a gap there
  *
  * Thread: one owner, the one that runs the HTTP client. */
 #ifndef GW_COMMIT_H
@@ -25,8 +26,8 @@ struct gw_commit_config {
     struct gw_outbox *outbox;         /* borrowed */
     struct sg_http_client *http;      /* borrowed; freed before gw_commit_free */
     const struct sg_clock *clock;     /* borrowed */
-    /* Node number `ledger` refuses this statement with err. */
-    void (*refused)(void *ctx, unsigned ledger, const struct gw_said_row *row, int err);
+    /* Node number `ledger` refuses this statement with err. False: its word does not count. */
+    bool (*refused)(void *ctx, unsigned ledger, const struct gw_said_row *row, int err);
     /* The outbox failed: SG_EIO, SG_ECORRUPT. SG_ENOSPC is not told: the acknowledgement is noted later. */
     void (*broken)(void *ctx, int err);
     void *ctx;

@@ -195,19 +195,20 @@ static void shrink(struct gw_witness *w, const struct gw_said_row *row)
 }
 
 /* The home node's judgement counts; another one's is told and left to it. */
-static void refused(void *ctx, unsigned ledger, const struct gw_said_row *row, int err)
+static bool refused(void *ctx, unsigned ledger, const struct gw_said_row *row, int err)
 {
     struct gw_witness *w = ctx;
 
     sg_log(SG_LOG_WARN, part, "%s refuses statement %lld of slot %lld: %s", w->config.ledgers[ledger],
         (long long)row->seq, (long long)row->slot, sg_err_code(err));
     if (!is_home(w, ledger))
-        return;
+        return false;
     if (err == SG_ECONFLICT)
         w->config.alarm(w->config.ctx, "conflict");
     if (err == SG_ETOO_LARGE || err == SG_ESIZE)
         shrink(w, row);
     gw_witness_give_up(w, row->inc, sg_err_text(err));
+    return true;
 }
 
 static void overtaken(void *ctx, const struct gw_said_row *row)

@@ -9,17 +9,17 @@ from witness_case import MINUTE, WitnessCase
 
 
 class WitnessNodes(WitnessCase):
-    def test_node_that_always_says_gap_is_not_hammered(self):
-        good, liar = self.ledger(), self.ledger()
+    def test_nodes_that_always_refuse_are_not_hammered(self):
+        """One that says gap to all, and one that refuses the first statements for good: what follows them is a gap there."""
+        good, liar, stubborn = self.ledger(), self.ledger(), self.ledger()
         liar.refuse = lambda s: "gap"
-        self.start(good, liar)
+        stubborn.refuse = lambda s: "conflict" if s["seq"] <= 2 else "gap"
+        self.start(good, liar, stubborn)
         self.wait_statements(good, 4)
-        with liar.lock:
-            before = liar.requests.count("/v1/statements")
+        before = {fake: fake.requests.count("/v1/statements") for fake in (liar, stubborn)}
         self.wait_statements(good, 8)
-        with liar.lock:
-            posts = liar.requests.count("/v1/statements") - before
-        self.assertLess(posts, 60)
+        for fake in before:
+            self.assertLess(fake.requests.count("/v1/statements") - before[fake], 60)
         self.assertEqual(len({s["inc"] for s in good.all()}), 1)
 
     def test_answer_that_does_not_add_up_acknowledges_nothing(self):

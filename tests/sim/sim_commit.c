@@ -111,7 +111,6 @@ static bool refused(struct sim *s, unsigned m, struct sim_ledger *l, struct sim_
         }
         if (step_back(g, l, row))
             return false;
-        be_patient(s, l);
     }
     sim_say(s, "node %u refuses statement %lld of gateway %u: %s", l->m, (long long)row->seq, m,
         sg_err_code(err));
@@ -119,6 +118,8 @@ static bool refused(struct sim *s, unsigned m, struct sim_ledger *l, struct sim_
     l->gap_step = 0;
     if (l == sim_gateway_home(g))
         sim_gateway_give_up(s, m, row->inc);
+    if (l != sim_gateway_home(g) || err == SG_EGAP)
+        be_patient(s, l);
     return true;
 }
 
