@@ -1,7 +1,7 @@
 /* Which minutes are owed an outcome.
  *
- * Invariant: settled spans are disjoint, not adjacent and increasing; a minute inside one is never pending again; lost
- * minutes are settled or skipped ones, or lie before the start.
+ * Invariant: settled spans are disjoint, not adjacent and increasing; a minute inside one is never pending again; skipped spans are
+ * disjoint and increasing, and end before now; lost minutes lie before next, or are skipped ones.
  * Refuses nothing: any pair of clock values is a legal input. */
 #include "gateway/core/minutes.h"
 
@@ -17,7 +17,6 @@ void gw_minutes_init(struct gw_minutes *m, sg_ms wall_ms, sg_ms run_ms)
         .newest_read = -1,
         .last_wall_ms = wall_ms,
         .last_run_ms = run_ms,
-        .skipped = {.from = 0, .to = -1},
     };
     for (size_t i = 0; i < SG_ARRAY_LEN(m->lost); i++)
         m->lost[i] = -1;
@@ -28,18 +27,33 @@ static bool in_span(const struct gw_span *s, sg_minute min)
     return s->from <= min && min <= s->to;
 }
 
+static const struct gw_span *find_span(const struct gw_span *spans, unsigned n, sg_minute min)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (in_span(&spans[i], min))
+            return &spans[i];
+    }
+    return NULL;
+}
+
+static bool is_skipped(const struct gw_minutes *m, sg_minute min)
+{
+    return find_span(m->skipped, m->nskipped, min) != NULL;
+}
+
+static bool is_settled(const struct gw_minutes *m, sg_minute min)
+{
+    return find_span(m->settled, m->nsettled, min) != NULL;
+}
+
 /* Move next past what is owed no outcome. Each step leaves one span for good, so it ends. */
 static void pass_over(struct gw_minutes *m)
 {
-    if (in_span(&m->skipped, m->next))
-        m->next = m->skipped.to + 1;
-    for (unsigned i = 0; i < m->nsettled; i++) { /* increasing: one pass is enough */
-        if (in_span(&m->settled[i], m->next)) {
-            m->next = m->settled[i].to + 1;
-            if (in_span(&m->skipped, m->next))
-                m->next = m->skipped.to + 1;
-        }
-    }
+    const struct gw_span *s;
+
+    while ((s = find_span(m->skipped, m->nskipped, m->next)) ||
+           (s = find_span(m->settled, m->nsettled, m->next)))
+        m->next = s->to + 1;
 }
 
 bool gw_minutes_in_ring(const struct gw_minutes *m, sg_minute min)
@@ -58,13 +72,31 @@ static void unlose(struct gw_minutes *m, sg_minute min)
         m->lost[min % SG_RING_MINUTES] = -1;
 }
 
-static bool is_settled(const struct gw_minutes *m, sg_minute min)
+/* What next has passed is skipped in any case: a step back ends the span, and next, at now. */
+static void drop_skipped(struct gw_minutes *m, unsigned n)
 {
-    for (unsigned i = 0; i < m->nsettled; i++) {
-        if (in_span(&m->settled[i], min))
-            return true;
+    m->nskipped -= n;
+    memmove(m->skipped, m->skipped + n, m->nskipped * sizeof m->skipped[0]);
+}
+
+static void add_skipped(struct gw_minutes *m, struct gw_span span)
+{
+    while (m->nskipped > 0 && m->skipped[0].to < m->next)
+        drop_skipped(m, 1);
+    if (m->nskipped == GW_MINUTES_STEPS) {
+        m->next = m->skipped[0].to + 1;
+        drop_skipped(m, 1);
     }
-    return false;
+    m->skipped[m->nskipped++] = span;
+}
+
+/* A step back: what was skipped and lies after now will run after all. */
+static void unskip(struct gw_minutes *m)
+{
+    while (m->nskipped > 0 && m->skipped[m->nskipped - 1].from >= m->now)
+        m->nskipped--;
+    if (m->nskipped > 0 && m->skipped[m->nskipped - 1].to >= m->now)
+        m->skipped[m->nskipped - 1].to = m->now - 1;
 }
 
 /* The wall clock went from minute `before` to now without running through what lies between. */
@@ -72,7 +104,7 @@ static void skip(struct gw_minutes *m, sg_minute before)
 {
     sg_minute first = m->now - SG_RING_MINUTES > before ? m->now - SG_RING_MINUTES : before + 1;
 
-    m->skipped = (struct gw_span){.from = before + 1, .to = m->now - 1};
+    add_skipped(m, (struct gw_span){.from = before + 1, .to = m->now - 1});
     for (sg_minute min = first; min < m->now; min++) {
         if (min >= m->first && !is_settled(m, min))
             lose(m, min);
@@ -106,8 +138,7 @@ bool gw_minutes_roll(struct gw_minutes *m, sg_ms wall_ms, sg_ms run_ms, sg_ms to
     m->last_run_ms = run_ms;
     if (parted > tolerance_ms && m->now > before + 1)
         skip(m, before);
-    if (m->now <= m->skipped.to) /* a step back: the rest will run after all */
-        m->skipped.to = m->now - 1;
+    unskip(m);
     if (m->now < m->next)
         m->next = m->now;
     if (m->next < m->now - GW_MINUTES_KEEP)
@@ -220,7 +251,7 @@ bool gw_minutes_lost(const struct gw_minutes *m, sg_minute *min)
 
 bool gw_minutes_want(struct gw_minutes *m, sg_minute min)
 {
-    if (min < 0 || !gw_minutes_in_ring(m, min) || (min >= m->next && !in_span(&m->skipped, min)))
+    if (min < 0 || !gw_minutes_in_ring(m, min) || (min >= m->next && !is_skipped(m, min)))
         return false;
     lose(m, min);
     return true;

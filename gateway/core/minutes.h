@@ -18,6 +18,8 @@
 
 /* Runs of settled minutes that are told apart; steps make a new one, the closest two are joined when it is full. */
 #define GW_MINUTES_SPANS 16
+/* Steps forward in a row, while a minute before the first of them is owed; with more of them what is owed before the first is owed no more. */
+#define GW_MINUTES_STEPS 8
 /* A statement names no older minute than this many before its slot (LG_KEEP_SLOTS). */
 #define GW_MINUTES_KEEP 1440
 
@@ -38,7 +40,9 @@ struct gw_minutes {
     sg_minute next;        /* the oldest that is owed; >= now when nothing is pending */
     sg_minute newest_read; /* -1: none */
     sg_ms last_wall_ms, last_run_ms;
-    struct gw_span skipped; /* minutes that a step forward left out; from > to when none */
+    struct gw_span skipped
+        [GW_MINUTES_STEPS]; /* minutes that steps forward left out, and that next has not passed; increasing */
+    unsigned nskipped;
     struct gw_span settled[GW_MINUTES_SPANS];
     unsigned nsettled;
     sg_minute lost[SG_RING_MINUTES]; /* by minute of the hour, -1 when empty */

@@ -125,6 +125,28 @@ static void minutes_step_forward_skips(void **state)
     }
 }
 
+/* Two steps forward in a row, while the minute before the first is still owed: what lies between the first two never ran either, whether or not the
+ * minute in between has ended; each minute that ran is owed once. */
+static void minutes_steps_forward_close_together_skip_both(void **state)
+{
+    (void)state;
+    for (int between = 0; between < 3; between++) {
+        struct gw_minutes m;
+        struct clocks c = begin(&m);
+        sg_minute first, last;
+
+        assert_true(step(&m, &c, 3600 * 1000)); /* M0 is pending, M0+60 runs */
+        assert_false(pass(&m, &c, 5000 + between * SG_MINUTE_MS));
+        assert_true(step(&m, &c, 3600 * 1000));
+        assert_int_equal(settle_all(&m, &first, &last), 2 + between);
+        assert_int_equal(first, M0);
+        assert_int_equal(last, M0 + 60 + between);
+        assert_false(pass(&m, &c, SG_MINUTE_MS));
+        assert_int_equal(settle_all(&m, &first, &last), 1);
+        assert_int_equal(first, M0 + 120 + between);
+    }
+}
+
 /* A step back runs minutes again: those that have their outcome owe nothing, those that were skipped do. */
 static void minutes_step_back_settles_nothing_twice(void **state)
 {
@@ -293,6 +315,7 @@ int main(void)
         cmocka_unit_test(minutes_frozen_owes_each),
         cmocka_unit_test(minutes_frozen_for_days_owes_a_day),
         cmocka_unit_test(minutes_step_forward_skips),
+        cmocka_unit_test(minutes_steps_forward_close_together_skip_both),
         cmocka_unit_test(minutes_step_back_settles_nothing_twice),
         cmocka_unit_test(minutes_step_back_owes_the_gaps_of_a_fast_clock),
         cmocka_unit_test(minutes_step_across_the_edge_owes_once),
