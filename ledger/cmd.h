@@ -13,6 +13,9 @@ struct lg_cmd {
     int (*run)(const struct lg_cmd *self, int argc, char **argv);
 };
 
+/* Deadline of a large answer, in ms: lines may be slow. */
+#define LG_CMD_PAGE_MS 60000
+
 int lg_cmd_keygen(const struct lg_cmd *self, int argc, char **argv);
 int lg_cmd_init(const struct lg_cmd *self, int argc, char **argv);
 int lg_cmd_node(const struct lg_cmd *self, int argc, char **argv);

@@ -28,7 +28,8 @@ static int get(struct export *x, struct sg_http_answer *answer, const char *acce
 
     snprintf(url, sizeof(url), "%s/v1/minutes?relay=%s&from=%lld&to=%lld&limit=%d&order=asc", x->base,
         x->relay, (long long)x->from, (long long)x->to, PAGE_LIMIT);
-    struct sg_http_call call = {.url = url, .accept = accept, .max_answer = MAX_PAGE_BYTES};
+    struct sg_http_call call = {
+        .url = url, .accept = accept, .max_answer = MAX_PAGE_BYTES, .timeout_ms = LG_CMD_PAGE_MS};
     int err = sg_http_client_call(x->http, &call, answer);
     if (err != SG_OK)
         lg_cmd_failed(x->self, "%s: %s", url, sg_err_text(err));

@@ -16,7 +16,7 @@ static int fetch(const struct lg_cmd *self, const char *url)
 {
     struct sg_http_client *http = NULL;
     struct sg_http_answer answer = {0};
-    struct sg_http_call call = {.url = url, .max_answer = MAX_PROOF_BYTES};
+    struct sg_http_call call = {.url = url, .max_answer = MAX_PROOF_BYTES, .timeout_ms = LG_CMD_PAGE_MS};
     int result = SG_EXIT_FAILED;
 
     if (sg_http_client_new(&http) != SG_OK)

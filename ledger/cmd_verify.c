@@ -19,7 +19,6 @@
 
 #define PAGE_BLOCKS    64
 #define MAX_PAGE_BYTES (26u << 20)
-#define PAGE_MS        60000
 /* Blocks that are checked ahead of the audit, at most: so many, and of so many bytes. */
 #define AHEAD       64
 #define AHEAD_BYTES (8u << 20)
@@ -215,7 +214,7 @@ static int get_page(struct verify *v, struct sg_http_client *http, const char *b
     int64_t before = lg_audit_tip(v->audit)->height;
 
     snprintf(url, sizeof(url), "%s/v1/blocks?from=%lld&limit=%d", base, (long long)before + 1, PAGE_BLOCKS);
-    struct sg_http_call call = {.url = url, .max_answer = MAX_PAGE_BYTES, .timeout_ms = PAGE_MS};
+    struct sg_http_call call = {.url = url, .max_answer = MAX_PAGE_BYTES, .timeout_ms = LG_CMD_PAGE_MS};
     int err = sg_http_client_call(http, &call, &answer);
     if (err == SG_OK)
         err = answer.status == 200 ? take_page(v, &answer.body, more) : SG_EMALFORMED;

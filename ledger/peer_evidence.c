@@ -169,6 +169,8 @@ static bool read_page(struct lg_peer *peer, struct sg_buf *statements, const str
     if (lg_c0_close(&c) != SG_OK || sg_buf_err(statements) != SG_OK || (next != 0 && next <= last))
         return false;
     peer->more = next != 0;
+    if (peer->more)
+        lg_peer_page_filled(peer);
     peer->evidence_from = next != 0 ? next : last + 1;
     return true;
 }
@@ -225,8 +227,8 @@ static void ask_page(struct lg_peer *peer)
 {
     char path[96];
 
-    snprintf(path, sizeof path, "/v1/evidence?bodies_from=0-0&from=%lld&limit=%d",
-        (long long)peer->evidence_from, LG_EVIDENCE_PAIRS);
+    snprintf(path, sizeof path, "/v1/evidence?bodies_from=0-0&from=%lld&limit=%u",
+        (long long)peer->evidence_from, lg_peer_page(peer, LG_EVIDENCE_PAIRS, LG_EVIDENCE_PAIRS));
     peer->waiting = 0;
     lg_peer_call(peer, LG_PEER_EVIDENCE, path, LG_PAGE_MAX_BYTES, evidence_done);
 }

@@ -79,7 +79,7 @@ static void ask_blocks(struct lg_peer *peer)
     unsigned left = peer->run.n - peer->next;
 
     snprintf(path, sizeof(path), "/v1/blocks?from=%lld&limit=%u", (long long)peer->run.first + peer->next,
-        left < LG_PAGE_BLOCKS ? left : LG_PAGE_BLOCKS);
+        lg_peer_page(peer, left, LG_PAGE_BLOCKS));
     lg_peer_call(peer, LG_PEER_FETCH, path, LG_PAGE_MAX_BYTES, blocks_done);
 }
 
@@ -209,6 +209,8 @@ static int read_page(struct lg_peer *peer, const struct sg_buf *body)
         count++;
     }
     peer->broke = c.bad || count == 0;
+    if (!peer->broke)
+        lg_peer_page_filled(peer);
     return SG_OK;
 }
 

@@ -20,7 +20,8 @@ static void ask_headers(struct lg_peer *peer, int64_t from, int64_t limit)
 {
     char path[80];
 
-    snprintf(path, sizeof(path), "/v1/headers?from=%lld&limit=%lld", (long long)from, (long long)limit);
+    snprintf(path, sizeof(path), "/v1/headers?from=%lld&limit=%u", (long long)from,
+        lg_peer_page(peer, (unsigned)limit, LG_HEADER_RUN_MAX));
     peer->asked_from = from;
     lg_peer_call(peer, LG_PEER_FIND, path, LG_HEADERS_MAX_BYTES, headers_done);
 }
@@ -152,6 +153,8 @@ static int read_page(struct lg_peer *peer, int64_t *n, const struct sg_buf *body
     }
     if (err == SG_OK) {
         peer->more_headers = lg_header_page_more(&c);
+        if (peer->more_headers)
+            lg_peer_page_filled(peer);
         return c.bad ? SG_ESHAPE : SG_OK;
     }
     peer->more_headers = err == SG_EFULL;

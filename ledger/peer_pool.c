@@ -68,6 +68,8 @@ static bool offer_of_pool(struct lg_peer *peer, struct sg_buf *out, const struct
     if (lg_c0_close(&c) != SG_OK || statements.len <= 2)
         return false;
     peer->more = more;
+    if (more)
+        lg_peer_page_filled(peer);
     peer->from = more ? next : peer->from;
     sg_buf_puts(out, "{\"bodies\":");
     sg_buf_put(out, bodies.p, bodies.len);
@@ -105,7 +107,8 @@ static void ask_pool(struct lg_peer *peer)
 {
     char path[64];
 
-    snprintf(path, sizeof(path), "/v1/pool?from=%lld&limit=1000", (long long)peer->from);
+    snprintf(path, sizeof(path), "/v1/pool?from=%lld&limit=%u", (long long)peer->from,
+        lg_peer_page(peer, LG_PAGE_STATEMENTS, LG_PAGE_STATEMENTS));
     peer->waiting = 0;
     lg_peer_call(peer, LG_PEER_POOL, path, LG_PAGE_MAX_BYTES, pool_done);
 }

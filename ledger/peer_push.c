@@ -189,6 +189,11 @@ static void push_done(void *ctx, struct sg_http_answer *answer)
             peer->next_ms = 0;
         return;
     }
+    if (!lg_peer_answers(peer)) {
+        lg_peer_push_forget(
+            peer); /* a rest or a ban has begun meanwhile; it is offered the pool when it is back */
+        return;
+    }
     take_next(peer, answer);
     push_start(peer);
 }

@@ -107,13 +107,42 @@ void lg_peer_call(struct lg_peer *peer, enum lg_peer_phase phase, const char *pa
 
     snprintf(url, sizeof(url), "%s%s", peer->url, path);
     struct sg_http_call c = {.url = url, .max_answer = max_answer, .timeout_ms = peer->owner->config.call_ms};
-    if (phase == LG_PEER_FETCH || phase == LG_PEER_POOL || phase == LG_PEER_EVIDENCE)
+    if (phase != LG_PEER_STATUS)
         c.timeout_ms = LG_PAGE_MS;
     peer->phase = phase;
+    peer->called_ms = lg_peer_mono(peer);
     if (sg_http_client_start(peer->owner->http, &c, done, peer) != SG_OK)
         lg_peer_rest(peer, peer->state, LG_POLL_MS);
     else if (phase == LG_PEER_FETCH)
         peer->calling = true;
+}
+
+unsigned lg_peer_page(struct lg_peer *peer, unsigned wanted, unsigned most)
+{
+    unsigned n = most >> peer->halvings;
+
+    n = n > 0 ? n : 1;
+    peer->shortened = wanted > n;
+    return peer->shortened ? n : wanted;
+}
+
+/* A page is as long as the line carries in time. */
+static void weigh_failure(struct lg_peer *peer, const struct sg_http_answer *answer)
+{
+    bool late = answer->err == SG_ETIMEOUT || answer->err == SG_EMALFORMED || answer->err == SG_EIO;
+
+    if (peer->phase != LG_PEER_STATUS && late && peer->halvings < LG_PAGE_HALVINGS)
+        peer->halvings++;
+}
+
+/* What took a quarter of the time takes half of it when it is doubled. */
+void lg_peer_page_filled(struct lg_peer *peer)
+{
+    bool soon = lg_peer_mono(peer) - peer->called_ms < LG_PAGE_MS / 4;
+
+    if (soon && peer->shortened && peer->halvings > 0)
+        peer->halvings--;
+    peer->shortened = false;
 }
 
 /* It may have reorganised while it was asked, or have lost its store: that passes. A peer whose tips never come is banned. */
@@ -153,6 +182,7 @@ bool lg_peer_answered(struct lg_peer *peer, const struct sg_http_answer *answer)
 {
     if (answer->err == SG_ESTOPPED)
         return false;
+    weigh_failure(peer, answer);
     if (answer->err == SG_OK && answer->status == 200)
         return true;
     peer->tried = true;

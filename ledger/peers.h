@@ -42,7 +42,7 @@ struct lg_peers_config {
     struct lg_precheck *precheck; /* borrowed; NULL: seals are verified on the peers' thread */
     const struct sg_clock *clock; /* borrowed */
     sg_ms
-        call_ms; /* deadline of a call, real; 0: the HTTP client's own. Pages and pools may always take LG_PAGE_MS */
+        call_ms; /* deadline of a status and of what is told, real; 0: the HTTP client's own. Pages of headers, blocks, pools and evidence may always take LG_PAGE_MS */
     struct lg_peers_host host;
 };
 

@@ -28,8 +28,10 @@
 /* Statements, and bodies, of the pool in one offer: together with brackets and keys below the 16 MiB that a node takes. */
 #define LG_PUSH_POOL_BYTES ((8u << 20) - 1024)
 /* Blocks asked for in one page; the answer is at most 8 MiB by the contract, or one block. */
-#define LG_PAGE_BLOCKS    256
-#define LG_PAGE_MAX_BYTES ((8u << 20) + (17u << 20))
+#define LG_PAGE_BLOCKS 256
+/* Statements of a pool in one page. */
+#define LG_PAGE_STATEMENTS 1000
+#define LG_PAGE_MAX_BYTES  ((8u << 20) + (17u << 20))
 /* A header, its hash and signature take some 600 bytes. */
 #define LG_HEADERS_MAX_BYTES (LG_HEADER_RUN_MAX * 2048u)
 /* Own newest heights at which a peer's chain is compared in one request, before single steps of 1, 2, 4 … back. */
@@ -58,6 +60,9 @@
 #define LG_BAN_DOUBLINGS 6
 /* Pages and pools may be large and the line slow; a peer that drips is ended by the client's lowest speed. */
 #define LG_PAGE_MS 60000
+/* A page that did not come, in that time or whole, is asked for half as long, at most so often; one that came in a quarter of that time, twice as long.
+ * The shortest page is one header or block, which a line must carry in LG_PAGE_MS. */
+#define LG_PAGE_HALVINGS 9
 /* Longest wait for the next judgement: results are lost when the inbox is full. */
 #define LG_JUDGE_MS 60000
 /* A peer whose turn it is to give blocks, and that has given none for so long, holds up the others no longer. */
@@ -132,6 +137,9 @@ struct lg_peer {
     sg_ms next_ms; /* mono: IDLE: when to ask again; FETCH, POOL with results to come: when to give them up */
     sg_ms asked_ms; /* mono: when it was asked last where it stands */
     sg_ms backoff_ms;
+    unsigned halvings; /* of the length of pages: its line is slow */
+    bool shortened;    /* the page that is under way */
+    sg_ms called_ms;   /* mono: when it was asked for */
     unsigned polls;
     bool wants_pool, wants_evidence;
 
@@ -268,6 +276,10 @@ void lg_peer_rest(struct lg_peer *peer, const char *state, sg_ms wait_ms);
 /* Start a GET; on failure the peer rests. */
 void lg_peer_call(struct lg_peer *peer, enum lg_peer_phase phase, const char *path, size_t max_answer,
     sg_http_done_fn *done);
+/* Of `wanted` headers, blocks or documents, so many are asked for in one page, which holds at most `most`. */
+unsigned lg_peer_page(struct lg_peer *peer, unsigned wanted, unsigned most);
+/* It has come, and there is more than it holds. */
+void lg_peer_page_filled(struct lg_peer *peer);
 /* The answer came whole and says 200; otherwise the peer rests, or is banned. */
 bool lg_peer_answered(struct lg_peer *peer, const struct sg_http_answer *answer);
 /* A round ended without the tip that the peer names and without anything new. */

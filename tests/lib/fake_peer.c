@@ -122,6 +122,27 @@ static int64_t number(const struct sg_http_request *req, const char *key)
     return text ? strtoll(text, NULL, 10) : 0;
 }
 
+static long cut_short(void *state, char *dst, size_t max)
+{
+    (void)state;
+    (void)dst;
+    (void)max;
+    return -1;
+}
+
+/* lock held. The line has taken the time that it takes for a page; false: too long. */
+static bool line_carries(const struct fake_peer *p, int64_t from, int64_t limit)
+{
+    int64_t n = limit < p->page ? limit : p->page;
+    if (!p->line)
+        return true;
+    if (n > p->height - from + 1)
+        n = p->height - from + 1;
+    const sg_ms took = (n < 0 ? 0 : n) * p->line_ms;
+    atomic_fetch_add(p->line, took < p->line_max_ms ? took : p->line_max_ms);
+    return took <= p->line_max_ms;
+}
+
 static void put_items(struct fake_peer *p, struct sg_buf *b, int64_t from, int64_t limit, bool whole)
 {
     const int64_t end = from + (limit < p->page ? limit : p->page);
@@ -155,15 +176,23 @@ static void get_list(struct fake_peer *p, struct sg_http_request *req, bool whol
     struct sg_buf b;
     char line[LOG_WIDTH];
     snprintf(line, sizeof line, "%s %lld", whole ? "blocks" : "headers", (long long)from);
+    pthread_mutex_lock(&p->lock);
+    p->limit = whole ? p->limit : limit;
+    pthread_mutex_unlock(&p->lock);
     if (not_good(p, req, whole ? FAKE_BLOCKS : FAKE_HEADERS, "/v1/blocks", line))
         return;
     sg_buf_init(&b, 32u << 20);
     sg_buf_puts(&b, whole ? "{\"blocks\":[" : "{\"headers\":[");
     pthread_mutex_lock(&p->lock);
+    const bool whole_page = line_carries(p, from, limit);
     put_items(p, &b, from, limit, whole);
     pthread_mutex_unlock(&p->lock);
     sg_buf_puts(&b, "}");
-    give(req, &b);
+    if (whole_page)
+        give(req, &b);
+    else
+        sg_http_answer_stream(req, 200, "application/json", NULL, cut_short, NULL, NULL);
+    sg_buf_fini(&b);
 }
 
 static void get_headers(void *ctx, struct sg_http_request *req)
@@ -424,6 +453,23 @@ void fake_set(struct fake_peer *p, enum fake_route route, enum fake_mode mode)
     pthread_mutex_lock(&p->lock);
     p->mode[route] = mode;
     pthread_mutex_unlock(&p->lock);
+}
+
+void fake_slow(struct fake_peer *p, atomic_llong *line, sg_ms one_ms, sg_ms max_ms)
+{
+    pthread_mutex_lock(&p->lock);
+    p->line = line;
+    p->line_ms = one_ms;
+    p->line_max_ms = max_ms;
+    pthread_mutex_unlock(&p->lock);
+}
+
+int64_t fake_limit(struct fake_peer *p)
+{
+    pthread_mutex_lock(&p->lock);
+    const int64_t limit = p->limit;
+    pthread_mutex_unlock(&p->lock);
+    return limit;
 }
 
 void fake_pool(struct fake_peer *p, unsigned page, const char *json)

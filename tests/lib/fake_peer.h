@@ -8,6 +8,7 @@
 #include "tests/lib/event_log.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 enum fake_route {
     FAKE_STATUS,
@@ -55,6 +56,9 @@ struct fake_peer {
     const char *pool[4]; /* pages of its pool, in order; NULL: the empty one */
     const char
         *evidence[8]; /* pages of its evidence by id; all NULL: it has no such call, and says nothing of it */
+    atomic_llong *line; /* the clock of a slow line; NULL: it is quick */
+    sg_ms line_ms, line_max_ms;
+    int64_t limit; /* of the page of headers that was asked for last */
     struct sg_http_request *held[16];
     unsigned nheld;
 };
@@ -76,6 +80,10 @@ void fake_claim(struct fake_peer *p, int64_t height, const struct lg_hash *tip);
 /* What its clock shows. */
 void fake_time(struct fake_peer *p, sg_ms ms);
 void fake_set(struct fake_peer *p, enum fake_route route, enum fake_mode mode);
+/* Its line takes this long for one header or block, by this clock; a page that takes longer than max_ms is cut short. */
+void fake_slow(struct fake_peer *p, atomic_llong *line, sg_ms one_ms, sg_ms max_ms);
+/* How many headers were asked for last. */
+int64_t fake_limit(struct fake_peer *p);
 void fake_pool(struct fake_peer *p, unsigned page, const char *json);
 void fake_evidence(struct fake_peer *p, unsigned from, const char *json);
 /* Answer what was held with 200 and {}; held from now on is answered too. */

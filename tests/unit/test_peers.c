@@ -378,6 +378,39 @@ static void clock_that_most_peers_contradict_is_in_doubt(void **state)
     assert_false(lg_peers_clock_in_doubt(w->peers));
 }
 
+/* Until its status is asked for once more, the peer has not brought a page. */
+static void fails(struct peers_world *w, unsigned times)
+{
+    for (unsigned i = 0; i < times; i++) {
+        peers_wait_state(w, 0, "unreachable");
+        peers_pass(w, LG_POLL_MAX_MS);
+    }
+}
+
+/* A line on which a page of the usual length never comes in time: pages are halved until they come, and doubled when they come in a quarter
+ * of the time. */
+static void slow_line_is_given_shorter_pages(void **state)
+{
+    struct peers_world *w = *state;
+    fake_serve(&w->a, w->theirs, 9);
+    fake_slow(&w->a, &w->mono, 10000, LG_PAGE_MS); /* six in time */
+    peers_start_a(w);
+    fails(w, 7); /* 512 halved so often are 4 */
+    log_until(&w->log, "0 offers block 9");
+    assert_int_equal(log_count(&w->log, "0 offers block"), 4);
+    assert_int_equal(log_count(&w->log, "a blocks"), 2);
+    assert_int_equal(fake_limit(&w->a), 4);
+    accept(w, 6, 9);
+    peers_wait_state(w, 0, "ok");
+    fake_slow(&w->a, NULL, 0, 0);
+    fake_serve(&w->a, w->theirs, 14);
+    peers_pass(w, LG_POLL_MS);
+    log_until(&w->log, "a headers 13");
+    assert_int_equal(fake_limit(&w->a), 8);
+    log_until(&w->log, "0 offers block 14");
+    assert_int_equal(log_count(&w->log, "a blocks"), 4);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, peers_setup, peers_teardown)
 
 int main(void)
@@ -398,6 +431,7 @@ int main(void)
         TEST(lower_height_than_before_is_no_fault),
         TEST(unreachable_peer_is_tried_at_doubling_intervals),
         TEST(clock_that_most_peers_contradict_is_in_doubt),
+        TEST(slow_line_is_given_shorter_pages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -112,6 +112,30 @@ static void wanted_is_asked_for_soon_but_not_at_once_again(void **state)
     peers_wait_count(w, "b status", 2);
 }
 
+/* Who is banned while it takes what it is told is told no more of what was waiting for it. */
+static void banned_peer_is_told_nothing(void **state)
+{
+    struct peers_world *w = *state;
+    fake_set(&w->a, FAKE_POST_BLOCK, FAKE_HOLD);
+    both_up(w);
+    lg_peers_announce_block(w->peers, w->theirs[7], -1);
+    lg_peers_announce_block(w->peers, w->theirs[8], -1);
+    peers_wait_count(w, "a gets block 8", 1);
+    peers_wait_count(w, "b gets block 9", 1);
+    fake_set(&w->a, FAKE_STATUS, FAKE_GARBAGE);
+    peers_pass(w, LG_POLL_MS);
+    peers_wait_state(w, 0, "bad");
+    fake_release(&w->a);
+    fake_set(&w->a, FAKE_STATUS, FAKE_GOOD);
+    for (unsigned i = 0; i < 4; i++) /* long enough for one that is told on to show it */
+        log_look(&w->log);
+    peers_pass(w, LG_POLL_MAX_MS);
+    peers_wait_state(w, 0, "ok");
+    lg_peers_announce_block(w->peers, w->theirs[9], -1);
+    peers_wait_count(w, "a gets block 10", 1);
+    assert_int_equal(log_count(&w->log, "a gets block 9"), 0);
+}
+
 /* A verdict that never comes does not hold a peer for ever, and one that comes too late counts for nothing. */
 static void lost_verdict_does_not_hold_a_peer(void **state)
 {
@@ -294,6 +318,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(burst_beyond_the_inbox_is_survived, peers_setup, peers_teardown),
         cmocka_unit_test_setup_teardown(
             wanted_is_asked_for_soon_but_not_at_once_again, peers_setup, peers_teardown),
+        cmocka_unit_test_setup_teardown(banned_peer_is_told_nothing, peers_setup, peers_teardown),
         cmocka_unit_test_setup_teardown(lost_verdict_does_not_hold_a_peer, peers_setup, peers_teardown),
         cmocka_unit_test_setup_teardown(
             pools_are_exchanged_when_a_peer_appears_and_reappears, peers_setup, peers_teardown),
