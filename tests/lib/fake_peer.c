@@ -124,10 +124,7 @@ static int64_t number(const struct sg_http_request *req, const char *key)
 
 static long cut_short(void *state, char *dst, size_t max)
 {
-    (void)state;
-    (void)dst;
-    (void)max;
-    return -1;
+    return (void)state, (void)dst, (void)max, -1;
 }
 
 /* lock held. The line has taken the time that it takes for a page; false: too long. */
