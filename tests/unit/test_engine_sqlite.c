@@ -1,7 +1,9 @@
 /* The engine on the real store: after every step it stands where the same engine on the store in memory stands, and after a restart too. */
 #include <limits.h>
 #include <setjmp.h>
+#include <sqlite3.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -27,6 +29,17 @@ static void open_db(struct pair *p)
     if (lg_sqlite_open(&p->db, p->dir, p->m.g, &fault) != 0)
         fail_msg("%s", fault.text);
     rig_move(p->sql, lg_sqlite_store(p->db));
+}
+
+static void raw_sql(const struct pair *p, const char *sql)
+{
+    char path[96], *what = NULL;
+    sqlite3 *db;
+    snprintf(path, sizeof path, "%s/chain.db", p->dir);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    if (sqlite3_exec(db, sql, NULL, NULL, &what) != SQLITE_OK)
+        fail_msg("%s: %s", sql, what);
+    sqlite3_close(db);
 }
 
 static unsigned draw(struct pair *p, unsigned below)
@@ -124,10 +137,46 @@ static void both_stores_agree_after_every_step(void **state)
     chain_maker_fini(&p.m);
 }
 
+/* Sums of a tip that were damaged when the engine read them would go on in every later block: after a repair it reads them again. */
+static void tip_is_read_again_after_a_repair(void **state)
+{
+    (void)state;
+    struct pair p = {.random = 7};
+    struct side side = {0};
+    enum lg_block_verdict v;
+    const sg_ms now = (S0 + 1000) * SG_MINUTE_MS;
+    chain_maker_init(&p.m, &(struct maker_config){0});
+    strcpy(p.dir, "/tmp/gridwitness-engine-XXXXXX");
+    assert_non_null(mkdtemp(p.dir));
+    p.mem = rig_new(&p.m, UINT_MAX);
+    p.sql = rig_new(&p.m, UINT_MAX);
+    open_db(&p);
+    lg_block_info_genesis(&side.at, p.m.g);
+    for (unsigned i = 0; i < 3; i++) {
+        const struct lg_block *b = grow(&p, &side, 0, now);
+        assert_int_equal(rig_offer_block(p.mem, &v, b, now), 0);
+        assert_int_equal(rig_offer_block(p.sql, &v, b, now), 0);
+    }
+    const int64_t sum = rig_state(p.sql).tip.weight_sum;
+    raw_sql(&p, "UPDATE block SET weight_sum = weight_sum + 64 WHERE height = 3");
+    rig_move(p.sql, lg_sqlite_store(p.db));
+    assert_int_equal(rig_state(p.sql).tip.weight_sum, sum + 64);
+    raw_sql(&p, "UPDATE block SET weight_sum = weight_sum - 64 WHERE height = 3");
+    assert_int_equal(lg_engine_pow.repaired(p.sql->engine, now), 0);
+    assert_int_equal(rig_state(p.sql).tip.weight_sum, sum);
+    assert_true(rig_tip_is(p.sql, &side.at.hash));
+    rig_free(p.sql);
+    rig_free(p.mem);
+    lg_sqlite_close(p.db);
+    fixture_remove_dir(p.dir);
+    chain_maker_fini(&p.m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_stores_agree_after_every_step),
+        cmocka_unit_test(tip_is_read_again_after_a_repair),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
