@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #define PAGE_BLOCKS    64
@@ -252,9 +253,11 @@ static int verify_url(struct verify *v, const char *base)
 
 static int run(struct verify *v, const char *data, const char *url)
 {
-    uint64_t statements = 0, bodies = 0;
+    uint64_t statements = 0, bodies = 0, seed;
 
-    if (lg_audit_new(&v->audit, v->genesis, &sg_crypto_openssl) != SG_OK ||
+    if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+        return lg_cmd_failed(v->self, "the system gives no random numbers");
+    if (lg_audit_new(&v->audit, v->genesis, &sg_crypto_openssl, seed) != SG_OK ||
         lg_precheck_start(&v->precheck, v->genesis, &sg_crypto_openssl, 0) != SG_OK) {
         lg_audit_free(v->audit);
         return lg_cmd_failed(v->self, "out of memory");

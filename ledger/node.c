@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #define PART "node"
 /* With no peer answering, a node with an empty store waits this many slots before it calls itself ready. */
@@ -295,6 +296,10 @@ static int start_engine(struct lg_node *n, struct sg_fault *fault)
         .genesis = c->genesis, .crypto = &sg_crypto_openssl, .host = &n->host, .has_key = c->key != NULL};
     const struct lg_gateway *gw = NULL;
 
+    if (getrandom(&ec.seed, sizeof(ec.seed), 0) != (ssize_t)sizeof(ec.seed)) {
+        snprintf(fault->text, sizeof(fault->text), "the system gives no random numbers");
+        return SG_EIO;
+    }
     if (c->key) {
         uint8_t pub[SG_PUBLIC_KEY_BYTES];
         sg_key_public(c->key, pub);

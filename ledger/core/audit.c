@@ -2,6 +2,8 @@
  * Invariant: everything in it comes from blocks that passed lg_block_check on the block before. */
 #include "ledger/core/audit.h"
 
+#include "ledger/core/hash_map.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,12 +22,14 @@ struct lg_audit {
     struct entry *table;
     size_t size, used; /* size: a power of two */
     uint64_t statements, bodies;
+    uint64_t seed; /* of the table */
 };
 
-/* Hashes are uniform already: their first bytes are the index. */
-static struct entry *find(struct entry *table, size_t size, const struct lg_hash *hash)
+/* As in hash_map.c: members choose the bodies. */
+static struct entry *find(
+    const struct lg_audit *a, struct entry *table, size_t size, const struct lg_hash *hash)
 {
-    size_t i = (size_t)sg_get_be64(hash->b) & (size - 1);
+    size_t i = (size_t)lg_map_place(a->seed, hash) & (size - 1);
 
     while (table[i].height != 0 && !lg_hash_eq(&table[i].hash, hash))
         i = (i + 1) & (size - 1);
@@ -45,7 +49,7 @@ static int reserve(struct lg_audit *a, size_t more)
         return SG_ENOMEM;
     for (size_t i = 0; i < a->size; i++)
         if (a->table[i].height != 0)
-            *find(table, size, &a->table[i].hash) = a->table[i];
+            *find(a, table, size, &a->table[i].hash) = a->table[i];
     free(a->table);
     a->table = table;
     a->size = size;
@@ -54,7 +58,7 @@ static int reserve(struct lg_audit *a, size_t more)
 
 static void insert(struct lg_audit *a, const struct entry *e)
 {
-    struct entry *place = find(a->table, a->size, &e->hash);
+    struct entry *place = find(a, a->table, a->size, &e->hash);
 
     if (place->height == 0)
         a->used++;
@@ -75,7 +79,7 @@ static int view_last_statement(void *ctx, struct lg_statement_ref *out, lg_kid g
 static int view_body(void *ctx, struct lg_body_ref *out, const struct lg_hash *digest)
 {
     struct lg_audit *a = ctx;
-    const struct entry *e = find(a->table, a->size, digest);
+    const struct entry *e = find(a, a->table, a->size, digest);
 
     if (e->height == 0 || e->relay < 0)
         return SG_ENOT_FOUND;
@@ -91,11 +95,12 @@ static int view_ancestor(void *ctx, const struct lg_hash *hash)
 
     if (lg_hash_eq(hash, &a->rules.genesis->id))
         return SG_OK;
-    const struct entry *e = find(a->table, a->size, hash);
+    const struct entry *e = find(a, a->table, a->size, hash);
     return e->height != 0 && e->relay < 0 ? SG_OK : SG_ENOT_FOUND;
 }
 
-int lg_audit_new(struct lg_audit **out, const struct lg_genesis *g, const struct sg_crypto *crypto)
+int lg_audit_new(
+    struct lg_audit **out, const struct lg_genesis *g, const struct sg_crypto *crypto, uint64_t seed)
 {
     struct lg_audit *a = calloc(1, sizeof(*a));
 
@@ -104,6 +109,7 @@ int lg_audit_new(struct lg_audit **out, const struct lg_genesis *g, const struct
     a->rules = (struct lg_rules){.genesis = g, .crypto = crypto};
     a->view = (struct lg_view){
         .ctx = a, .last_statement = view_last_statement, .body = view_body, .ancestor = view_ancestor};
+    a->seed = seed;
     lg_block_info_genesis(&a->tip, g);
     if (reserve(a, 1) != SG_OK) {
         free(a);

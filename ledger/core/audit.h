@@ -9,9 +9,9 @@
 
 struct lg_audit;
 
-/* genesis and crypto are borrowed until free. SG_ENOMEM. */
+/* genesis and crypto are borrowed until free. seed: as lg_engine_config's. SG_ENOMEM. */
 SG_MUST_USE int lg_audit_new(
-    struct lg_audit **out, const struct lg_genesis *g, const struct sg_crypto *crypto);
+    struct lg_audit **out, const struct lg_genesis *g, const struct sg_crypto *crypto, uint64_t seed);
 void lg_audit_free(struct lg_audit *a);
 /* Judge the next block: 0 and it is the new tip, or the first code that applies and nothing has changed. b is borrowed for the call. */
 SG_MUST_USE int lg_audit_block(struct lg_audit *a, const struct lg_block *b);

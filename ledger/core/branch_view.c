@@ -8,11 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-int lg_overlay_init(struct lg_overlay *o, const struct lg_genesis *g, const struct lg_block_info *fork)
+int lg_overlay_init(
+    struct lg_overlay *o, const struct lg_genesis *g, const struct lg_block_info *fork, uint64_t seed)
 {
-    uint64_t stamp = o->stamp;
-    memset(o, 0, sizeof *o);
-    o->stamp = stamp;
+    *o = (struct lg_overlay){.stamp = o->stamp, .blocks = {.seed = seed}, .bodies = {.seed = seed}};
     o->last = calloc(g->ngateways, sizeof *o->last);
     if (o->last == NULL) {
         return SG_ENOMEM;

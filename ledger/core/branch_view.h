@@ -6,7 +6,7 @@
 
 /* An empty overlay on fork. SG_ENOMEM. */
 SG_MUST_USE int lg_overlay_init(
-    struct lg_overlay *o, const struct lg_genesis *g, const struct lg_block_info *fork);
+    struct lg_overlay *o, const struct lg_genesis *g, const struct lg_block_info *fork, uint64_t seed);
 /* Frees what it holds; all zero is legal. */
 void lg_overlay_fini(struct lg_overlay *o);
 /* Grow by the stored block hash, whose parent is the overlay's tip. After an error the overlay is useless. */

@@ -415,6 +415,7 @@ int lg_candidate_choose(struct lg_candidate *out, const struct lg_candidate_site
     }
     c->site = site;
     c->out = out;
+    c->chosen.seed = site->e->config.seed;
     err = choose(c, left_out, nleft);
     for (size_t i = 0; i < c->chosen.cap; i++) {
         free(c->chosen.slots[i].value);

@@ -9,8 +9,7 @@
 
 int lg_site_bodies_init(struct lg_site_bodies *sb, const struct lg_candidate_site *site)
 {
-    memset(sb, 0, sizeof *sb);
-    sb->site = site;
+    *sb = (struct lg_site_bodies){.site = site, .extra = {.seed = site->e->config.seed}};
     for (unsigned i = 0; i < site->nextra; i++) {
         const struct lg_block *b = site->extra[i];
         for (unsigned k = 0; k < b->nbodies; k++) {

@@ -168,6 +168,7 @@ int lg_candidate_left_out(
     }
     j->site = site;
     j->r = r;
+    j->carried.seed = site->e->config.seed;
     int err = lg_site_bodies_init(&j->bodies, site);
     if (err == 0) {
         err = open_shares(j);

@@ -78,6 +78,9 @@ struct lg_engine_config {
     uint64_t max_pool_bytes;
     /* Of each of four tables of what was found out about a hash: a power of two; 0: 8192. Fewer forget more: it is found out again, and what was held longest counts as held from now on. */
     size_t seen_slots;
+    /* Of the hash tables: random and secret, new at each start, or who offers documents can choose them so that they share a slot. What the engine does
+     * does not depend on it. */
+    uint64_t seed;
     /* 0: 256 MiB. Side blocks beyond it are given up again: ledger/core/side.h. */
     int64_t max_side_bytes;
 };

@@ -1,4 +1,9 @@
-/* Maps keyed by SHA-256: the key is its own hash value, so its first bytes choose the slot.
+/* Maps keyed by SHA-256.
+ *
+ * Of a document whoever makes it can try until some bits of its SHA-256 are what he wants; so many of these in one part of a table make it a list. So
+ * a key's slot depends on a seed that nobody outside knows: two of its words, each with the seed in it, are multiplied, and both halves of
+ * the product are folded. That is no cipher and need not be: the seed has 64 bits, nothing that is told to anybody depends on it, and the words can only be
+ * chosen by trying.
  *
  * Linear probing with deletion by moving back (no tombstones), so that a map that is filled and emptied for ever keeps
  * its speed. Invariant: at least half of the slots are empty, and every key is reachable from its home slot without a gap. */
@@ -12,15 +17,27 @@
 
 #define MIN_CAP 16
 
-static size_t home(const struct lg_hash *key, size_t cap)
+__extension__ typedef unsigned __int128 u128;
+
+uint64_t lg_map_place(uint64_t seed, const struct lg_hash *key)
 {
-    return (size_t)sg_get_be64(key->b + 8) & (cap - 1);
+    /* The two constants are the golden ratio's fraction and that of the square root of 2: with seed 0 no word of a key is lost either. */
+    uint64_t a = sg_get_be64(key->b) ^ seed ^ UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t b = sg_get_be64(key->b + 8) ^ (seed << 32 | seed >> 32) ^ UINT64_C(0x6a09e667f3bcc908);
+    u128 product = (u128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static size_t home(const struct lg_map *m, const struct lg_hash *key, size_t cap)
+{
+    return (size_t)lg_map_place(m->seed, key) & (cap - 1);
 }
 
 /* The slot of key, or the empty one where it belongs. */
-static struct lg_map_slot *probe(struct lg_map_slot *slots, size_t cap, const struct lg_hash *key)
+static struct lg_map_slot *probe(
+    const struct lg_map *m, struct lg_map_slot *slots, size_t cap, const struct lg_hash *key)
 {
-    size_t i = home(key, cap);
+    size_t i = home(m, key, cap);
     while (slots[i].value != NULL && !lg_hash_eq(&slots[i].key, key)) {
         i = (i + 1) & (cap - 1);
     }
@@ -30,7 +47,7 @@ static struct lg_map_slot *probe(struct lg_map_slot *slots, size_t cap, const st
 void lg_map_fini(struct lg_map *m)
 {
     free(m->slots);
-    memset(m, 0, sizeof *m);
+    *m = (struct lg_map){.seed = m->seed};
 }
 
 int lg_map_reserve(struct lg_map *m, size_t n)
@@ -48,7 +65,7 @@ int lg_map_reserve(struct lg_map *m, size_t n)
     }
     for (size_t i = 0; i < m->cap; i++) {
         if (m->slots[i].value != NULL) {
-            *probe(slots, cap, &m->slots[i].key) = m->slots[i];
+            *probe(m, slots, cap, &m->slots[i].key) = m->slots[i];
         }
     }
     free(m->slots);
@@ -59,7 +76,7 @@ int lg_map_reserve(struct lg_map *m, size_t n)
 
 void *lg_map_get(const struct lg_map *m, const struct lg_hash *key)
 {
-    return m->n == 0 ? NULL : probe(m->slots, m->cap, key)->value;
+    return m->n == 0 ? NULL : probe(m, m->slots, m->cap, key)->value;
 }
 
 int lg_map_put(struct lg_map *m, const struct lg_hash *key, void *value)
@@ -69,7 +86,7 @@ int lg_map_put(struct lg_map *m, const struct lg_hash *key, void *value)
     if (err != 0) {
         return err;
     }
-    struct lg_map_slot *s = probe(m->slots, m->cap, key);
+    struct lg_map_slot *s = probe(m, m->slots, m->cap, key);
     if (s->value == NULL) {
         m->n++;
     }
@@ -83,14 +100,14 @@ void *lg_map_remove(struct lg_map *m, const struct lg_hash *key)
     if (m->n == 0) {
         return NULL;
     }
-    struct lg_map_slot *s = probe(m->slots, m->cap, key);
+    struct lg_map_slot *s = probe(m, m->slots, m->cap, key);
     void *value = s->value;
     if (value == NULL) {
         return NULL;
     }
     size_t hole = (size_t)(s - m->slots);
     for (size_t i = (hole + 1) & (m->cap - 1); m->slots[i].value != NULL; i = (i + 1) & (m->cap - 1)) {
-        size_t from_home = (i - home(&m->slots[i].key, m->cap)) & (m->cap - 1);
+        size_t from_home = (i - home(m, &m->slots[i].key, m->cap)) & (m->cap - 1);
         size_t from_hole = (i - hole) & (m->cap - 1);
         if (from_home >= from_hole) {
             m->slots[hole] = m->slots[i];
@@ -100,6 +117,11 @@ void *lg_map_remove(struct lg_map *m, const struct lg_hash *key)
     m->slots[hole].value = NULL;
     m->n--;
     return value;
+}
+
+static struct lg_seen_slot *seen_slot(const struct lg_seen *s, const struct lg_hash *hash)
+{
+    return &s->slots[(size_t)sg_get_be64(hash->b + 8) & (s->nslots - 1)];
 }
 
 int lg_seen_init(struct lg_seen *s, size_t slots)
@@ -123,13 +145,13 @@ void lg_seen_clear(struct lg_seen *s)
 
 int lg_seen_get(const struct lg_seen *s, const struct lg_hash *hash)
 {
-    const struct lg_seen_slot *slot = &s->slots[home(hash, s->nslots)];
+    const struct lg_seen_slot *slot = seen_slot(s, hash);
     return slot->what != 0 && lg_hash_eq(&slot->hash, hash) ? slot->what : 0;
 }
 
 void lg_seen_put(struct lg_seen *s, const struct lg_hash *hash, int what)
 {
-    struct lg_seen_slot *slot = &s->slots[home(hash, s->nslots)];
+    struct lg_seen_slot *slot = seen_slot(s, hash);
     slot->hash = *hash;
     slot->what = what;
 }

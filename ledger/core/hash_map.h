@@ -9,13 +9,17 @@ struct lg_map_slot {
     void *value; /* NULL: empty */
 };
 
-/* Open addressing, at most half full. All zero is an empty map. Values are the caller's; NULL is no value. */
+/* Open addressing, at most half full. {.seed = seed} is an empty map. Values are the caller's; NULL is no value. */
 struct lg_map {
+    uint64_t seed;             /* secret of this process: who knows it can choose keys that share a slot */
     struct lg_map_slot *slots; /* walk 0..cap-1, skipping NULL values */
     size_t cap;
     size_t n;
 };
 
+/* Where a table begins to look for key: of the 64 bits as many of the lowest as it needs. */
+uint64_t lg_map_place(uint64_t seed, const struct lg_hash *key);
+/* Empty again, with the same seed. */
 void lg_map_fini(struct lg_map *m);
 /* Room for n more keys, so that the next n lg_map_put cannot fail. SG_ENOMEM. */
 SG_MUST_USE int lg_map_reserve(struct lg_map *m, size_t n);
@@ -27,7 +31,7 @@ SG_MUST_USE int lg_map_put(struct lg_map *m, const struct lg_hash *key, void *va
 void *lg_map_remove(struct lg_map *m, const struct lg_hash *key);
 
 /* What was found out about a hash: a table of fixed size in which a newer one may displace an older one, so that it may forget
- * but never grows and never errs. */
+ * but never grows and never errs: it needs no seed. */
 #define LG_SEEN_SLOTS 8192
 
 struct lg_seen {

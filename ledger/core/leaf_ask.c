@@ -4,7 +4,6 @@
  * answers to what was not asked. */
 #include "ledger/core/leaf_ask.h"
 
-#include "ledger/core/hash_map.h"
 #include "ledger/core/offer_parts.h"
 
 #include <stdlib.h>
@@ -84,8 +83,9 @@ int lg_ask_answer_decode(bool *missing, unsigned n, const uint8_t *doc, size_t l
 
 /* ---- the part of an offer ---- */
 
-/* by_leaf: of each body, whether it is read. */
-static int mark_read(const struct lg_map *by_leaf, const struct lg_offer_part *statement)
+/* read[i]: a missing statement reads body i. */
+static int mark_read(bool *read, const struct lg_offer_parts *parts, const struct lg_offer_index *bodies,
+    const struct lg_offer_part *statement)
 {
     struct lg_statement *s = NULL;
     int err = lg_statement_decode(&s, statement->doc.p, statement->doc.len);
@@ -93,26 +93,23 @@ static int mark_read(const struct lg_map *by_leaf, const struct lg_offer_part *s
     if (err != 0)
         return err;
     for (unsigned i = 0; i < s->nreads; i++) {
-        bool *read = lg_map_get(by_leaf, &s->reads[i].digest);
-        if (read)
-            *read = true;
+        const struct lg_offer_part *body = lg_offer_index_find(bodies, &s->reads[i].digest);
+        if (body)
+            read[body - parts->bodies] = true;
     }
     lg_statement_free(s);
     return 0;
 }
 
-/* read[i]: a missing statement reads body i. */
 static int mark_all_read(bool *read, const struct lg_offer_parts *parts, const bool *missing)
 {
-    struct lg_map by_leaf = {0};
-    int err = 0;
+    struct lg_offer_index bodies;
+    int err = lg_offer_index_init(&bodies, parts);
 
-    for (size_t i = 0; i < parts->nbodies && err == 0; i++)
-        err = lg_map_put(&by_leaf, &parts->bodies[i].leaf, &read[i]);
     for (size_t i = 0; i < parts->nstatements && err == 0; i++)
         if (missing[i])
-            err = mark_read(&by_leaf, &parts->statements[i]);
-    lg_map_fini(&by_leaf);
+            err = mark_read(read, parts, &bodies, &parts->statements[i]);
+    lg_offer_index_fini(&bodies);
     return err;
 }
 

@@ -65,3 +65,44 @@ void lg_offer_parts_fini(struct lg_offer_parts *p)
     free(p->statements);
     memset(p, 0, sizeof *p);
 }
+
+static int by_leaf(const void *a, const void *b)
+{
+    const struct lg_offer_part *const *x = a, *const *y = b;
+    int c = lg_hash_cmp(&(*x)->leaf, &(*y)->leaf);
+    return c != 0 ? c : *x < *y ? -1 : *x > *y;
+}
+
+int lg_offer_index_init(struct lg_offer_index *x, const struct lg_offer_parts *p)
+{
+    x->n = p->nbodies;
+    x->by_leaf = malloc((x->n + 1) * sizeof(*x->by_leaf));
+    if (x->by_leaf == NULL) {
+        return SG_ENOMEM;
+    }
+    for (size_t i = 0; i < x->n; i++) {
+        x->by_leaf[i] = &p->bodies[i];
+    }
+    qsort(x->by_leaf, x->n, sizeof(*x->by_leaf), by_leaf);
+    return 0;
+}
+
+const struct lg_offer_part *lg_offer_index_find(const struct lg_offer_index *x, const struct lg_hash *leaf)
+{
+    size_t lo = 0, hi = x->n;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (lg_hash_cmp(&x->by_leaf[mid]->leaf, leaf) < 0) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
+        }
+    }
+    return lo < x->n && lg_hash_eq(&x->by_leaf[lo]->leaf, leaf) ? x->by_leaf[lo] : NULL;
+}
+
+void lg_offer_index_fini(struct lg_offer_index *x)
+{
+    free(x->by_leaf);
+    *x = (struct lg_offer_index){0};
+}

@@ -22,4 +22,16 @@ struct lg_offer_parts {
 SG_MUST_USE int lg_offer_split(struct lg_offer_parts *p, const uint8_t *doc, size_t len);
 void lg_offer_parts_fini(struct lg_offer_parts *p);
 
+/* The bodies of a request by their leaves. A sorted array, not a hash table: leaves can be chosen to share a slot, but not to unsort a sort. */
+struct lg_offer_index {
+    const struct lg_offer_part **by_leaf; /* into the parts */
+    size_t n;
+};
+
+/* p: borrowed until the index is finished. SG_ENOMEM. */
+SG_MUST_USE int lg_offer_index_init(struct lg_offer_index *x, const struct lg_offer_parts *p);
+/* The first body with this leaf; NULL: none. */
+const struct lg_offer_part *lg_offer_index_find(const struct lg_offer_index *x, const struct lg_hash *leaf);
+void lg_offer_index_fini(struct lg_offer_index *x);
+
 #endif

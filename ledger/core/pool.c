@@ -53,10 +53,9 @@ uint64_t lg_pool_body_cost(const struct lg_body *b)
     return b->doc_len + sizeof *b + b->nevents * sizeof(struct lg_event);
 }
 
-int lg_pool_init(struct lg_pool *p, const struct lg_genesis *g, uint64_t max_cost)
+int lg_pool_init(struct lg_pool *p, const struct lg_genesis *g, uint64_t max_cost, uint64_t seed)
 {
-    memset(p, 0, sizeof *p);
-    p->genesis = g;
+    *p = (struct lg_pool){.genesis = g, .statements = {.seed = seed}, .bodies = {.seed = seed}};
     p->max_cost = max_cost == 0 ? LG_POOL_DEFAULT_BYTES : max_cost;
     p->gw = calloc(g->ngateways, sizeof *p->gw);
     return p->gw == NULL ? SG_ENOMEM : 0;

@@ -48,8 +48,8 @@ struct lg_pool {
     bool unclocked; /* some since is -1 */
 };
 
-/* max_cost 0: LG_POOL_DEFAULT_BYTES. SG_ENOMEM. */
-SG_MUST_USE int lg_pool_init(struct lg_pool *p, const struct lg_genesis *g, uint64_t max_cost);
+/* max_cost 0: LG_POOL_DEFAULT_BYTES. seed: of its maps. SG_ENOMEM. */
+SG_MUST_USE int lg_pool_init(struct lg_pool *p, const struct lg_genesis *g, uint64_t max_cost, uint64_t seed);
 void lg_pool_fini(struct lg_pool *p);
 /* Fill an empty pool from what the store calls pooled; since is carried over from old (may be NULL). SG_ECORRUPT, SG_ENOMEM, errors of
  * the store: the pool is then to be finished. */

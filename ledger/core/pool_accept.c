@@ -97,12 +97,19 @@ static int find_read(struct lg_intake *in, struct found *f, const struct lg_read
 }
 
 /* The bodies of the request that s reads: well-formed? */
-static int check_body_shapes(const struct lg_intake *in, const struct lg_statement *s)
+static int check_body_shapes(struct lg_intake *in, const struct lg_statement *s)
 {
     for (unsigned i = 0; i < s->nreads; i++) {
-        const struct lg_intake_body *ib = lg_map_get(&in->by_digest, &s->reads[i].digest);
-        if (ib != NULL && ib->b == NULL && ib->err != 0) {
-            return ib->err;
+        struct lg_intake_body *ib;
+        if (lg_pool_body(&in->e->pool, &s->reads[i].digest) != NULL) {
+            continue; /* these very bytes have been judged */
+        }
+        int err = lg_intake_offered(in, &ib, &s->reads[i].digest);
+        if (err == 0 && ib->b == NULL) {
+            err = ib->err;
+        }
+        if (err != 0 && err != SG_ENOT_FOUND) {
+            return err;
         }
     }
     return 0;

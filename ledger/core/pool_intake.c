@@ -1,10 +1,8 @@
 /* Taking an offer apart (offer_parts.c cuts it into documents).
  *
  * Each statement stands or falls alone: one that is ill-formed is rejected by its index, a body that is ill-formed fails those that read
- * it. What the pool holds already is not decoded again. */
+ * it. What the pool holds already is not decoded again, nor a body that no statement of the request reads. */
 #include "ledger/core/pool_intake.h"
-
-#include "ledger/core/offer_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -43,14 +41,13 @@ static void free_body(struct lg_intake_body *ib)
 
 /* Decode doc, whose leaf is digest, and keep it; its fault is kept too. */
 static int keep_body(struct lg_intake *in, struct lg_intake_body **out, const struct lg_hash *digest,
-    const uint8_t *doc, size_t len, bool offered)
+    const uint8_t *doc, size_t len)
 {
     struct lg_intake_body *ib = calloc(1, sizeof *ib);
     if (ib == NULL) {
         return SG_ENOMEM;
     }
     ib->digest = *digest;
-    ib->offered = offered;
     ib->doc_len = len;
     ib->err = lg_body_decode(&ib->b, doc, len);
     if (ib->err == SG_ENOMEM) {
@@ -69,22 +66,6 @@ static int keep_body(struct lg_intake *in, struct lg_intake_body **out, const st
         return err;
     }
     *out = ib;
-    return 0;
-}
-
-static int take_bodies(struct lg_intake *in, const struct lg_offer_part *v, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        const struct lg_hash *digest = &v[i].leaf;
-        struct lg_intake_body *ib;
-        if (lg_map_get(&in->by_digest, digest) != NULL || lg_pool_body(&in->e->pool, digest) != NULL) {
-            continue; /* twice in one request, or here already: these very bytes have been judged */
-        }
-        int err = keep_body(in, &ib, digest, v[i].doc.p, v[i].doc.len, true);
-        if (err != 0) {
-            return err;
-        }
-    }
     return 0;
 }
 
@@ -133,16 +114,12 @@ static int take_statements(
 
 int lg_intake_parse(struct lg_intake *in, struct lg_offer *offer, const uint8_t *doc, size_t len)
 {
-    struct lg_offer_parts parts;
-    int err = lg_offer_split(&parts, doc, len);
+    in->by_digest.seed = in->e->config.seed;
+    int err = lg_offer_split(&in->parts, doc, len);
     if (err == 0) {
-        err = take_bodies(in, parts.bodies, parts.nbodies);
+        err = lg_offer_index_init(&in->offered, &in->parts);
     }
-    if (err == 0) {
-        err = take_statements(in, offer, parts.statements, parts.nstatements);
-    }
-    lg_offer_parts_fini(&parts);
-    return err;
+    return err != 0 ? err : take_statements(in, offer, in->parts.statements, in->parts.nstatements);
 }
 
 void lg_intake_fini(struct lg_intake *in)
@@ -158,23 +135,35 @@ void lg_intake_fini(struct lg_intake *in)
     free(in->added);
     free(in->added_bodies);
     lg_map_fini(&in->by_digest);
+    lg_offer_index_fini(&in->offered);
+    lg_offer_parts_fini(&in->parts);
 }
 
-int lg_intake_body(struct lg_intake *in, struct lg_intake_body **out, const struct lg_hash *digest)
+int lg_intake_offered(struct lg_intake *in, struct lg_intake_body **out, const struct lg_hash *digest)
 {
     *out = lg_map_get(&in->by_digest, digest);
     if (*out != NULL) {
         return 0;
     }
+    const struct lg_offer_part *part = lg_offer_index_find(&in->offered, digest);
+    return part == NULL ? SG_ENOT_FOUND : keep_body(in, out, digest, part->doc.p, part->doc.len);
+}
+
+int lg_intake_body(struct lg_intake *in, struct lg_intake_body **out, const struct lg_hash *digest)
+{
+    int err = lg_intake_offered(in, out, digest);
+    if (err != SG_ENOT_FOUND) {
+        return err;
+    }
     const struct lg_store *store = in->e->store;
     struct sg_buf doc;
     sg_buf_init(&doc, SIZE_MAX);
-    int err = store->body_doc(store->ctx, &doc, digest);
+    err = store->body_doc(store->ctx, &doc, digest);
     if (err == 0) {
         err = sg_buf_err(&doc);
     }
     if (err == 0) {
-        err = keep_body(in, out, digest, doc.p, doc.len, false);
+        err = keep_body(in, out, digest, doc.p, doc.len);
     }
     if (err == 0 && (*out)->err != 0) {
         err = SG_ECORRUPT;

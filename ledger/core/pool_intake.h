@@ -3,19 +3,18 @@
 #ifndef LG_POOL_INTAKE_H
 #define LG_POOL_INTAKE_H
 
+#include "ledger/core/offer_parts.h"
 #include "ledger/core/pow_engine.h"
 
-/* A body of the request, or one that was read from the store because it must return to the pool. */
+/* A body of the request that one of its statements reads, or one that was read from the store because it must return to the pool. */
 struct lg_intake_body {
     struct lg_hash digest;
     struct lg_body *b; /* NULL when err, or when the pool has taken it */
-    struct lg_slice doc;
     struct lg_name relay;
     sg_minute min;
     size_t doc_len;
-    int err;      /* its own fault, the code of each statement that reads it */
-    bool judged;  /* lg_body_check is in err */
-    bool offered; /* came with the request */
+    int err;     /* its own fault, the code of each statement that reads it */
+    bool judged; /* lg_body_check is in err */
 };
 
 struct lg_intake_statement {
@@ -25,6 +24,8 @@ struct lg_intake_statement {
 
 struct lg_intake {
     struct lg_engine *e;
+    struct lg_offer_parts parts;   /* of the request, which is borrowed */
+    struct lg_offer_index offered; /* its bodies */
     struct lg_intake_body **bodies;
     size_t nbodies, cap_bodies;
     struct lg_map by_digest;                /* digest -> struct lg_intake_body */
@@ -42,7 +43,10 @@ struct lg_intake {
  * SG_ECANONICAL, SG_ESHAPE (of the whole), SG_ENOMEM. Finish in any case. */
 SG_MUST_USE int lg_intake_parse(struct lg_intake *in, struct lg_offer *offer, const uint8_t *doc, size_t len);
 void lg_intake_fini(struct lg_intake *in);
-/* A body of the request or of the store, SG_ENOT_FOUND; stored ones are loaded and kept in the intake. */
+/* A body that came with the request, SG_ENOT_FOUND. Decoded when it is first asked for, and kept in the intake. */
+SG_MUST_USE int lg_intake_offered(
+    struct lg_intake *in, struct lg_intake_body **out, const struct lg_hash *digest);
+/* The same, of the request or of the store. */
 SG_MUST_USE int lg_intake_body(
     struct lg_intake *in, struct lg_intake_body **out, const struct lg_hash *digest);
 void lg_intake_reject(struct lg_offer *offer, unsigned index, int err);

@@ -83,7 +83,7 @@ static void clock_pool(struct lg_engine *e)
 int lg_engine_reload(struct lg_engine *e)
 {
     struct lg_pool fresh;
-    int err = lg_pool_init(&fresh, e->genesis, e->config.max_pool_bytes);
+    int err = lg_pool_init(&fresh, e->genesis, e->config.max_pool_bytes, e->config.seed);
     if (err == 0) {
         err = lg_pool_load(&fresh, e->store, &e->pool);
     }
@@ -164,10 +164,10 @@ static int open_parts(struct lg_engine *e)
         err = lg_seen_init(&e->held_since, e->config.seen_slots);
     }
     if (err == 0) {
-        err = lg_tree_init(&e->tree, e->genesis, e->store);
+        err = lg_tree_init(&e->tree, e->genesis, e->store, e->config.seed);
     }
     if (err == 0) {
-        err = lg_pool_init(&e->pool, e->genesis, e->config.max_pool_bytes);
+        err = lg_pool_init(&e->pool, e->genesis, e->config.max_pool_bytes, e->config.seed);
     }
     return err != 0 ? err : lg_pool_load(&e->pool, e->store, NULL);
 }

@@ -8,11 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-int lg_tree_init(struct lg_tree *t, const struct lg_genesis *g, const struct lg_store *store)
+int lg_tree_init(struct lg_tree *t, const struct lg_genesis *g, const struct lg_store *store, uint64_t seed)
 {
     memset(t, 0, sizeof *t);
     t->genesis = g;
     t->store = store;
+    t->seed = seed;
     lg_block_info_genesis(&t->root, g);
     int err = store->tip(store->ctx, &t->tip);
     if (err == SG_ENOT_FOUND) {
@@ -135,7 +136,7 @@ static int rebuild_overlay(struct lg_tree *t, struct lg_overlay *o, const struct
         return err;
     }
     lg_overlay_fini(o);
-    err = lg_overlay_init(o, t->genesis, &fork);
+    err = lg_overlay_init(o, t->genesis, &fork, t->seed);
     while (err == 0 && n > 0) {
         err = lg_overlay_append(o, t, &path[--n]);
     }

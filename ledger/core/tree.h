@@ -29,10 +29,12 @@ struct lg_tree {
     struct lg_block_info tip;  /* of the best branch; root while the chain is empty */
     struct lg_overlay overlays[LG_TREE_OVERLAYS];
     uint64_t stamp;
+    uint64_t seed; /* of the overlays' maps */
 };
 
 /* Reads the tip. Errors of the store. */
-SG_MUST_USE int lg_tree_init(struct lg_tree *t, const struct lg_genesis *g, const struct lg_store *store);
+SG_MUST_USE int lg_tree_init(
+    struct lg_tree *t, const struct lg_genesis *g, const struct lg_store *store, uint64_t seed);
 void lg_tree_fini(struct lg_tree *t);
 /* After a reorganisation: what was the best branch is now a side branch and the reverse. */
 void lg_tree_forget(struct lg_tree *t);

@@ -81,6 +81,7 @@ static void open_engine(struct rig *r)
         .crypto = r->maker->crypto,
         .store = r->vtable,
         .host = &r->host,
+        .seed = RIG_SEED,
         .max_side_bytes = r->max_side_bytes,
         .has_key = r->gw != UINT_MAX,
         .kid = r->gw != UINT_MAX ? chain_maker_kid(r->maker, r->gw) : 0};

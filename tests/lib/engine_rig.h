@@ -6,7 +6,8 @@
 #include "tests/lib/chain_maker.h"
 #include "tests/lib/mem_store.h"
 
-#define RIG_LOG 4096
+#define RIG_LOG  4096
+#define RIG_SEED UINT64_C(0x7c5a0f1e93b2d846) /* of the engine's hash tables */
 
 /* Something that the engine told its host. */
 struct rig_note {

@@ -307,6 +307,7 @@ void sim_node_open(struct sim *s, unsigned m)
         .has_key = true,
         .kid = s->g->gateways[m].id,
         .seen_slots = SEEN_SLOTS,
+        .seed = s->opt.seed,
         .max_side_bytes = s->side_bytes};
     int err = lg_engine_pow.open(&n->engine, &c);
     if (err != 0) {

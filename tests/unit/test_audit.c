@@ -20,7 +20,7 @@ static int setup(void **state)
     struct world *w = calloc(1, sizeof *w);
     w->doc = vec_load("chain.json");
     w->g = vec_genesis(vec_get(w->doc, "genesis"));
-    assert_code(lg_audit_new(&w->a, w->g, &sg_crypto_openssl), 0);
+    assert_code(lg_audit_new(&w->a, w->g, &sg_crypto_openssl, 7), 0);
     *state = w;
     return 0;
 }
@@ -125,7 +125,7 @@ static void audit_block_of_another_chain_is_refused(void **state)
     struct lg_genesis other = *w->g;
     struct lg_audit *a = NULL, *mine = w->a;
     other.id.b[31] ^= 1;
-    assert_code(lg_audit_new(&a, &other, &sg_crypto_openssl), 0);
+    assert_code(lg_audit_new(&a, &other, &sg_crypto_openssl, 7), 0);
     w->a = a;
     assert_code(offer_height(w, 1), SG_ECHAIN);
     lg_audit_free(a);
@@ -146,7 +146,7 @@ static void audit_incarnation_zero_is_judged_as_by_the_engine(void **state)
     const sg_minute slot = MAKER_MINUTE + 10;
     const sg_ms late = (slot + 5) * SG_MINUTE_MS;
     rig_begin(&m, &r, (struct maker_config){0});
-    assert_code(lg_audit_new(&a, m.g, m.crypto), 0);
+    assert_code(lg_audit_new(&a, m.g, m.crypto, 7), 0);
     const struct lg_statement *first =
         make_statement(&m, &(struct maker_say){.slot = slot, .zero_inc = true});
     const struct lg_statement *second =

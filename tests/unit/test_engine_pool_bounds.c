@@ -6,6 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "ledger/core/pool_intake.h"
 #include "tests/lib/engine_rig.h"
 #include "tests/lib/vectors.h"
 
@@ -108,12 +109,47 @@ static void pool_forged_statements_of_one_offer_are_verified_up_to_a_bound(void 
     rig_end(&m, r);
 }
 
+/* A body of a request that no statement of it reads costs its hash and no more: it is neither decoded nor indexed. */
+static void pool_offer_looks_only_into_bodies_that_are_read(void **state)
+{
+    (void)state;
+    struct maker m;
+    struct rig *r;
+    struct sg_buf doc;
+    struct lg_offer offer = {0};
+    struct lg_intake_body *ib;
+    rig_begin(&m, &r, (struct maker_config){0});
+    const struct lg_body *b[3];
+    for (unsigned i = 0; i < 3; i++)
+        b[i] = make_body(&m, 0, S0, (int64_t)i);
+    const struct lg_statement *s =
+        make_statement(&m, &(struct maker_say){.slot = S0, .bodies = &b[1], .nbodies = 1});
+    sg_buf_init(&doc, SIZE_MAX);
+    make_offer(&doc, &s, 1, b, 3);
+    struct lg_intake in = {.e = r->engine};
+    assert_code(lg_intake_parse(&in, &offer, doc.p, doc.len), 0);
+    assert_int_equal(in.parts.nbodies, 3);
+    assert_int_equal(in.nbodies, 0);
+    assert_code(lg_intake_offered(&in, &ib, &b[1]->digest), 0);
+    assert_code(lg_intake_offered(&in, &ib, &s->leaf), SG_ENOT_FOUND);
+    assert_int_equal(in.nbodies, 1);
+    lg_intake_fini(&in);
+    lg_offer_fini(&offer);
+    assert_code(rig_say(r, s, b, 3, end_of(S0) + 200), 0);
+    assert_int_equal(rig_state(r).pool_bodies, 1);
+    assert_int_equal(rig_body_state(r, b[1]), LG_DOC_POOLED);
+    assert_int_equal(rig_body_state(r, b[0]), LG_DOC_NONE);
+    sg_buf_fini(&doc);
+    rig_end(&m, r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pool_evidence_is_bounded),
         cmocka_unit_test(pool_flood_of_one_gateway_leaves_room_for_others),
         cmocka_unit_test(pool_forged_statements_of_one_offer_are_verified_up_to_a_bound),
+        cmocka_unit_test(pool_offer_looks_only_into_bodies_that_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,7 @@ static void judge(bool usual, unsigned gateways, uint64_t expected_statements, u
     struct lg_audit *audit = NULL;
     uint64_t statements = 0, bodies = 0;
 
-    assert_int_equal(lg_audit_new(&audit, long_chain_genesis(c), &sg_crypto_openssl), 0);
+    assert_int_equal(lg_audit_new(&audit, long_chain_genesis(c), &sg_crypto_openssl, 7), 0);
     for (int i = 0; i < BLOCKS; i++) {
         struct lg_slice doc = long_chain_next(c);
         struct lg_block *b = NULL;
