@@ -2,10 +2,12 @@
  *
  *   thread of an endpoint:  gw_relay_next of each unit -> request -> gw_relay_answer -> callbacks; then wait
  *
- * Units that answer are asked before units that do not, and when the endpoint itself cannot be reached, or two units in a
- * row have not answered, the others of the round are not waited for: a dead relay costs its neighbours one deadline a
- * round at most. A request to a unit that is failing may not last beyond the end of the minute, so that what is known is
- * told in time.
+ * A unit's turn goes on until it has nothing due, because a connection that silence has closed begins with the header again
+ * and what is wanted comes behind it. Units that answer are asked before units that do not. When the endpoint itself cannot
+ * be reached, all that are due fail with it; when two units in a row have not answered, the others of the round are not asked
+ * and nothing is held against them: those two pause now, and the next round begins with the others. So dead relays cost
+ * their neighbours two deadlines a round at most, and never a failure of their own. A request to a unit that is failing may
+ * not last beyond the end of the minute, so that what is known is told in time.
  *
  * Invariant: a unit's state is touched by its endpoint's thread alone; callbacks run on that thread with no lock held.
  * Refuses: a configuration without relays, or two relays behind one unit of one endpoint. */
@@ -31,6 +33,7 @@ enum {
     LONGEST_WAIT_MS = 1000,    /* real: a step of the wall clock is noticed within it */
     SHORTEST_TIMEOUT_MS = 50,
     SILENT_UNITS = 2,
+    TURN_REQUESTS = 4, /* header, FRAME, a live block and one more: no unit keeps the connection to itself */
     UNTAKEN_RETRY_MS = 20000, /* an outcome for which there was no room */
 };
 
@@ -50,9 +53,9 @@ struct endpoint {
     unsigned nunits;
     pthread_t thread;
     bool running;
-    unsigned turn; /* the unit with which a round begins */
-    int round_err; /* of the endpoint as a whole, in this round */
-    unsigned silent;
+    unsigned turn;   /* the unit with which a round begins */
+    int round_err;   /* of the endpoint as a whole, in this round */
+    unsigned silent; /* units in a row that have not answered in this round */
 };
 
 struct gw_poller {
@@ -164,6 +167,15 @@ static sg_ms timeout_of(const struct endpoint *e, const struct unit *u, struct g
     return timeout;
 }
 
+/* A request has ended the connection that all units share: the others had no part in it. */
+static void tell_neighbours(struct endpoint *e, const struct unit *u)
+{
+    for (unsigned i = 0; i < e->nunits; i++) {
+        if (&e->units[i] != u)
+            gw_relay_cut_off(&e->units[i].relay);
+    }
+}
+
 /* Open the connection if need be, and send the job. */
 static int transact(struct endpoint *e, struct unit *u, uint16_t *regs, struct gw_now now)
 {
@@ -182,10 +194,9 @@ static int transact(struct endpoint *e, struct unit *u, uint16_t *regs, struct g
         }
     }
     err = gw_modbus_read(e->modbus, regs, &note, u->config->unit, u->job.address, u->job.quantity, timeout);
-    if (err == SG_ETIMEOUT && ++e->silent >= SILENT_UNITS)
-        e->round_err = err;
-    else if (err != SG_ETIMEOUT)
-        e->silent = 0;
+    e->silent = err == SG_ETIMEOUT ? e->silent + 1 : 0;
+    if (gw_modbus_generation(e->modbus) == 0)
+        tell_neighbours(e, u);
     if (err == SG_EMALFORMED)
         sg_log(SG_LOG_WARN, "poller", "%s: malformed answer to %s: %s", u->config->id,
             gw_readplan(u->job.kind)->name, gw_frame_fault_text(note.fault));
@@ -212,8 +223,8 @@ static void perform(struct endpoint *e, struct unit *u, struct gw_now now)
     publish(e, u, &step);
 }
 
-/* Ask a unit what comes next and do it. True when it had something to do. */
-static bool serve_unit(struct endpoint *e, struct unit *u)
+/* Ask a unit what comes next and do it. True when it had something to do: also when silence leaves it for the next round. */
+static bool serve_job(struct endpoint *e, struct unit *u)
 {
     struct gw_now now = now_of(e->poller->config.clock);
     struct gw_step step;
@@ -222,8 +233,21 @@ static bool serve_unit(struct endpoint *e, struct unit *u)
     publish(e, u, &step);
     if (u->job.wait)
         return step.has_outcome;
-    perform(e, u, now);
+    if (e->silent < SILENT_UNITS)
+        perform(e, u, now);
     return true;
+}
+
+/* A unit's turn. True when it had something to do. */
+static bool serve_unit(struct endpoint *e, struct unit *u)
+{
+    bool busy = serve_job(e, u);
+
+    for (unsigned i = 1; busy && i < TURN_REQUESTS && e->silent < SILENT_UNITS; i++) {
+        if (!serve_job(e, u))
+            break;
+    }
+    return busy;
 }
 
 /* Hand on what others want to have read. */

@@ -149,7 +149,13 @@ static void fail(struct gw_relay *r, enum gw_read_kind kind, int err, struct gw_
     move(r, GW_RELAY_DOWN);
 }
 
-/* The connection on which the identity was checked is gone. */
+void gw_relay_cut_off(struct gw_relay *r)
+{
+    r->proven = true;
+}
+
+/* The connection on which the identity was checked is gone. One that the relay itself closes again and again behind the header
+ * is a failure. */
 static void follow_connection(struct gw_relay *r, struct gw_now now, unsigned generation)
 {
     if (r->state != GW_RELAY_READY || generation == r->generation)
@@ -169,7 +175,6 @@ static void identify(struct gw_relay *r, struct gw_job *job, struct gw_now now)
     }
     if (r->state != GW_RELAY_IDENTIFY)
         move(r, GW_RELAY_IDENTIFY);
-    r->header_run_ms = now.run_ms;
     ask(job, GW_READ_HEADER);
 }
 
@@ -355,7 +360,9 @@ void gw_relay_answer(struct gw_relay *r, struct gw_step *step, const struct gw_j
 {
     *step = (struct gw_step){0};
     assert(!job->wait);
-    if (job->kind != GW_READ_HEADER)
+    if (job->kind == GW_READ_HEADER)
+        r->header_run_ms = now.run_ms;
+    else
         r->proven = true;
     assert(r->state == (job->kind == GW_READ_HEADER ? GW_RELAY_IDENTIFY : GW_RELAY_READY));
     if (a->err && gw_minute_is_spare(r, job))

@@ -90,8 +90,8 @@ struct gw_relay {
     unsigned failures;       /* in a row */
     sg_ms down_since_run_ms; /* the first of these failures */
     int last_err;
-    bool proven;         /* the connection has carried more than the header */
-    sg_ms header_run_ms; /* when the header was asked for last */
+    bool proven; /* the connection has carried more than the header, or its end is not this relay's doing */
+    sg_ms header_run_ms; /* when the header was answered last, or was not */
     sg_ms retry_run_ms;  /* nothing is asked before */
     int reported;        /* state that was last told; 1: none yet */
     struct gw_header id;
@@ -127,7 +127,9 @@ struct gw_relay {
 };
 
 void gw_relay_init(struct gw_relay *r, const struct gw_relay_setup *setup, struct gw_now now);
-/* What to ask next. generation: of the open connection, 0 when there is none (a job then begins with a connect).
+/* The connection was ended by a request to another unit behind the same endpoint: nothing is held against this one. */
+void gw_relay_cut_off(struct gw_relay *r);
+/* What to ask next. A job that is then not done may be left: the next call asks for it again. generation: of the open connection, 0 when there is none (a job then begins with a connect).
  * A step with an outcome asks for nothing yet: job->wait with until_ms in the past; call again. */
 void gw_relay_next(
     struct gw_relay *r, struct gw_job *job, struct gw_step *step, struct gw_now now, unsigned generation);

@@ -2,6 +2,8 @@
 
 import json
 import signal
+import socket
+import threading
 import unittest
 
 from harness import Program, bin_path, clock_env, helper_path, limit, now_ms, real_seconds_until, run, virtual_ms, wait_until
@@ -48,6 +50,43 @@ def start_emulator(test, env, port=0, units=1):
     program = Program([EMULATOR, "--port", str(port), "--seed", "7", "--relays", str(units)], env=env)
     test.addCleanup(program.stop)
     return program, program.listening()[1]
+
+
+class SilentUnits:
+    """A way to the emulator on which requests to some units vanish, as behind a bus that they have left."""
+
+    def __init__(self, test, port, silent):
+        self.port, self.silent = port, silent
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.thread = threading.Thread(target=self.accept)
+        self.thread.start()
+        test.addCleanup(self.stop)
+
+    def stop(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
+        self.listener.close()
+
+    def accept(self):
+        """One connection at a time, as the poller has one."""
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            with near, socket.create_connection(("127.0.0.1", self.port)) as far, near.makefile("rb") as requests, far.makefile("rb") as answers:
+                try:
+                    self.serve(near, far, requests, answers)
+                except OSError:
+                    pass  # an end has gone
+
+    def serve(self, near, far, requests, answers):
+        while request := requests.read(12):
+            if request[6] in self.silent:
+                continue
+            far.sendall(request)
+            head = answers.read(6)
+            near.sendall(head + answers.read(int.from_bytes(head[4:], "big")))
 
 
 def late_limit():
@@ -140,6 +179,23 @@ class Acquisition(unittest.TestCase):
             self.assertLess(o["late_ms"], late_limit())
         o = poller.outcome(minute, 2)
         self.assertEqual((o["body"], o["reason"]), (None, "exception"))
+
+    def test_silent_units_cost_their_neighbours_no_minute(self):
+        """Four units of six vanish behind one endpoint: the other two stay read, and the minute comes as a body in time."""
+        minute = now_ms() // MINUTE
+        env = clock_env(5, minute * MINUTE + 35_000)
+        _, port = start_emulator(self, env, units=6)
+        way = SilentUnits(self, port, {3, 4, 5, 6})
+        poller = Poller(self, env, way.listener.getsockname()[1], 6, timeout_ms=200)
+        for relay in (0, 1):
+            o = poller.outcome(minute, relay)
+            self.assertIsNotNone(o["body"], o)
+            self.assertGreaterEqual(o["live"], 2)
+            self.assertLess(o["late_ms"], late_limit())
+            self.assertEqual([s["code"] for s in poller.said("state") if s["relay"] == relay], ["ok"])
+        for relay in (2, 3, 4, 5):
+            o = poller.outcome(minute, relay)
+            self.assertEqual((o["body"], o["reason"]), (None, "timeout"))
 
     def test_network_gone_is_refused_at_once(self):
         """Nobody listens: a gap `refused` as soon as the minute has ended."""

@@ -285,6 +285,47 @@ static void relay_down_is_asked_with_backoff(void **state)
     assert_int_equal(world.state, 0);
 }
 
+/* A connection that ends behind the header is a failure when the relay ended it, and none when a request to another unit did. */
+static void relay_cut_off_by_another_unit_is_no_failure(void **state)
+{
+    (void)state;
+    for (int other = 0; other < 2; other++) {
+        struct gw_job job;
+        struct gw_step step;
+
+        (void)world_setup(state);
+        world_run_until(world_at(0, 25100)); /* the header and the latch of 20 s */
+        assert_int_equal(world.asked[GW_READ_HEADER], 1);
+        assert_int_equal(world.asked[GW_READ_LIVE], 1);
+        world.connection = 0;
+        world_run_until(world_at(0, 25500)); /* again the header, and nothing else is due */
+        assert_int_equal(world.asked[GW_READ_HEADER], 2);
+        world.connection = 0;
+        if (other)
+            gw_relay_cut_off(&world.r);
+        gw_relay_next(&world.r, &job, &step, (struct gw_now){.wall_ms = world.wall, .run_ms = world.run},
+            world.connection);
+        assert_int_equal(gw_relay_healthy(&world.r), other);
+        assert_int_equal(step.has_state, !other);
+        assert_int_equal(step.state, other ? 0 : SG_ECLOSED);
+    }
+}
+
+/* A job that is left undone is asked for again at once: what was not asked has no pause. */
+static void relay_job_left_undone_comes_again(void **state)
+{
+    struct gw_now now = {.wall_ms = world.wall, .run_ms = world.run};
+    struct gw_job job;
+    struct gw_step step;
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        gw_relay_next(&world.r, &job, &step, now, 0);
+        assert_false(job.wait);
+        assert_int_equal(job.kind, GW_READ_HEADER);
+    }
+}
+
 #define T(f) cmocka_unit_test_setup(f, world_setup)
 
 int main(void)
@@ -306,6 +347,8 @@ int main(void)
         T(relay_frame_that_differs_is_malformed_with_alarm),
         T(relay_boot_id_that_never_fits_is_malformed),
         T(relay_down_is_asked_with_backoff),
+        T(relay_cut_off_by_another_unit_is_no_failure),
+        T(relay_job_left_undone_comes_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
