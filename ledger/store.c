@@ -46,13 +46,18 @@ static int children(void *ctx, struct lg_hash *out, unsigned max, unsigned *n, c
     if (err != 0)
         return err;
     unsigned count = 0;
-    int row;
-    while ((row = lg_db_row(st)) > 0) {
-        if (count < max && (err = lg_db_column_hash(&out[count], st, 0)) != 0) {
+    int row = 0;
+    while (count < max && (row = lg_db_row(st)) > 0) {
+        err = lg_db_column_hash(&out[count], st, 0);
+        if (err != 0) {
             lg_db_done(st);
             return err;
         }
         count++;
+    }
+    if (row > 0) {
+        lg_db_done(st); /* there are more */
+        row = 0;
     }
     if (row == 0)
         *n = count;

@@ -47,7 +47,7 @@ static int add_children(struct lg_engine *e, const struct lg_hash *prev)
     struct lg_hash hashes[MAX_CHILDREN];
     unsigned n = 0;
     int err = e->store->children(e->store->ctx, hashes, MAX_CHILDREN, &n, prev);
-    n = err != 0 ? 0 : n < MAX_CHILDREN ? n : MAX_CHILDREN;
+    n = err != 0 ? 0 : n;
     err = err == SG_ENOT_FOUND ? 0 : err;
     for (unsigned i = 0; i < n && err == 0; i++) {
         struct lg_block_info child;

@@ -74,7 +74,7 @@ static int find_rivals(struct lg_engine *e, struct rivals *r)
     if (err != 0 && err != SG_ENOT_FOUND) {
         return err;
     }
-    n = err == SG_ENOT_FOUND ? 0 : n < MAX_CHILDREN ? n : MAX_CHILDREN;
+    n = err == SG_ENOT_FOUND ? 0 : n;
     for (unsigned i = 0; i < n; i++) {
         struct lg_block_info info;
         bool best;

@@ -29,7 +29,8 @@ struct lg_store {
     int (*block_at)(void *ctx, struct lg_block_info *out, int64_t height);
     /* Canonical bytes of a whole block, appended to out. */
     int (*block_bytes)(void *ctx, struct sg_buf *out, const struct lg_hash *hash);
-    /* Hashes of the valid children of a block (or of the chain id), at most max; *n how many there are. */
+    /* Hashes of valid children of a block (or of the chain id), at most max of them, first that on the best branch; *n: how many these are. No more
+     * are looked at, so it costs the same however many there are. */
     int (*children)(void *ctx, struct lg_hash *out, unsigned max, unsigned *n, const struct lg_hash *prev);
 
     /* ---- the best branch up to and including a height (as of an ancestor of a fork) ---- */

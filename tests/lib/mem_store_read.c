@@ -52,11 +52,10 @@ static int children(void *ctx, struct lg_hash *out, unsigned max, unsigned *n, c
     ENTER(s);
     struct mem_block **first = mem_children_of(s, prev);
     *n = 0;
-    for (const struct mem_block *b = first == NULL ? NULL : *first; b != NULL; b = b->sibling) {
-        if (*n < max)
-            out[*n] = b->page->info.hash;
-        (*n)++;
-    }
+    for (int best = 1; best >= 0; best--)
+        for (const struct mem_block *b = first == NULL ? NULL : *first; b != NULL && *n < max; b = b->sibling)
+            if (b->best == (best == 1))
+                out[(*n)++] = b->page->info.hash;
     return 0;
 }
 

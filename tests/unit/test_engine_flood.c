@@ -414,7 +414,8 @@ static void grow(uint32_t seed, int shared, int flood)
     while (x.n < shared + flood) {
         unsigned g = any(&x, 4);
         if (x.n > 2 && any(&x, 4) == 0 && x.votes[g] < 0) {
-            x.votes[g] = (int)any(&x, (unsigned)x.n);
+            int other = x.votes[any(&x, 4)]; /* votes agree more often than not */
+            x.votes[g] = other >= 0 ? other : (int)any(&x, (unsigned)x.n);
             assert_code(rig_say(x.r, grown_say(&x, g, F + 2, x.votes[g]), NULL, 0, now), 0);
         } else {
             grown_block(&x, x.n < shared ? 4 : 3, now);

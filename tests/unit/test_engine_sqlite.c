@@ -97,6 +97,27 @@ static const struct lg_block *grow(struct pair *p, struct side *s, unsigned bran
     return b;
 }
 
+/* The genesis has three children: as many as are asked for, that of the best branch first, and the same ones in both stores. */
+static void assert_children(const struct pair *p)
+{
+    const struct lg_store *stores[] = {p->mem->vtable, p->sql->vtable};
+    for (unsigned i = 0; i < 2; i++) {
+        const struct lg_store *s = stores[i];
+        struct lg_block_info first;
+        struct lg_hash hashes[4];
+        assert_code(s->block_at(s->ctx, &first, 1), 0);
+        for (unsigned max = 1; max <= 4; max++) {
+            unsigned n = 0;
+            memset(hashes, 0, sizeof hashes);
+            assert_code(s->children(s->ctx, hashes, max, &n, &p->m.g->id), 0);
+            assert_int_equal(n, max < 3 ? max : 3);
+            assert_memory_equal(&hashes[0], &first.hash, sizeof first.hash);
+            for (unsigned k = 1; k < 4; k++)
+                assert_true(lg_hash_eq(&hashes[k], &(struct lg_hash){0}) == (k >= n));
+        }
+    }
+}
+
 static void both_stores_agree_after_every_step(void **state)
 {
     (void)state;
@@ -121,6 +142,7 @@ static void both_stores_agree_after_every_step(void **state)
         assert_pair(&p);
     }
     assert_true(rig_state(p.sql).reorgs > 2);
+    assert_children(&p);
     struct lg_engine_state before = rig_state(p.sql);
     lg_engine_pow.close(p.sql->engine);
     p.sql->engine = NULL;
