@@ -216,12 +216,23 @@ static int lock_directory(struct lg_sqlite *s, struct sg_fault *fault)
     return 0;
 }
 
+/* On a disk that is full the log's index has no room, 32 KiB, where a clean stop has removed it: that is what the ballast is for. */
+static int open_db(struct lg_sqlite *s, const struct lg_genesis *genesis, struct sg_fault *fault)
+{
+    const int err = lg_db_open(&s->db, s->dir, genesis, true, fault);
+    if (err != SG_ENOSPC)
+        return err;
+    lg_ballast_release(s->dir);
+    memset(fault, 0, sizeof *fault);
+    return lg_db_open(&s->db, s->dir, genesis, true, fault);
+}
+
 static int open_in(struct lg_sqlite *s, const struct lg_genesis *genesis, struct sg_fault *fault)
 {
     int err = lock_directory(s, fault);
     if (err != 0)
         return err;
-    err = lg_db_open(&s->db, s->dir, genesis, true, fault);
+    err = open_db(s, genesis, fault);
     if (err == SG_ECORRUPT) {
         const char *what = strstr(fault->text, ": ");
         return lg_sqlite_damaged_file(fault, s->dir, what != NULL ? what + 2 : fault->text);

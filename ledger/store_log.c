@@ -10,7 +10,9 @@
  * is promised; what was gathered then is gone, and belongs to no commit.
  * It needs synchronous=FULL, else no commit syncs the log, and a device that SQLite takes for one that overwrites nothing beside what is written, as it
  * does unless told otherwise: for another it fills up the sector behind the sync.
- * All else, and every other file, goes to SQLite's own default VFS unchanged. Nothing is refused. */
+ * All else, and every other file, goes to SQLite's own default VFS unchanged, but that a write for which there is no room says so. Nothing is
+ * refused. */
+#include <errno.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <string.h>
@@ -38,12 +40,26 @@ static sqlite3_file *real(sqlite3_file *f)
     return of(f)->real;
 }
 
+/* A disk that is full, or a quota that is used up, where SQLite says only that it could not write. Asked at once, for errno does not last; never
+ * of a sync: after that nobody knows what is on the disk. */
+static int full_or(int rc)
+{
+    const bool wrote = rc == SQLITE_IOERR_WRITE || rc == SQLITE_IOERR_SHMOPEN || rc == SQLITE_IOERR_SHMSIZE ||
+                       rc == SQLITE_IOERR_SHMMAP;
+    return wrote && (errno == ENOSPC || errno == EDQUOT) ? SQLITE_FULL : rc;
+}
+
+static int write_real(struct file *f, const void *p, int n, sqlite3_int64 at)
+{
+    return full_or(f->real->pMethods->xWrite(f->real, p, n, at));
+}
+
 static int put_out(sqlite3_file *base)
 {
     struct file *f = of(base);
     const int len = f->len;
     f->len = 0;
-    return len == 0 ? SQLITE_OK : f->real->pMethods->xWrite(f->real, f->gathered, len, f->at);
+    return len == 0 ? SQLITE_OK : write_real(f, f->gathered, len, f->at);
 }
 
 static int f_write(sqlite3_file *base, const void *p, int n, sqlite3_int64 at)
@@ -55,7 +71,7 @@ static int f_write(sqlite3_file *base, const void *p, int n, sqlite3_int64 at)
     if (rc != SQLITE_OK)
         return rc;
     if (f->gathered == NULL || n > GATHER_BYTES)
-        return f->real->pMethods->xWrite(f->real, p, n, at);
+        return write_real(f, p, n, at);
     if (f->len == 0)
         f->at = at;
     memcpy(f->gathered + f->len, p, (size_t)n);
@@ -96,6 +112,12 @@ static int f_close(sqlite3_file *f)
     return rc;
 }
 
+/* The log's index is a file too, and needs room. */
+static int f_shm_map(sqlite3_file *f, int page, int size, int extend, void volatile **out)
+{
+    return full_or(real(f)->pMethods->xShmMap(real(f), page, size, extend, out));
+}
+
 /* ---- unchanged ---- */
 
 static int f_lock(sqlite3_file *f, int level)
@@ -126,11 +148,6 @@ static int f_sector(sqlite3_file *f)
 static int f_device(sqlite3_file *f)
 {
     return real(f)->pMethods->xDeviceCharacteristics(real(f));
-}
-
-static int f_shm_map(sqlite3_file *f, int page, int size, int extend, void volatile **out)
-{
-    return real(f)->pMethods->xShmMap(real(f), page, size, extend, out);
 }
 
 static int f_shm_lock(sqlite3_file *f, int offset, int n, int flags)

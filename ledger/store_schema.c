@@ -356,7 +356,8 @@ static int open_file(struct lg_db *db, const char *path, int flags, bool writing
     if (err == 0)
         err = configure(db, writing);
     if (err != 0)
-        return fail(fault, err, path, db->h != NULL ? sqlite3_errmsg(db->h) : sg_err_text(err));
+        return fail(
+            fault, err, path, db->h != NULL && err != SG_ENOSPC ? sqlite3_errmsg(db->h) : sg_err_text(err));
     err = check_schema(db, path, writing, fault);
     if (err != 0)
         return err;

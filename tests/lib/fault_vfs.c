@@ -2,23 +2,29 @@
 #include "pass_vfs.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 static sqlite3_vfs *real_vfs, fault;
 static sqlite3_io_methods methods;
 static int left, code;
 static bool ever, fired;
+static bool full_quota;
+static int shm_page = -1;
+static const char *shm_while;
 
 /* 0, or the code to fail with. */
 static int step(bool is_sync)
 {
     if (code == SQLITE_OK || (is_sync && code == SQLITE_FULL))
         return SQLITE_OK;
-    if (fired)
-        return ever ? code : SQLITE_OK;
-    if (--left > 0)
+    if (fired && !ever)
+        return SQLITE_OK;
+    if (!fired && --left > 0)
         return SQLITE_OK;
     fired = true;
+    errno = code == SQLITE_FULL ? ENOSPC : full_quota ? EDQUOT : EIO;
     return code;
 }
 
@@ -32,6 +38,17 @@ static int f_sync(sqlite3_file *f, int flags)
 {
     const int rc = step(true);
     return rc != SQLITE_OK ? rc : pass_real(f)->pMethods->xSync(pass_real(f), flags);
+}
+
+/* The index of a log grows by a file of its own. */
+static int f_shm_map(sqlite3_file *f, int page, int size, int extend, void volatile **out)
+{
+    if (extend && shm_page >= 0 && page >= shm_page && (shm_while == NULL || access(shm_while, F_OK) == 0)) {
+        fired = true;
+        errno = ENOSPC;
+        return SQLITE_IOERR_SHMSIZE;
+    }
+    return pass_real(f)->pMethods->xShmMap(pass_real(f), page, size, extend, out);
 }
 
 static int f_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags, int *out)
@@ -52,6 +69,7 @@ void fault_vfs_install(void)
     pass_methods(&methods);
     methods.xWrite = f_write;
     methods.xSync = f_sync;
+    methods.xShmMap = f_shm_map;
     fault_vfs_disarm();
     const int rc = sqlite3_vfs_register(&fault, 1);
     assert(rc == SQLITE_OK);
@@ -70,10 +88,26 @@ void fault_vfs_arm(int n, int rc, bool for_ever)
     code = rc;
     ever = for_ever;
     fired = false;
+    full_quota = false;
+}
+
+void fault_vfs_arm_quota(int n, bool for_ever)
+{
+    fault_vfs_arm(n, SQLITE_IOERR_WRITE, for_ever);
+    full_quota = true;
+}
+
+void fault_vfs_fill_index(int page, const char *while_there)
+{
+    shm_page = page;
+    shm_while = while_there;
+    fired = false;
 }
 
 void fault_vfs_disarm(void)
 {
+    shm_page = -1;
+    full_quota = false;
     code = SQLITE_OK;
     fired = false;
 }

@@ -8,8 +8,10 @@
 #include <setjmp.h>
 #include <sqlite3.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #define BLOCKS 3
@@ -156,6 +158,83 @@ static void store_commit_does_not_fail_with_the_checkpoint(void **state)
     assert_true(during > 0); /* some faults did hit a checkpoint */
 }
 
+/* A quota that is used up is a full disk: the same block can be put when there is room. Only what a sync says is final. */
+static void store_used_up_quota_is_a_full_disk(void **state)
+{
+    struct fixture *f = *state;
+    fresh(f);
+    fault_vfs_arm_quota(1, false);
+    assert_code(fixture_put(f, 1), SG_ENOSPC);
+    assert_true(fault_vfs_fired());
+    assert_code(fixture_put(f, 1), 0);
+    fault_vfs_disarm();
+    check_after(f, 1);
+}
+
+/* A store that was closed cleanly on a disk that has become full opens in the room of its ballast: it can be read, and writes again when
+ * there is room. */
+static void store_opens_on_a_full_disk(void **state)
+{
+    struct fixture *f = *state;
+    char ballast[80];
+    snprintf(ballast, sizeof ballast, "%s/ballast", f->dir);
+    fixture_connect(f, 1, 1);
+    assert_int_equal(access(ballast, F_OK), 0);
+    fixture_close(f);
+    fault_vfs_fill_index(0, ballast);
+    fixture_open(f);
+    assert_true(fault_vfs_fired());
+    fault_vfs_disarm();
+    assert_int_equal(fixture_height(f), 1);
+    fixture_connect(f, 2, 2);
+    fixture_check_rows(f);
+}
+
+/* Without a ballast it says that the disk is full. */
+static void store_without_ballast_on_a_full_disk_says_so(void **state)
+{
+    struct fixture *f = *state;
+    struct sg_fault fault = {0};
+    fixture_connect(f, 1, 1);
+    fixture_close(f);
+    fault_vfs_fill_index(0, NULL);
+    assert_code(lg_sqlite_open(&f->db, f->dir, f->g, &fault), SG_ENOSPC);
+    assert_code(fault.err, SG_ENOSPC);
+    assert_non_null(strstr(fault.text, sg_err_text(SG_ENOSPC)));
+    fault_vfs_disarm();
+    f->db = NULL;
+    fixture_open(f);
+    assert_int_equal(fixture_height(f), 1);
+}
+
+/* A log that a reader keeps from being emptied grows until its index needs a second page: without room for that the disk is full, no more. */
+static void store_without_room_for_the_index_goes_on_later(void **state)
+{
+    struct fixture *f = *state;
+    struct lg_reader *r = NULL;
+    struct lg_block_info tip;
+    struct sg_fault fault = {0};
+    bool on = false;
+    int err = 0;
+    fixture_connect(f, 1, 1);
+    assert_code(lg_reader_open(&r, f->dir, f->g, &fault), 0);
+    assert_code(lg_reader_begin(r), 0);
+    assert_code(lg_reader_tip(r, &tip), 0);
+    on = true;
+    fault_vfs_fill_index(1, NULL);
+    for (int i = 0; i < 1000 && err == 0; i++)
+        err = toggle(f, &on);
+    assert_code(err, SG_ENOSPC);
+    assert_true(fault_vfs_fired());
+    assert_int_equal(fixture_height(f), on);
+    assert_code(lg_sqlite_failed(f->db), 0);
+    fault_vfs_disarm();
+    lg_reader_end(r);
+    lg_reader_close(r);
+    assert_code(toggle(f, &on), 0);
+    check_after(f, on);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +242,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(store_full_disk_is_told_and_loses_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(store_goes_on_after_a_full_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(store_commit_does_not_fail_with_the_checkpoint, setup, teardown),
+        cmocka_unit_test_setup_teardown(store_used_up_quota_is_a_full_disk, setup, teardown),
+        cmocka_unit_test_setup_teardown(store_opens_on_a_full_disk, setup, teardown),
+        cmocka_unit_test_setup_teardown(store_without_ballast_on_a_full_disk_says_so, setup, teardown),
+        cmocka_unit_test_setup_teardown(store_without_room_for_the_index_goes_on_later, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
