@@ -463,7 +463,6 @@ int gw_witness_start(struct gw_witness **out, const struct gw_witness_config *co
     struct gw_outbox_config outbox = {
         .dir = config->outbox_dir, .genesis = config->genesis, .kid = config->kid};
     struct gw_witness *w = calloc(1, sizeof *w);
-    int err;
 
     assert(config->nledgers >= 1 && config->nledgers <= GW_MAX_LEDGERS);
     fault->err = SG_ENOMEM;
@@ -471,7 +470,7 @@ int gw_witness_start(struct gw_witness **out, const struct gw_witness_config *co
     if (!w)
         return SG_ENOMEM;
     init(w, config);
-    err = gw_outbox_open(&w->outbox, &outbox, fault);
+    int err = gw_outbox_open(&w->outbox, &outbox, fault);
     if (!err)
         err = sg_http_client_new(&w->http);
     if (!err)
