@@ -130,6 +130,13 @@ int gw_outbox_put_gap(struct gw_outbox *o, unsigned relay, sg_minute min, enum l
     return gw_sql_leave(o, own, err);
 }
 
+int gw_outbox_forget_gaps(struct gw_outbox *o, sg_minute last)
+{
+    struct gw_sql_arg args[] = {GW_INT(last)};
+
+    return gw_sql_run(o, GW_SQL_GAP_FORGET, args, 1);
+}
+
 /* min, relay, is_read, id, live or reason, len, digest */
 static int read_item(const struct gw_outbox *o, struct gw_item *out, struct sqlite3_stmt *st)
 {

@@ -52,6 +52,8 @@ struct gw_pair {
 SG_MUST_USE int gw_outbox_put_pair(struct gw_outbox *o, const struct gw_pair *pair, sg_minute now_slot);
 /* SG_EKNOWN: a pair or a gap is there and stays. */
 SG_MUST_USE int gw_outbox_put_gap(struct gw_outbox *o, unsigned relay, sg_minute min, enum lg_reason reason);
+/* Open gaps of minutes after last were told by a clock that ran ahead: forget them. */
+SG_MUST_USE int gw_outbox_forget_gaps(struct gw_outbox *o, sg_minute last);
 /* Open items with first <= minute <= last, at most max, the oldest minutes first. */
 SG_MUST_USE int gw_outbox_open_items(
     struct gw_outbox *o, struct gw_item *items, unsigned max, unsigned *n, sg_minute first, sg_minute last);

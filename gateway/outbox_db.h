@@ -20,6 +20,7 @@ struct sqlite3_stmt;
     X(GAP_GET, "SELECT reason FROM gap WHERE relay=?1 AND min=?2")                                           \
     X(GAP_PUT, "INSERT INTO gap(relay,min,reason,stmt) VALUES(?1,?2,?3,0)")                                  \
     X(GAP_DROP, "DELETE FROM gap WHERE relay=?1 AND min=?2 AND stmt=0")                                      \
+    X(GAP_FORGET, "DELETE FROM gap WHERE stmt=0 AND min>?1")                                                 \
     X(OPEN_ITEMS,                                                                                            \
         "SELECT min,relay,1,id,live,len,digest FROM pair WHERE stmt=0 AND min BETWEEN ?1 AND ?2 UNION ALL "  \
         "SELECT min,relay,0,id,reason,0,NULL FROM gap WHERE stmt=0 AND min BETWEEN ?1 AND ?2 ORDER BY 1,2 "  \

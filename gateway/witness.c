@@ -1,8 +1,8 @@
-/* The witness's thread: intake of outcomes, slots, and what the ledger nodes make of the statements.
+/* The witness's thread: slots, and what the ledger nodes make of the statements.
  *
  * Invariant: an outcome is on disk before it is stated, and its memory is freed once it is on disk. Nothing here waits for a node: the
  * thread sleeps in the HTTP client, which a message, an answer or the next instant of interest ends.
- * Refuses: bodies that do not recompute (they become a gap `malformed` with an alarm): a statement with one could never be mined. */
+ * Refuses: nothing; witness_intake.c and witness_sign.c do. */
 #include "gateway/witness_priv.h"
 #include "sg_log.h"
 
@@ -74,107 +74,6 @@ void gw_witness_outbox_err(struct gw_witness *w, int err)
         return;
     }
     gw_witness_fail(w, err, "the outbox cannot be written");
-}
-
-/* ---- intake ---- */
-
-/* 0 when the body is that relay's and minute's and recomputes; digest is set. */
-static int check_body(const struct gw_witness *w, struct gw_outcome *o)
-{
-    const struct lg_relay *relay = &w->config.genesis->relays[w->genesis_index[o->relay]];
-    struct lg_body *b = NULL;
-    int err = lg_body_decode(&b, o->doc, o->doc_len);
-
-    if (!err)
-        err = lg_body_check(b, relay);
-    if (!err && b->min != o->min)
-        err = SG_EREAD_MISMATCH;
-    if (!err)
-        o->digest = b->digest;
-    lg_body_free(b);
-    return err;
-}
-
-static int store_pair(struct gw_witness *w, struct gw_outcome *o, sg_minute now_slot)
-{
-    struct gw_pair pair = {.relay = w->genesis_index[o->relay],
-        .min = o->min,
-        .live = o->live,
-        .digest = o->digest,
-        .doc = o->doc,
-        .doc_len = o->doc_len};
-    int err = gw_outbox_put_pair(w->outbox, &pair, now_slot);
-
-    if (err == SG_ECONFLICT) {
-        sg_log(SG_LOG_ERROR, part, "%s minute %lld: read twice with different content; the first counts",
-            w->config.relays[o->relay].id, (long long)o->min);
-        w->config.alarm(w->config.ctx, "malformed");
-    }
-    return err == SG_ECONFLICT || err == SG_EKNOWN ? 0 : err;
-}
-
-static int store(struct gw_witness *w, struct gw_outcome *o, sg_minute now_slot)
-{
-    int err = o->has_body ? check_body(w, o) : 0;
-
-    if (err == SG_ENOMEM)
-        return err;
-    if (err) {
-        sg_log(SG_LOG_ERROR, part, "%s minute %lld: the body is not valid (%s)",
-            w->config.relays[o->relay].id, (long long)o->min, sg_err_code(err));
-        w->config.alarm(w->config.ctx, "malformed");
-        o->has_body = false;
-        o->reason = LG_REASON_MALFORMED;
-    }
-    if (o->min < w->config.genesis->minute)
-        return 0;
-    if (o->has_body)
-        return store_pair(w, o, now_slot);
-    err = gw_outbox_put_gap(w->outbox, w->genesis_index[o->relay], o->min, o->reason);
-    return err == SG_EKNOWN ? 0 : err;
-}
-
-static void take_from_queue(struct gw_witness *w)
-{
-    void *msg;
-
-    while (w->nheld < GW_HELD_MAX && sg_queue_get(w->queue, &msg, 0) == 0) {
-        struct gw_outcome *o = msg;
-
-        if (o->min > w->reported[o->relay])
-            w->reported[o->relay] = o->min;
-        if (o->alarm)
-            w->config.alarm(
-                w->config.ctx, !o->has_body && o->reason == LG_REASON_IDENTITY ? "identity" : "malformed");
-        o->alarm = false;
-        w->held[w->nheld++] = o;
-    }
-}
-
-/* All that is held, in one transaction. */
-static void take_in(struct gw_witness *w)
-{
-    sg_minute now_slot = gw_witness_wall(w) / SG_MINUTE_MS - 1;
-    int err;
-
-    take_from_queue(w);
-    if (w->nheld == 0)
-        return;
-    err = gw_outbox_begin(w->outbox);
-    for (unsigned i = 0; i < w->nheld && !err; i++) {
-        err = store(w, w->held[i], now_slot);
-        if (err)
-            gw_outbox_rollback(w->outbox);
-    }
-    if (!err)
-        err = gw_outbox_commit(w->outbox);
-    if (err) {
-        gw_witness_outbox_err(w, err);
-        return;
-    }
-    gw_witness_outbox_good(w);
-    while (w->nheld > 0)
-        gw_outcome_free(w->held[--w->nheld]);
 }
 
 /* ---- what the nodes say of the statements ---- */
@@ -294,6 +193,8 @@ static void open_slot(struct gw_witness *w, sg_minute slot, sg_ms now_ms)
 {
     bool awake = w->slot >= 0 && mono(w) - w->turn_ms < AWAKE_MS;
 
+    if (slot < w->slot)
+        gw_witness_forget_fast_clock(w, slot, now_ms);
     w->slot = slot;
     w->late = !awake && now_ms > gw_witness_deadline(w);
     w->follow_ms = (slot + 1) * SG_MINUTE_MS + FOLLOW_AFTER_MS;
@@ -305,7 +206,7 @@ static void turn(struct gw_witness *w)
 {
     sg_ms now = gw_witness_wall(w);
 
-    take_in(w);
+    gw_witness_take_in(w);
     if (now / SG_MINUTE_MS - 1 != w->slot)
         open_slot(w, now / SG_MINUTE_MS - 1, now);
     else if (mono(w) >= w->retry_ms)
@@ -356,7 +257,7 @@ static void *run(void *ctx)
             sg_http_client_run(w->http, sleep_ms(w));
     }
     if (!w->failed)
-        take_in(w); /* what the pollers told last */
+        gw_witness_take_in(w); /* what the pollers told last */
     return NULL;
 }
 

@@ -42,7 +42,7 @@ struct gw_witness {
     sg_ms follow_ms;         /* wall clock: when to follow in this slot */
     bool look;               /* for uncommitted pairs, when the round of follow is over */
     sg_ms retry_ms;          /* monotonic: ask the nodes again, or store what is held; INT64_MAX: no need */
-    sg_minute *reported;     /* by relay of the configuration: newest minute with an outcome */
+    sg_minute *reported;     /* by relay of the configuration: newest closed minute with an outcome */
     unsigned *genesis_index; /* by relay of the configuration */
     size_t budget;           /* bytes of a statement with its bodies */
     struct lg_client_header tip; /* best block known; of the last node that answered first */
@@ -69,6 +69,12 @@ sg_minute gw_witness_first(const struct gw_witness *w);
 sg_ms gw_witness_deadline(const struct gw_witness *w);
 /* The current incarnation, or another one, can no longer be continued on the best branch. */
 void gw_witness_give_up(struct gw_witness *w, sg_ms inc, const char *why);
+
+/* witness_intake.c: all that the pollers have told, into the outbox. */
+void gw_witness_take_in(struct gw_witness *w);
+/* The clock shows now, and slot is the newest closed minute by it: what was told of later ones by a clock that ran ahead is told again when
+ * they come, so that nothing waits for it too short, and no gap of it is stated. */
+void gw_witness_forget_fast_clock(struct gw_witness *w, sg_minute slot, sg_ms now_ms);
 
 /* witness.c */
 void gw_witness_fail(struct gw_witness *w, int err, const char *why);

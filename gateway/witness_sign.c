@@ -91,6 +91,7 @@ static int gather_known(struct gw_witness *w, struct gw_witness_known *known, sg
     sg_ms max_future_ms = w->config.genesis->policy.max_future_ms;
     int err = gw_outbox_drop_uncounted(w->outbox, now_ms, max_future_ms);
 
+    gw_witness_forget_fast_clock(w, w->slot, now_ms); /* of an earlier process */
     if (!err)
         err = gw_outbox_greatest(w->outbox, &known->own_inc, &known->own_slot, now_ms, max_future_ms);
     gw_ledgers_known(w->ledgers, known, now_ms);

@@ -3,9 +3,10 @@
 import os
 import shutil
 import signal
+import struct
 import unittest
 
-from harness import Program, bin_path, limit, wait_until
+from harness import Program, bin_path, limit, run, wait_until
 from fake_ledger import leaf
 from witness_case import MINUTE, WitnessCase
 
@@ -149,6 +150,38 @@ class WitnessLoss(WitnessCase):
         self.net.wait_clock(self.net.now_ms() + 3 * MINUTE)
         gateway.signal(signal.SIGCONT)
         self.wait_statements(fake, len(before) + 2)
+        self.check_numbers(self.offered(fake), fake.chain)
+
+    def step_clock(self, name, virtual):
+        """The wall clock of programs started from now on, or with this name already, is wrong by so many virtual ms."""
+        path = self.net.path(name)
+        with open(path, "r+b" if os.path.exists(path) else "wb", buffering=0) as f:
+            f.write(struct.pack("=q", virtual // self.net.speed))
+        self.net.env["STEP_CLOCK"] = path
+
+    def test_clock_that_ran_ahead_leaves_no_gap_behind(self):
+        """What it told of minutes to come is told again when they come, however late the relay is within its deadline."""
+        preload = self.net.path("step_clock.so")
+        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "preload", "step_clock.c")
+        code, _, errors = run([os.environ.get("CC", "cc").split()[-1], "-shared", "-fPIC", "-D_GNU_SOURCE", "-O1", "-o", preload, source, "-ldl"])
+        self.assertEqual(code, 0, errors)
+        self.net.relay.stop()
+        self.net.env.update(LD_PRELOAD=preload, ASAN_OPTIONS="verify_asan_link_order=0")
+        self.step_clock("relay", -3000)
+        self.net.start_relay()
+        self.step_clock("gateway", 0)
+        fake = self.ledger()
+        gateway = self.start(fake)
+        self.wait_statements(fake, 2)
+        self.step_clock("gateway", 3 * MINUTE)
+        gateway.wait_line("not signing: ", errors=True)
+        told = self.net.now_minute() + 4
+        self.net.wait_clock((told - 2) * MINUTE + 20000)  # by its clock `told` is over
+        back = self.net.now_minute()
+        self.step_clock("gateway", 0)
+        self.wait_read(fake, range(back + 1, told + 1))
+        gaps = [m for s in fake.all() for g in s["gaps"] for m in range(g[1], g[2] + 1) if m > back]
+        self.assertEqual(gaps, [], "of minutes that were read")
         self.check_numbers(self.offered(fake), fake.chain)
 
     def test_second_process_with_the_key_stops_the_first(self):

@@ -141,6 +141,26 @@ static void outbox_that_signs_loses_nothing_to_the_bound(void **state)
     assert_int_equal(lost, 6);
 }
 
+/* Gaps after a minute are forgotten, but for those that a statement carries; so are no pairs. */
+static void outbox_forgets_gaps_of_a_fast_clock(void **state)
+{
+    struct gw_said_row row = {.inc = 7, .seq = 1, .slot = SLOT, .leaf = {{1}}};
+    struct gw_item items[16];
+
+    assert_int_equal(gw_outbox_put_gap(*state, 0, SLOT + 3, LG_REASON_CLOCK), 0);
+    assert_int_equal(open_items(*state, items), 1);
+    assert_int_equal(gw_outbox_add_statement(*state, &row, (const uint8_t *)"{}", 2, items, 1), 0);
+    assert_int_equal(gw_outbox_put_gap(*state, 0, SLOT, LG_REASON_CLOCK), 0);
+    assert_int_equal(gw_outbox_put_gap(*state, 0, SLOT + 1, LG_REASON_CLOCK), 0);
+    assert_int_equal(put_pair(*state, 0, SLOT + 2, 1, 10), 0);
+    assert_int_equal(gw_outbox_forget_gaps(*state, SLOT), 0);
+    assert_int_equal(open_items(*state, items), 2);
+    assert_int_equal(items[0].min, SLOT);
+    assert_int_equal(items[1].min, SLOT + 2);
+    assert_int_equal(gw_outbox_put_gap(*state, 0, SLOT + 1, LG_REASON_TIMEOUT), 0);
+    assert_int_equal(gw_outbox_put_gap(*state, 0, SLOT + 3, LG_REASON_TIMEOUT), SG_EKNOWN);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh_dir, drop_dir)
 
 int main(void)
@@ -149,6 +169,7 @@ int main(void)
         TEST(outbox_unread_minutes_are_those_that_may_be_read),
         TEST(outbox_read_elsewhere_is_not_open),
         TEST(outbox_read_elsewhere_and_gone_is_open_again),
+        TEST(outbox_forgets_gaps_of_a_fast_clock),
         TEST(outbox_that_never_signs_is_bounded),
         TEST(outbox_that_signs_loses_nothing_to_the_bound),
     };
