@@ -66,7 +66,7 @@ static void read_urls(
         if (!url)
             continue;
         if (sg_cli_url_check(url))
-            sg_config_fail(c->file, at, "%s is not of the form http://HOST:PORT", url);
+            sg_config_fail(c->file, at, "%s is not " SG_CLI_URL_FORM, url);
         if (is_self(c, url))
             sg_config_fail(c->file, at, "%s is this node itself", url);
         for (unsigned k = 0; k < *n; k++) {

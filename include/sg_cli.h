@@ -31,5 +31,7 @@ SG_MUST_USE int sg_cli_int(int64_t *out, const char *text, int64_t min, int64_t 
 /* "http://HOST[:PORT][/PATH]" or "https://...": no user, query, fragment, escape, dot segment or slash at the
  * end. SG_ECONFIG otherwise. */
 SG_MUST_USE int sg_cli_url_check(const char *url);
+/* The form in words, behind "... is not ". */
+#define SG_CLI_URL_FORM "of the form http://HOST[:PORT][/PATH] or https://..., without a slash at the end"
 
 #endif

@@ -220,7 +220,7 @@ int lg_cmd_export(const struct lg_cmd *self, int argc, char **argv)
     x.base = base ? base : DEFAULT_URL;
     x.relay = relay;
     if (sg_cli_url_check(x.base) != SG_OK || strlen(x.base) > 200)
-        return lg_cmd_usage_error(self, "%s is not http://HOST:PORT", x.base);
+        return lg_cmd_usage_error(self, "%s is not " SG_CLI_URL_FORM, x.base);
     if (sg_http_client_new(&x.http) != SG_OK)
         return lg_cmd_failed(self, "out of memory");
     int result = run(&x);

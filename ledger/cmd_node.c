@@ -46,7 +46,7 @@ static void read_peers(struct settings *s, const struct sg_node *root)
         if (!url)
             continue;
         if (sg_cli_url_check(url) != SG_OK)
-            sg_config_fail(s->config, sg_config_item(list, i), "%s is not http://HOST:PORT", url);
+            sg_config_fail(s->config, sg_config_item(list, i), "%s is not " SG_CLI_URL_FORM, url);
         if (is_own_url(s, url))
             sg_config_fail(s->config, sg_config_item(list, i), "%s is this node itself", url);
         for (unsigned k = 0; k < s->npeers; k++)

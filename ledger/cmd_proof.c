@@ -52,7 +52,7 @@ int lg_cmd_proof(const struct lg_cmd *self, int argc, char **argv)
         return lg_cmd_usage_error(self, "%s is no relay id", args[0]);
     base = base ? base : DEFAULT_URL;
     if (sg_cli_url_check(base) != SG_OK || strlen(base) > 200)
-        return lg_cmd_usage_error(self, "%s is not http://HOST:PORT", base);
+        return lg_cmd_usage_error(self, "%s is not " SG_CLI_URL_FORM, base);
     snprintf(url, sizeof(url), "%s/v1/minutes/%s/%lld/proof", base, args[0], (long long)minute);
     return fetch(self, url);
 }

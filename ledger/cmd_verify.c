@@ -323,7 +323,7 @@ int lg_cmd_verify(const struct lg_cmd *self, int argc, char **argv)
     if (!data == !url)
         return lg_cmd_usage_error(self, "one of --data and --url is needed");
     if (url && (sg_cli_url_check(url) != SG_OK || strlen(url) > 200))
-        return lg_cmd_usage_error(self, "%s is not http://HOST:PORT", url);
+        return lg_cmd_usage_error(self, "%s is not " SG_CLI_URL_FORM, url);
     if (genesis_path && lg_genesis_load(&g, genesis_path, &fault) != SG_OK)
         return lg_cmd_usage_error(self, "%s", fault.text);
     if (!genesis_path && own_genesis(&g, data, url, &fault) != SG_OK)

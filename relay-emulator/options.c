@@ -5,6 +5,7 @@
  * Refuses: unknown options and keys, operands, values out of range, modes that this program does not have. */
 #include "relay-emulator/options.h"
 
+#include <arpa/inet.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -76,6 +77,16 @@ static int set_text(char *dst, size_t size, const char *text, const char *where,
     return 0;
 }
 
+static int set_bind(struct re_options *o, const char *text, const char *where, struct sg_fault *fault)
+{
+    struct in6_addr address; /* room for the shorter one too */
+    int err = set_text(o->bind, sizeof o->bind, text, where, fault);
+
+    if (!err && inet_pton(AF_INET, text, &address) != 1 && inet_pton(AF_INET6, text, &address) != 1)
+        err = re_fail(fault, SG_EUSAGE, where, "not an IPv4 or IPv6 address");
+    return err;
+}
+
 static int set_mode(const char *mode, const char *where, struct sg_fault *fault)
 {
     if (strcmp(mode, "paper") == 0)
@@ -126,7 +137,7 @@ static int apply(struct re_options *o, const char **config, int opt, const char 
         *config = arg;
         return 0;
     case OPT_BIND:
-        return set_text(o->bind, sizeof o->bind, arg, "--bind", fault);
+        return set_bind(o, arg, "--bind", fault);
     case OPT_PORT:
         err = set_int(&n, arg, "--port", 0, UINT16_MAX, fault);
         o->port = (uint16_t)n;
@@ -185,27 +196,27 @@ static int read_command_line(
 static void check_text(struct sg_config *c, const char *key, int err, const struct sg_fault *fault)
 {
     if (err)
-        sg_config_fail(c, NULL, "%s: %s", key, fault->text);
+        sg_config_fail(c, sg_config_member(sg_config_root(c), key), "%s", fault->text);
 }
 
 static void read_keys(struct re_options *o, struct sg_config *c)
 {
     const struct sg_node *root = sg_config_root(c);
     struct sg_fault fault = {0};
-    const char *bind = sg_config_str(c, root, "bind", false, o->bind, 1, sizeof o->bind - 1);
+    const char *bind = sg_config_str(c, root, "bind", false, NULL, 1, sizeof o->bind - 1);
     const char *mode = sg_config_str(c, root, "mode", false, "paper", 1, 32);
     const char *offset = sg_config_str(c, root, "utc_offset", false, "-05:00", 1, 32);
     const char *dir = sg_config_str(c, root, "text_dir", false, NULL, 1, sizeof o->text_dir - 1);
     int64_t seed = sg_config_int(c, root, "seed", false, -1, 0, INT64_MAX);
 
     if (bind)
-        (void)snprintf(o->bind, sizeof o->bind, "%s", bind);
+        check_text(c, "bind", set_bind(o, bind, bind, &fault), &fault);
     if (mode)
         check_text(c, "mode", set_mode(mode, mode, &fault), &fault);
     if (offset)
         check_text(c, "utc_offset", set_utc_offset(o, offset, offset, &fault), &fault);
     if (dir && sg_config_path(c, o->text_dir, sizeof o->text_dir, dir))
-        sg_config_fail(c, NULL, "text_dir: too long");
+        sg_config_fail(c, sg_config_member(root, "text_dir"), "the path is too long");
     if (seed >= 0) {
         o->seed = (uint64_t)seed;
         o->seed_given = true;

@@ -5,6 +5,7 @@ One small chain is made first and stopped; every test works on copies of what it
 
 import json
 import os
+import re
 import resource
 import shutil
 import sqlite3
@@ -162,6 +163,41 @@ class Usage(Cli):
         self.assertIn(code, (GOOD, USAGE), errors)
         self.assertFalse(os.path.exists(data), "check touches no data")
         self.expect(FAILED, [gateway, "probe", "127.0.0.1:%d" % free_port()], "refused", env=NET.env)
+
+
+def schema_of(name):
+    with open(os.path.join(ROOT, "docs", "schema", name + ".json"), encoding="utf-8") as f:
+        return json.load(f)["properties"]
+
+
+class Schemas(Cli):
+    """What a schema lets pass the program takes, and what it does not the program refuses."""
+
+    URLS = (
+        *("http://127.0.0.1:6004", "https://grid.example.org", "http://[::1]:6004", "https://[2001:db8::1]", "http://node_1:80"),
+        *("https://example.org/nodes/a", "http://h:1/x", "http://h.:1", "http://h:65535", "http://h:1/.a", "http://0x.example:1"),
+        *("http://h:1/", "http://h:1//a", "http://h:1/a/", "http://h:1/../a", "http://h:1/./a", "http://u@h:1", "http://u:p@h:1"),
+        *("http://h:1?q", "http://h:1#f", "http://h:1/a?q", "http://h:0", "http://h:65536", "http://h:01", "http://h:", "http://"),
+        *("ftp://h:1", "HTTP://h:1", "http://h h:1", "http://1.2.3:4", "http://1.2.3.400:4", "http://[]:1", "http://-h:1", "http://a..b:1"),
+    )
+    OFFSETS = ("-12:00", "-11:59", "+00:00", "+13:59", "+14:00", "-12:01", "+14:01", "+25:00", "+12:60", "05:00", "+5:00")
+
+    def test_urls_are_those_of_the_programs(self):
+        gateway, ledger = schema_of("gateway"), schema_of("ledger-node")
+        pattern = ledger["peers"]["items"]["pattern"]
+        self.assertEqual(gateway["node"]["properties"]["peers"]["items"]["pattern"], pattern)
+        self.assertEqual(gateway["ledgers"]["items"]["pattern"], pattern)
+        config = self.write("urls.json", {"node": {"port": 6100, "peers": list(self.URLS)}})
+        _, out, errors = run([bin_path("gateway"), "check", config])
+        for i, url in enumerate(self.URLS):
+            refused = "$.node.peers[%d]: %s is not of the form" % (i, url) in out + errors
+            self.assertEqual(refused, re.search(pattern, url) is None, url + "\n" + out + errors)
+
+    def test_zones_are_those_of_the_emulator(self):
+        pattern = schema_of("relay-emulator")["utc_offset"]["pattern"]
+        for offset in self.OFFSETS:
+            code = run([bin_path("relay-emulator"), "--utc-offset=" + offset, "--help"])[0]
+            self.assertEqual(code == GOOD, re.search(pattern, offset) is not None, offset)
 
 
 class Configurations(Cli):

@@ -1,5 +1,6 @@
 /* The gateway's configuration: what is a fault, and how it reads. */
 #include "gateway/config.h"
+#include "sg_cli.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -214,7 +215,7 @@ static void config_faults_name_their_place(void **state)
         {HEAD "\"node\": {\"port\": 5004, \"peers\": [\"http://a:1\",\n\"http://a:1\"]},\n" RELAY "}",
             "3: $.node.peers[1]: http://a:1 is named twice"},
         {HEAD "\"node\": {\"port\": 5004, \"peers\": [\"ftp://a:1\"]},\n" RELAY "}",
-            "2: $.node.peers[0]: ftp://a:1 is not of the form http://HOST:PORT"},
+            "2: $.node.peers[0]: ftp://a:1 is not " SG_CLI_URL_FORM},
         {HEAD NODE "\"ledgers\": [\"http://127.0.0.1:5004\"],\n" RELAY "}",
             "3: $.ledgers[0]: http://127.0.0.1:5004 is this node itself"},
         {HEAD RELAY "}", "1: $: without \"node\" at least one URL in \"ledgers\" is needed"},

@@ -5,7 +5,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "relay-emulator/options.h"
 
@@ -105,7 +108,7 @@ static void options_wrong_usage_names_the_word(void **state)
         {"--utc-offset +5:00", "--utc-offset"}, {"--utc-offset +05:60", "--utc-offset"},
         {"--utc-offset +05:0x", "--utc-offset"}, {"--mode physical", "--mode"}, {"--mode fast", "--mode"},
         {"--what", "--what"}, {"--hide-seed=1", "--hide-seed"}, {"--port", "--port"},
-        {"--text-dir=", "--text-dir"}, {"word", "word"},
+        {"--text-dir=", "--text-dir"}, {"word", "word"}, {"--bind localhost", "--bind"},
         {"--bind aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "--bind"}};
     (void)state;
     for (size_t i = 0; i < SG_ARRAY_LEN(cases); i++) {
@@ -120,6 +123,55 @@ static void options_wrong_usage_names_the_word(void **state)
     }
 }
 
+/* Options from a file with this text; its name ends up in path. */
+static int read_file(struct re_options *o, struct sg_fault *fault, const char *text)
+{
+    char path[] = "/tmp/gridwitness_options_XXXXXX", line[64];
+    int fd = mkstemp(path);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    (void)close(fd);
+    (void)snprintf(line, sizeof line, "--config %s", path);
+    int err = read_options(o, fault, line);
+    (void)unlink(path);
+    return err;
+}
+
+/* What a file does not name keeps its default, the address too. */
+static void options_file_without_a_key_gives_its_default(void **state)
+{
+    struct re_options o;
+    struct sg_fault fault;
+    (void)state;
+    assert_int_equal(read_file(&o, &fault, "{\"port\":0}"), 0);
+    assert_string_equal(o.bind, "127.0.0.1");
+    assert_int_equal(o.port, 0);
+    assert_int_equal(o.relays, 1);
+    assert_int_equal(o.utc_offset_min, -300);
+    assert_int_equal(read_file(&o, &fault, "{\"bind\":\"::1\"}"), 0);
+    assert_string_equal(o.bind, "::1");
+    assert_int_equal(o.port, 5010);
+}
+
+/* A wrong value in a file is told with its line and its key. */
+static void options_file_fault_names_line_and_key(void **state)
+{
+    static const struct {
+        const char *text, *names;
+    } cases[] = {{"{\n\"port\":0,\n\"utc_offset\":\"+14:01\"}", ":3: $.utc_offset: "},
+        {"{\n\"mode\":\"physical\"}", ":2: $.mode: physical"},
+        {"{\n\n\"bind\":\"localhost\"}", ":3: $.bind: localhost: not an IPv4 or IPv6 address"},
+        {"{\"bind\":\"1.2.3\"}", ":1: $.bind: "}, {"{\n\"bind\":\"\"}", ":2: $.bind: "}};
+    (void)state;
+    for (size_t i = 0; i < SG_ARRAY_LEN(cases); i++) {
+        struct re_options o;
+        struct sg_fault fault;
+        assert_int_equal(read_file(&o, &fault, cases[i].text), SG_ECONFIG);
+        assert_non_null(strstr(fault.text, cases[i].names));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +180,8 @@ int main(void)
         cmocka_unit_test(options_actions_are_told),
         cmocka_unit_test(options_utc_offset_has_its_range),
         cmocka_unit_test(options_wrong_usage_names_the_word),
+        cmocka_unit_test(options_file_without_a_key_gives_its_default),
+        cmocka_unit_test(options_file_fault_names_line_and_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
