@@ -73,6 +73,16 @@ void re_station_free(struct re_station *st)
     free(st);
 }
 
+/* True when the relay was there for a latch of the minute. */
+static bool has_sample(const uint16_t *frame)
+{
+    for (size_t i = 0; i < SG_SAMPLES_A_MIN; i++) {
+        if (frame[SG_FRAME_RECORDS + i * SG_REC20_REGS + SG_REC_QUAL])
+            return true;
+    }
+    return false;
+}
+
 /* The minute that ended is `running` until the tick changes it: FRAME may already show a later one that passed
  * unseen, and that has no file. */
 static void tick_with_text(struct re_station *st, unsigned i, sg_ms now_ms)
@@ -87,7 +97,7 @@ static void tick_with_text(struct re_station *st, unsigned i, sg_ms now_ms)
     for (size_t r = 0; r < SG_FRAME_REGS; r++)
         ended[r] = im->running[r];
     unsigned ticks = re_image_tick(im, now_ms);
-    if (ticks & RE_TICK_MINUTE)
+    if (ticks & RE_TICK_MINUTE && has_sample(ended))
         re_textfile_publish(st->text, unit, ended);
     if (ticks)
         re_textfile_capture(st->text, unit, im->running);

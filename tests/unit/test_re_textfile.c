@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "relay-emulator/core/textlayout.h"
+#include "relay-emulator/station.h"
 #include "relay-emulator/textfile.h"
 #include "sg_regmap.h"
 
@@ -206,6 +207,24 @@ static void textfile_folder_that_cannot_be_made_is_io(void **state)
     assert_int_equal(re_textfile_start(&t, &c, &fault), SG_EIO);
 }
 
+/* A relay that boots behind the last latch of a minute has seen none of it: no file; the next minute has one. */
+static void textfile_minute_without_a_latch_has_no_file(void **state)
+{
+    const sg_ms end = (MINUTE + 1) * SG_MINUTE_MS;
+    const struct re_station_conf c = {
+        .relays = 1, .text_dir = dir, .utc_offset_min = BOGOTA, .boot_ms = end - 5000};
+    struct re_station *st = NULL;
+    struct sg_fault fault = {0};
+    (void)state;
+    assert_int_equal(re_station_new(&st, &c, &fault), 0);
+    for (sg_ms now = end; now <= end + SG_MINUTE_MS; now += SG_PERIOD_MS)
+        re_station_tick(st, now);
+    re_station_free(st);
+    assert_false(there("28 09 2021 07 01.txt"));
+    assert_true(there("28 09 2021 07 02.txt"));
+    assert_non_null(strstr(content("CAPTURING.txt"), "28 09 2021 07 03"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +234,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(textfile_leftover_is_kept_as_interrupted, setup, teardown),
         cmocka_unit_test_setup_teardown(textfile_link_in_place_of_capturing_is_not_followed, setup, teardown),
         cmocka_unit_test_setup_teardown(textfile_second_writer_is_locked_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(textfile_minute_without_a_latch_has_no_file, setup, teardown),
         cmocka_unit_test_setup_teardown(textfile_folder_that_cannot_be_made_is_io, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
