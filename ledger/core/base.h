@@ -24,7 +24,8 @@ struct lg_vote { /* of a gateway: what its first statement of a slot that was se
 
 struct lg_end { /* a block that can be the base of this slot or a later one (base_ends.h) */
     struct lg_block_info info;
-    unsigned votes; /* of this slot, at hand, that count for it; 0 while it is of this slot itself */
+    bool counted;   /* votes is known; while it is of this slot itself that is 0 */
+    unsigned votes; /* of this slot, at hand, that count for it */
 };
 
 struct lg_bases {

@@ -1,8 +1,8 @@
 /* Which blocks keep a place among the ends, and which of them is best.
  *
- * Invariants: a class holds no more than its room; votes of an open end are those at hand that count for it; no end is so light that all votes of one slot
- * could not lift it above the heaviest open one, for sums never fall. An end that others stand on needs no care: whoever stands on
- * it has its votes and is the better branch, and should that one lose its place, it is still here.
+ * Invariants: a class holds no more than its room; votes of an open end that is counted are those at hand that count for it; no end is so light
+ * that all votes of one slot could not lift it above the heaviest open one, for sums never fall. An end that others stand on needs no care: whoever
+ * stands on it has its votes and is the better branch, and should that one lose its place, it is still here.
  * The best end keeps its place because more places than miners make the one who holds most hold two, of which it is not the worse.
  * Refuses nothing. An operation costs what the room allows, whatever a member shows: a new block looks at each vote, a new vote at each end, each of
  * them with a walk down to the best branch that is as long as slots have passed since the fork. */
@@ -73,7 +73,19 @@ static int count_votes(const struct lg_engine *e, struct lg_end *end)
         }
         end->votes += yes;
     }
+    end->counted = true;
     return 0;
+}
+
+/* Before ends are compared, and not when they come: while a chain is fetched nearly all go again at once. */
+static int count_all(struct lg_engine *e)
+{
+    struct lg_bases *m = &e->base;
+    int err = 0;
+    for (unsigned i = 0; i < m->n && err == 0; i++) {
+        err = m->ends[i].counted ? 0 : count_votes(e, &m->ends[i]);
+    }
+    return err;
 }
 
 int lg_ends_vote(struct lg_engine *e, const struct lg_hash *tip)
@@ -87,7 +99,7 @@ int lg_ends_vote(struct lg_engine *e, const struct lg_hash *tip)
     }
     for (unsigned i = 0; i < m->n; i++) {
         bool yes = false;
-        if (is_open(m, &m->ends[i].info)) {
+        if (m->ends[i].counted && is_open(m, &m->ends[i].info)) {
             err = stands_on(e, &yes, &m->ends[i].info, &named, named_best);
         }
         if (err != 0) {
@@ -110,22 +122,20 @@ static int compare(const struct lg_engine *e, int *cmp, const struct lg_end *a, 
     return lg_tree_cmp(&e->tree, cmp, &a->info, &b->info);
 }
 
-int lg_ends_best(const struct lg_engine *e, const struct lg_end **best)
+int lg_ends_best(struct lg_engine *e, const struct lg_end **best)
 {
     const struct lg_bases *m = &e->base;
     *best = NULL;
-    for (unsigned i = 0; i < m->n; i++) {
+    int err = count_all(e);
+    for (unsigned i = 0; i < m->n && err == 0; i++) {
         int cmp = -1;
         if (!is_open(m, &m->ends[i].info)) {
             continue;
         }
-        int err = *best == NULL ? 0 : compare(e, &cmp, &m->ends[i], *best);
-        if (err != 0) {
-            return err;
-        }
-        *best = cmp < 0 ? &m->ends[i] : *best;
+        err = *best == NULL ? 0 : compare(e, &cmp, &m->ends[i], *best);
+        *best = err == 0 && cmp < 0 ? &m->ends[i] : *best;
     }
-    return 0;
+    return err;
 }
 
 /* By position in the genesis; the genesis as a block has no miner of it. */
@@ -171,8 +181,11 @@ static int make_room(struct lg_engine *e, bool open)
         n += is_open(m, &m->ends[i].info) == open;
     }
     for (; n > room(e); n--) {
-        unsigned worst;
-        int err = find_worst(e, &worst, open);
+        unsigned worst = 0;
+        int err = count_all(e);
+        if (err == 0) {
+            err = find_worst(e, &worst, open);
+        }
         if (err != 0) {
             return err;
         }
@@ -212,13 +225,7 @@ int lg_ends_add(struct lg_engine *e, const struct lg_block_info *info)
     if (has_end(m, &info->hash) || is_light(e, info)) {
         return 0;
     }
-    struct lg_end *end = &m->ends[m->n];
-    *end = (struct lg_end){.info = *info};
-    int err = count_votes(e, end);
-    if (err != 0) {
-        return err;
-    }
-    m->n++;
+    m->ends[m->n++] = (struct lg_end){.info = *info};
     if (open && info->weight_sum > m->most) {
         m->most = info->weight_sum;
         forget_light(e);
@@ -232,10 +239,7 @@ int lg_ends_turn(struct lg_engine *e)
     m->most = 0;
     for (unsigned i = 0; i < m->n; i++) {
         const struct lg_block_info *x = &m->ends[i].info;
-        int err = count_votes(e, &m->ends[i]);
-        if (err != 0) {
-            return err;
-        }
+        m->ends[i].counted = false;
         m->most = is_open(m, x) && x->weight_sum > m->most ? x->weight_sum : m->most;
     }
     forget_light(e);

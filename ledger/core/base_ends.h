@@ -18,6 +18,6 @@ SG_MUST_USE int lg_ends_vote(struct lg_engine *e, const struct lg_hash *tip);
 /* slot has changed: which ends are open, what is counted, and who has a place. Errors of the store. */
 SG_MUST_USE int lg_ends_turn(struct lg_engine *e);
 /* The best open end; NULL: none. Errors of the store. */
-SG_MUST_USE int lg_ends_best(const struct lg_engine *e, const struct lg_end **best);
+SG_MUST_USE int lg_ends_best(struct lg_engine *e, const struct lg_end **best);
 
 #endif

@@ -97,6 +97,8 @@ static void flood_after_the_votes_changes_nothing(void **state)
         flood_sibling(&x, i, now);
         assert_true(flood_base_is(&x, &x.t->hash)); /* 4 + 3 + 3 against 4 + 4 */
     }
+    for (unsigned i = FLOOD; i < 300; i++) /* more than are looked at after a start */
+        flood_sibling(&x, i, now);
     assert_true(rig_tip_is(x.r, &x.best.hash));
     rig_reopen(x.r);
     assert_code(rig_tick(x.r, now + 1), 0);
