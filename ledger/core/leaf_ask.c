@@ -104,7 +104,7 @@ static int mark_read(bool *read, const struct lg_offer_parts *parts, const struc
 static int mark_all_read(bool *read, const struct lg_offer_parts *parts, const bool *missing)
 {
     struct lg_offer_index bodies;
-    int err = lg_offer_index_init(&bodies, parts);
+    int err = lg_offer_index_init(&bodies, parts->bodies, parts->nbodies);
 
     for (size_t i = 0; i < parts->nstatements && err == 0; i++)
         if (missing[i])

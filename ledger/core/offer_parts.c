@@ -1,13 +1,14 @@
 /* Cutting an offer into its documents: a function of its bytes alone.
  *
- * The request is C0 as a whole and has exactly two keys, each an array; anything else refuses it as a whole. */
+ * The request is C0 as a whole and has exactly two keys, each an array; anything else refuses it as a whole, and so do more than a few elements
+ * that are too short for any document. */
 #include "ledger/core/offer_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Elements of the array at c. */
-static int cut(struct lg_c0 *c, struct lg_offer_part **out, size_t *n)
+/* Elements of the array at c; *nshort counts those of fewer bytes than least. */
+static int cut(struct lg_c0 *c, struct lg_offer_part **out, size_t *n, size_t least, unsigned *nshort)
 {
     size_t cap = 0;
     lg_c0_array(c);
@@ -20,7 +21,11 @@ static int cut(struct lg_c0 *c, struct lg_offer_part **out, size_t *n)
             }
             *out = grown;
         }
-        (*out)[(*n)++].doc = lg_c0_value(c);
+        struct lg_slice doc = lg_c0_value(c);
+        if (doc.len < least && ++*nshort > LG_OFFER_SHORT) {
+            return SG_ESHAPE;
+        }
+        (*out)[(*n)++].doc = doc;
     }
     return 0;
 }
@@ -35,6 +40,7 @@ static void hash_all(struct lg_offer_part *v, size_t n)
 int lg_offer_split(struct lg_offer_parts *p, const uint8_t *doc, size_t len)
 {
     struct lg_c0 c;
+    unsigned nshort = 0;
     memset(p, 0, sizeof *p);
     int err = lg_c0_check(doc, len);
     if (err != 0) {
@@ -43,10 +49,10 @@ int lg_offer_split(struct lg_offer_parts *p, const uint8_t *doc, size_t len)
     lg_c0_open(&c, doc, len);
     lg_c0_object(&c);
     lg_c0_key(&c, "bodies");
-    err = cut(&c, &p->bodies, &p->nbodies);
+    err = cut(&c, &p->bodies, &p->nbodies, LG_BODY_LEAST, &nshort);
     if (err == 0) {
         lg_c0_key(&c, "statements");
-        err = cut(&c, &p->statements, &p->nstatements);
+        err = cut(&c, &p->statements, &p->nstatements, LG_STATEMENT_LEAST, &nshort);
     }
     if (err == 0) {
         lg_c0_object_end(&c);
@@ -73,15 +79,15 @@ static int by_leaf(const void *a, const void *b)
     return c != 0 ? c : *x < *y ? -1 : *x > *y;
 }
 
-int lg_offer_index_init(struct lg_offer_index *x, const struct lg_offer_parts *p)
+int lg_offer_index_init(struct lg_offer_index *x, const struct lg_offer_part *v, size_t n)
 {
-    x->n = p->nbodies;
+    x->n = n;
     x->by_leaf = malloc((x->n + 1) * sizeof(*x->by_leaf));
     if (x->by_leaf == NULL) {
         return SG_ENOMEM;
     }
     for (size_t i = 0; i < x->n; i++) {
-        x->by_leaf[i] = &p->bodies[i];
+        x->by_leaf[i] = &v[i];
     }
     qsort(x->by_leaf, x->n, sizeof(*x->by_leaf), by_leaf);
     return 0;

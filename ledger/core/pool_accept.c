@@ -407,6 +407,9 @@ int lg_pool_accept(struct lg_engine *e, struct lg_offer *offer, const uint8_t *d
     for (size_t i = 0; i < in.nstatements && err == 0; i++) {
         err = offer_one(&in, offer, &in.statements[i]);
     }
+    if (err == 0) {
+        err = lg_intake_settle_copies(&in, offer);
+    }
     if (in.writing && err == 0) {
         err = e->store->commit(e->store->ctx);
     } else if (in.writing) {

@@ -21,14 +21,20 @@ static bool is_due(const struct lg_engine *e, const struct lg_statement *s)
     return s->ts <= e->now + e->genesis->policy.max_future_ms;
 }
 
-/* The next one of the offer with this number, other bytes, and a good signature; NULL: none. SG_ENOMEM. */
+/* Early ones that are passed over: whoever signs one number more often than twice has shown enough. */
+#define EARLY_MAX 8
+
+/* The next one of the offer with this number and a good signature; NULL: none. Its bytes are others: copies are not judged. SG_ENOMEM. */
 static int twin(struct lg_intake *in, const struct lg_statement **out, const struct lg_intake_statement *is)
 {
     struct lg_engine *e = in->e;
     *out = NULL;
     const struct lg_intake_statement *end = in->statements + in->nstatements;
-    for (const struct lg_intake_statement *next = is + 1; next < end && same_number(next->s, is->s); next++) {
-        if (lg_hash_eq(&next->s->leaf, &is->s->leaf) || !is_due(e, next->s)) {
+    unsigned early = 0;
+    for (const struct lg_intake_statement *next = is + 1;
+         next < end && same_number(next->s, is->s) && early < EARLY_MAX; next++) {
+        if (!is_due(e, next->s)) {
+            early++;
             continue;
         }
         bool verified = lg_seen_get(&e->verified, &next->s->leaf) != 0;

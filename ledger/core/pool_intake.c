@@ -79,36 +79,86 @@ static int by_place(const void *a, const void *b)
     return c != 0 ? c : x->index < y->index ? -1 : x->index > y->index;
 }
 
-static int take_statements(
-    struct lg_intake *in, struct lg_offer *offer, const struct lg_offer_part *v, size_t n)
+static int take_statement(struct lg_intake *in, struct lg_offer *offer, const struct lg_offer_part *part)
 {
+    struct lg_statement *s;
+    unsigned index = (unsigned)(part - in->parts.statements);
+    if (lg_pool_statement(&in->e->pool, &part->leaf) != NULL) {
+        offer->known++; /* most are: every peer passes on every statement */
+        return 0;
+    }
+    int err = lg_statement_decode(&s, part->doc.p, part->doc.len);
+    if (err == SG_ENOMEM) {
+        return err;
+    }
+    if (err != 0) {
+        lg_intake_reject(offer, index, err);
+    } else {
+        in->statements[in->nstatements++] = (struct lg_intake_statement){.s = s, .index = index};
+    }
+    return 0;
+}
+
+/* Each statement once, however often the request repeats it. */
+static int take_distinct(struct lg_intake *in, struct lg_offer *offer)
+{
+    struct lg_offer_index x;
+    const struct lg_offer_part *v = in->parts.statements, *first = NULL;
+    int err = lg_offer_index_init(&x, v, in->parts.nstatements);
+    for (size_t i = 0; i < x.n && err == 0; i++) {
+        const struct lg_offer_part *part = x.by_leaf[i];
+        if (first != NULL && lg_hash_eq(&first->leaf, &part->leaf)) {
+            in->copies[in->ncopies++] =
+                (struct lg_intake_copy){.index = (unsigned)(part - v), .of = (unsigned)(first - v)};
+        } else {
+            first = part;
+            err = take_statement(in, offer, part);
+        }
+    }
+    lg_offer_index_fini(&x);
+    return err;
+}
+
+static int take_statements(struct lg_intake *in, struct lg_offer *offer)
+{
+    size_t n = in->parts.nstatements;
     if (n > UINT32_MAX) {
         return SG_ESHAPE;
     }
     offer->nstatements = (unsigned)n;
     offer->rejected = calloc(n + 1, sizeof *offer->rejected);
     in->statements = calloc(n + 1, sizeof *in->statements);
+    in->copies = calloc(n + 1, sizeof *in->copies);
     in->added = calloc(n + 1, sizeof *in->added);
-    if (offer->rejected == NULL || in->statements == NULL || in->added == NULL) {
+    if (offer->rejected == NULL || in->statements == NULL || in->copies == NULL || in->added == NULL) {
         return SG_ENOMEM;
     }
-    for (size_t i = 0; i < n; i++) {
-        struct lg_statement *s;
-        if (lg_pool_statement(&in->e->pool, &v[i].leaf) != NULL) {
-            offer->known++; /* most are: every peer passes on every statement */
-            continue;
-        }
-        int err = lg_statement_decode(&s, v[i].doc.p, v[i].doc.len);
-        if (err == SG_ENOMEM) {
-            return err;
-        }
-        if (err != 0) {
-            lg_intake_reject(offer, (unsigned)i, err);
-            continue;
-        }
-        in->statements[in->nstatements++] = (struct lg_intake_statement){.s = s, .index = (unsigned)i};
-    }
+    int err = take_distinct(in, offer);
     qsort(in->statements, in->nstatements, sizeof *in->statements, by_place);
+    return err;
+}
+
+int lg_intake_settle_copies(const struct lg_intake *in, struct lg_offer *offer)
+{
+    if (in->ncopies == 0) {
+        return 0;
+    }
+    int *fate = calloc(offer->nstatements, sizeof *fate);
+    if (fate == NULL) {
+        return SG_ENOMEM;
+    }
+    for (unsigned i = 0; i < offer->nrejected; i++) {
+        fate[offer->rejected[i].index] = offer->rejected[i].err;
+    }
+    for (size_t i = 0; i < in->ncopies; i++) {
+        const struct lg_intake_copy *c = &in->copies[i];
+        if (fate[c->of] != 0) {
+            lg_intake_reject(offer, c->index, fate[c->of]);
+        } else {
+            offer->known++;
+        }
+    }
+    free(fate);
     return 0;
 }
 
@@ -117,9 +167,9 @@ int lg_intake_parse(struct lg_intake *in, struct lg_offer *offer, const uint8_t 
     in->by_digest.seed = in->e->config.seed;
     int err = lg_offer_split(&in->parts, doc, len);
     if (err == 0) {
-        err = lg_offer_index_init(&in->offered, &in->parts);
+        err = lg_offer_index_init(&in->offered, in->parts.bodies, in->parts.nbodies);
     }
-    return err != 0 ? err : take_statements(in, offer, in->parts.statements, in->parts.nstatements);
+    return err != 0 ? err : take_statements(in, offer);
 }
 
 void lg_intake_fini(struct lg_intake *in)
@@ -132,6 +182,7 @@ void lg_intake_fini(struct lg_intake *in)
     }
     free(in->bodies);
     free(in->statements);
+    free(in->copies);
     free(in->added);
     free(in->added_bodies);
     lg_map_fini(&in->by_digest);

@@ -22,6 +22,11 @@ struct lg_intake_statement {
     unsigned index;
 };
 
+/* A statement that stands in the request before: it shares its fate. */
+struct lg_intake_copy {
+    unsigned index, of;
+};
+
 struct lg_intake {
     struct lg_engine *e;
     struct lg_offer_parts parts;   /* of the request, which is borrowed */
@@ -31,6 +36,8 @@ struct lg_intake {
     struct lg_map by_digest;                /* digest -> struct lg_intake_body */
     struct lg_intake_statement *statements; /* well-formed ones, by (gw, inc, seq) */
     size_t nstatements;
+    struct lg_intake_copy *copies;
+    size_t ncopies;
     struct lg_hash *added; /* leaves that this request put into the pool, and digests */
     size_t nadded;
     struct lg_hash *added_bodies;
@@ -49,6 +56,8 @@ SG_MUST_USE int lg_intake_offered(
 /* The same, of the request or of the store. */
 SG_MUST_USE int lg_intake_body(
     struct lg_intake *in, struct lg_intake_body **out, const struct lg_hash *digest);
+/* After the judgement: each copy is rejected with the code of the one that it is a copy of, or known. SG_ENOMEM. */
+SG_MUST_USE int lg_intake_settle_copies(const struct lg_intake *in, struct lg_offer *offer);
 void lg_intake_reject(struct lg_offer *offer, unsigned index, int err);
 /* pool_accept.c: open the store's transaction unless it is open. */
 SG_MUST_USE int lg_intake_begin_writing(struct lg_intake *in);

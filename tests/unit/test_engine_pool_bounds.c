@@ -143,6 +143,100 @@ static void pool_offer_looks_only_into_bodies_that_are_read(void **state)
     rig_end(&m, r);
 }
 
+static int offer_text(struct rig *r, struct lg_offer *offer, const struct sg_buf *doc)
+{
+    assert_code(sg_buf_err(doc), 0);
+    int err =
+        lg_engine_pow.offer_statements(r->engine, offer, doc->p, doc->len, end_of(S0) + 200, LG_FROM_OUTSIDE);
+    if (err != 0)
+        assert_null(offer->rejected);
+    return err;
+}
+
+static void put_digits(struct sg_buf *doc, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        sg_buf_puts(doc, i == 0 ? "0" : ",0");
+}
+
+/* A few elements that are too short for any document are answered by their index, with a good one among them; more, in both lists together, refuse
+ * the request as a whole. */
+static void pool_offer_of_many_short_elements_is_refused(void **state)
+{
+    (void)state;
+    struct maker m;
+    struct rig *r;
+    struct sg_buf doc;
+    struct lg_offer offer;
+    rig_begin(&m, &r, (struct maker_config){0});
+    const struct lg_statement *good = make_statement(&m, &(struct maker_say){.slot = S0});
+    for (unsigned more = 0; more < 2; more++) {
+        for (unsigned bodies = 0; bodies <= LG_OFFER_SHORT; bodies += LG_OFFER_SHORT / 4) {
+            sg_buf_init(&doc, SIZE_MAX);
+            sg_buf_puts(&doc, "{\"bodies\":[");
+            put_digits(&doc, bodies);
+            sg_buf_puts(&doc, "],\"statements\":[");
+            sg_buf_put(&doc, good->doc, good->doc_len);
+            for (unsigned i = bodies; i < LG_OFFER_SHORT + more; i++)
+                sg_buf_puts(&doc, ",0");
+            sg_buf_puts(&doc, "]}");
+            assert_code(offer_text(r, &offer, &doc), more == 0 ? 0 : SG_ESHAPE);
+            assert_int_equal(offer.accepted + offer.known, more == 0);
+            assert_int_equal(offer.nrejected, more == 0 ? LG_OFFER_SHORT - bodies : 0);
+            for (unsigned i = 0; i < offer.nrejected; i++) {
+                assert_int_equal(offer.rejected[i].index, i + 1);
+                assert_code(offer.rejected[i].err, SG_ESHAPE);
+            }
+            lg_offer_fini(&offer);
+            sg_buf_fini(&doc);
+        }
+    }
+    rig_end(&m, r);
+}
+
+/* What a request repeats is decoded and judged once; each copy is answered by its own index, as the first is, or as known. */
+static void pool_copies_in_one_offer_are_judged_once(void **state)
+{
+    (void)state;
+    struct maker m;
+    struct lg_offer offer = {0};
+    struct sg_buf doc;
+    chain_maker_init(&m, &(struct maker_config){0});
+    crypto = m.crypto;
+    const struct sg_crypto counting = {counted, crypto->public_key_check};
+    m.crypto = &counting;
+    struct rig *r = rig_new(&m, UINT_MAX);
+    const struct lg_statement *first = make_statement(&m, &(struct maker_say){.slot = S0 - 1});
+    const struct lg_statement *good = make_statement(&m, &(struct maker_say){.gw = 1, .slot = S0});
+    const struct lg_statement *gap = make_statement(&m, &(struct maker_say){.slot = S0, .after = first});
+    const struct lg_statement *forged =
+        make_statement(&m, &(struct maker_say){.gw = 2, .slot = S0, .bad_signature = true});
+    const struct lg_statement *s[40];
+    for (unsigned i = 0; i < 40; i++)
+        s[i] = i % 4 == 0 ? good : i % 4 == 1 ? forged : gap;
+    sg_buf_init(&doc, SIZE_MAX);
+    make_offer(&doc, s, 40, NULL, 0);
+    struct lg_intake in = {.e = r->engine};
+    assert_code(lg_intake_parse(&in, &offer, doc.p, doc.len), 0);
+    assert_int_equal(in.nstatements, 3);
+    assert_int_equal(in.ncopies, 37);
+    lg_intake_fini(&in);
+    lg_offer_fini(&offer);
+    verified = 0;
+    assert_code(offer_text(r, &offer, &doc), 0);
+    assert_int_equal(verified, 3);
+    assert_int_equal(offer.accepted, 1);
+    assert_int_equal(offer.known, 9);
+    assert_int_equal(offer.nrejected, 30);
+    for (unsigned i = 0; i < offer.nrejected; i++) {
+        assert_int_equal(offer.rejected[i].index, i / 3 * 4 + i % 3 + 1);
+        assert_code(offer.rejected[i].err, i % 3 == 0 ? SG_ESTATEMENT_SIGNATURE : SG_EGAP);
+    }
+    lg_offer_fini(&offer);
+    sg_buf_fini(&doc);
+    rig_end(&m, r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +244,8 @@ int main(void)
         cmocka_unit_test(pool_flood_of_one_gateway_leaves_room_for_others),
         cmocka_unit_test(pool_forged_statements_of_one_offer_are_verified_up_to_a_bound),
         cmocka_unit_test(pool_offer_looks_only_into_bodies_that_are_read),
+        cmocka_unit_test(pool_offer_of_many_short_elements_is_refused),
+        cmocka_unit_test(pool_copies_in_one_offer_are_judged_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
