@@ -30,11 +30,26 @@ int lg_sqlite_note(struct lg_sqlite *s, int err)
     return err;
 }
 
+/* A checkpoint writes and syncs the database: after an error of the disk nothing more may be written. 0, SG_ENOSPC, or s->failed is set. What was
+ * committed stays committed. */
+static int checkpoint(struct lg_sqlite *s, int mode)
+{
+    const int rc = sqlite3_wal_checkpoint_v2(s->db.h, NULL, mode, NULL, NULL);
+    if ((rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED)
+        return 0;
+    const int err = lg_db_error(rc);
+    if (err == SG_EIO || err == SG_ECORRUPT)
+        s->failed = err;
+    return err;
+}
+
 /* Outside a transaction, after SQLITE_FULL: empty the log into the room of the ballast, then take the ballast back. */
 static void relieve(struct lg_sqlite *s)
 {
     lg_ballast_release(s->dir);
-    (void)sqlite3_wal_checkpoint_v2(s->db.h, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    (void)checkpoint(s, SQLITE_CHECKPOINT_TRUNCATE);
+    if (s->failed != 0)
+        return;
     /* Without success the next begin tries again and refuses to write. */
     if (lg_ballast_hold(s->dir) != 0)
         return;
@@ -60,14 +75,8 @@ static void empty_log(struct lg_sqlite *s)
 {
     if (s->log_pages < LG_LOG_PAGES)
         return;
-    const int rc = sqlite3_wal_checkpoint_v2(s->db.h, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
-        return;
-    const int err = lg_db_error(rc);
-    if (err == SG_ENOSPC)
+    if (checkpoint(s, SQLITE_CHECKPOINT_PASSIVE) == SG_ENOSPC)
         relieve(s);
-    else if (err == SG_EIO || err == SG_ECORRUPT)
-        s->failed = err; /* what was committed stays committed; nothing more is */
 }
 
 static void end_tx(struct lg_sqlite *s)

@@ -10,14 +10,20 @@ static sqlite3_vfs *real_vfs, fault;
 static sqlite3_io_methods methods;
 static int left, code;
 static bool ever, fired;
-static bool full_quota;
+static bool full_quota, is_full, syncs_only;
 static int shm_page = -1;
 static const char *shm_while;
 
 /* 0, or the code to fail with. */
 static int step(bool is_sync)
 {
-    if (code == SQLITE_OK || (is_sync && code == SQLITE_FULL))
+    if (is_full && !is_sync) {
+        is_full = false;
+        errno = ENOSPC;
+        return SQLITE_FULL;
+    }
+    if (code == SQLITE_OK || (is_sync && code == SQLITE_FULL) ||
+        (!is_sync && code == SQLITE_IOERR_FSYNC && syncs_only))
         return SQLITE_OK;
     if (fired && !ever)
         return SQLITE_OK;
@@ -88,13 +94,19 @@ void fault_vfs_arm(int n, int rc, bool for_ever)
     code = rc;
     ever = for_ever;
     fired = false;
-    full_quota = false;
+    full_quota = is_full = syncs_only = false;
 }
 
 void fault_vfs_arm_quota(int n, bool for_ever)
 {
     fault_vfs_arm(n, SQLITE_IOERR_WRITE, for_ever);
     full_quota = true;
+}
+
+void fault_vfs_arm_full_then_sync(int n)
+{
+    fault_vfs_arm(n, SQLITE_IOERR_FSYNC, true);
+    is_full = syncs_only = true;
 }
 
 void fault_vfs_fill_index(int page, const char *while_there)
@@ -107,7 +119,7 @@ void fault_vfs_fill_index(int page, const char *while_there)
 void fault_vfs_disarm(void)
 {
     shm_page = -1;
-    full_quota = false;
+    full_quota = is_full = syncs_only = false;
     code = SQLITE_OK;
     fired = false;
 }

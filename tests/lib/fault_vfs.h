@@ -13,6 +13,8 @@ void fault_vfs_remove(void);
 void fault_vfs_arm(int n, int rc, bool for_ever);
 /* As fault_vfs_arm: such a write finds that the quota is used up, which SQLite takes for an error of the disk. */
 void fault_vfs_arm_quota(int n, bool for_ever);
+/* The next write finds the disk full, later ones do not; the n-th sync and all that follow fail. */
+void fault_vfs_arm_full_then_sync(int n);
 /* The disk has no room for this page (of 32 KiB) of a log's index, nor for later ones, as long as that file exists (borrowed; NULL: always). */
 void fault_vfs_fill_index(int page, const char *while_there);
 void fault_vfs_disarm(void);

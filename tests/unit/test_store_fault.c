@@ -171,6 +171,29 @@ static void store_used_up_quota_is_a_full_disk(void **state)
     check_after(f, 1);
 }
 
+/* A disk that is full and then fails to sync while the log is emptied into the ballast's room: final, never tried again. */
+static void store_sync_that_fails_behind_a_full_disk_is_final(void **state)
+{
+    struct fixture *f = *state;
+    bool happened = true;
+    int n = 1;
+    for (; happened && n < MAX_N; n++) {
+        fresh(f);
+        fixture_connect(f, 1, 1);
+        fault_vfs_arm_full_then_sync(n);
+        assert_code(fixture_put(f, 2), SG_ENOSPC);
+        happened = fault_vfs_fired();
+        fault_vfs_disarm();
+        assert_code(lg_sqlite_failed(f->db), happened ? SG_EIO : 0);
+        assert_code(f->s->begin(f->s->ctx), happened ? SG_EIO : 0);
+        if (!happened)
+            f->s->rollback(f->s->ctx);
+        check_after(f, 1);
+    }
+    assert_false(happened);
+    assert_true(n > 2);
+}
+
 /* A store that was closed cleanly on a disk that has become full opens in the room of its ballast: it can be read, and writes again when
  * there is room. */
 static void store_opens_on_a_full_disk(void **state)
@@ -243,6 +266,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(store_goes_on_after_a_full_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(store_commit_does_not_fail_with_the_checkpoint, setup, teardown),
         cmocka_unit_test_setup_teardown(store_used_up_quota_is_a_full_disk, setup, teardown),
+        cmocka_unit_test_setup_teardown(store_sync_that_fails_behind_a_full_disk_is_final, setup, teardown),
         cmocka_unit_test_setup_teardown(store_opens_on_a_full_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(store_without_ballast_on_a_full_disk_says_so, setup, teardown),
         cmocka_unit_test_setup_teardown(store_without_room_for_the_index_goes_on_later, setup, teardown),
