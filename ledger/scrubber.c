@@ -11,6 +11,7 @@
 #include "sg_http.h"
 #include "sg_log.h"
 #include "sg_queue.h"
+#include "sg_text.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -73,20 +74,12 @@ static sg_ms now(const struct lg_scrubber *s)
     return s->config.clock->mono_ms(s->config.clock);
 }
 
-static const char *name_of(const struct lg_damage *d)
-{
-    static const char *const names[LG_DAMAGE_KINDS] = {"statement", "body", "block", "rows of block",
-        "a row of read", "a row of gap", "counters of a gateway", "the file at"};
-    return names[d->kind];
-}
-
 static void say(enum sg_log_level level, const struct lg_damage *d, const char *what)
 {
     char hex[2 * SG_HASH_BYTES + 1];
-    for (unsigned i = 0; i < SG_HASH_BYTES; i++)
-        snprintf(hex + 2 * i, 3, "%02x", d->hash.b[i]);
-    sg_log(level, PART, "%s %s (%lld, %lld): %s", name_of(d), hex, (long long)d->key[0], (long long)d->key[1],
-        what);
+    sg_hex_encode(hex, d->hash.b, SG_HASH_BYTES);
+    sg_log(level, PART, "%s %s (%lld, %lld): %s", lg_damage_name(d->kind), hex, (long long)d->key[0],
+        (long long)d->key[1], what);
 }
 
 /* ---- the list ---- */

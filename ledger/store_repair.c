@@ -21,6 +21,23 @@ struct repair {
     struct lg_block *block;
 };
 
+const char *lg_damage_name(enum lg_damage_kind kind)
+{
+    static const char *const names[] = {[LG_DAMAGE_STATEMENT] = "statement",
+        [LG_DAMAGE_BODY] = "body",
+        [LG_DAMAGE_BLOCK] = "block",
+        [LG_DAMAGE_ROWS] = "rows of block",
+        [LG_DAMAGE_READ] = "a row of read",
+        [LG_DAMAGE_GAP] = "a row of gap",
+        [LG_DAMAGE_FIRST_READ] = "a first read",
+        [LG_DAMAGE_DISPUTE] = "a dispute",
+        [LG_DAMAGE_SIDE] = "a row of a side block",
+        [LG_DAMAGE_COUNTERS] = "counters of a gateway",
+        [LG_DAMAGE_FILE] = "the file at"};
+    _Static_assert(sizeof names / sizeof names[0] == LG_DAMAGE_KINDS, "each kind has a name");
+    return names[kind];
+}
+
 /* ---- documents ---- */
 
 /* Is there a row of this key? */

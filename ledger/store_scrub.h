@@ -24,6 +24,9 @@
 
 #include "ledger/store.h"
 
+/* What is damaged, for the log; static. */
+const char *lg_damage_name(enum lg_damage_kind kind);
+
 struct lg_scrub;
 
 /* A reading connection beside the writer's. Errors as lg_reader_open. */

@@ -1,5 +1,6 @@
 /* Columns that cannot be: named by who reads them, and put back before the store is written again. */
 #include "ledger/store_db.h"
+#include "ledger/store_scrub.h"
 #include "tests/lib/store_fixture.h"
 
 #include <setjmp.h>
@@ -81,12 +82,27 @@ static void store_opens_with_columns_of_its_newest_blocks_damaged(void **state)
     free(sound);
 }
 
+/* The log calls each kind of damage by a name of its own. */
+static void damage_of_each_kind_has_a_name(void **state)
+{
+    (void)state;
+    for (int a = 0; a < LG_DAMAGE_KINDS; a++) {
+        const char *name = lg_damage_name((enum lg_damage_kind)a);
+        assert_non_null(name);
+        for (int b = 0; b < a; b++)
+            assert_string_not_equal(name, lg_damage_name((enum lg_damage_kind)b));
+    }
+    assert_non_null(strstr(lg_damage_name(LG_DAMAGE_COUNTERS), "counters"));
+    assert_non_null(strstr(lg_damage_name(LG_DAMAGE_FILE), "file"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(store_column_out_of_range_is_named, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(
             store_opens_with_columns_of_its_newest_blocks_damaged, setup, fixture_teardown),
+        cmocka_unit_test(damage_of_each_kind_has_a_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
