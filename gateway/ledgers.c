@@ -99,10 +99,14 @@ static void after_gateway(struct gw_ledger *g)
 {
     const struct gw_ledgers *l = g->owner;
 
-    if (l->made_inc > 0 && newest(&g->gateway)->inc > l->made_inc)
-        advance(g, GW_LEDGER_PROOF);
-    else
+    if (l->made_inc == 0 || newest(&g->gateway)->inc <= l->made_inc) {
         finish(g, 0);
+        return;
+    }
+    if (g->proof.inc != newest(&g->gateway)->inc)
+        g->proof = *newest(&g->gateway);
+    g->proof_steps = 0;
+    advance(g, GW_LEDGER_PROOF);
 }
 
 static int take_gateway(struct gw_ledger *g, const struct sg_http_answer *answer)
@@ -148,9 +152,41 @@ static int check_signature(const struct gw_ledgers *l, const struct lg_statement
     return err == SG_ESIGNATURE ? SG_ESTATEMENT_SIGNATURE : err;
 }
 
-static int take_proof(struct gw_ledger *g, const struct sg_http_answer *answer)
+/* The statement that was asked for, signed by the key. The first of an incarnation must begin on this chain: the same key may sign on another. */
+static int judge_proof(struct gw_ledger *g, const struct lg_statement *s)
+{
+    const struct gw_ledgers *l = g->owner;
+    int err;
+
+    if (s->inc != g->proof.inc || s->seq != g->proof.seq || !lg_hash_eq(&s->leaf, &g->proof.leaf))
+        return SG_EMALFORMED;
+    err = check_signature(l, s);
+    if (err || s->seq > 1)
+        return err;
+    return lg_hash_eq(&s->prev, &l->config.genesis->id) ? 0 : SG_ECHAIN;
+}
+
+/* Ask for the one before it, or know. */
+static void follow_proof(struct gw_ledger *g, const struct lg_statement *s)
 {
     struct gw_ledgers *l = g->owner;
+
+    if (s->seq > 1) {
+        g->proof.seq--;
+        g->proof.leaf = s->prev;
+    } else {
+        if (s->inc > l->proven_inc)
+            l->proven_inc = s->inc;
+        g->proof.inc = 0;
+    }
+    if (g->proof.inc > 0 && ++g->proof_steps < GW_LEDGER_PROOF_STEPS)
+        advance(g, GW_LEDGER_PROOF);
+    else
+        finish(g, 0);
+}
+
+static int take_proof(struct gw_ledger *g, const struct sg_http_answer *answer)
+{
     struct lg_statement *s = NULL;
     struct sg_buf doc;
     int err;
@@ -160,13 +196,13 @@ static int take_proof(struct gw_ledger *g, const struct sg_http_answer *answer)
     if (!err)
         err = lg_statement_decode(&s, doc.p, doc.len);
     if (!err)
-        err = check_signature(l, s);
-    if (!err && s->inc > l->proven_inc)
-        l->proven_inc = s->inc;
+        err = judge_proof(g, s);
+    if (err)
+        g->proof.inc = 0; /* from its last statement again, if it still says so */
+    else
+        follow_proof(g, s);
     lg_statement_free(s);
     sg_buf_fini(&doc);
-    if (!err)
-        finish(g, 0);
     return err;
 }
 
@@ -203,7 +239,7 @@ static int url_of(struct gw_ledger *g, char url[static LG_CLIENT_URL_SIZE])
     case GW_LEDGER_READY:
         return lg_client_ready_url(url, g->url);
     case GW_LEDGER_PROOF:
-        return lg_client_statement_url(url, g->url, &newest(&g->gateway)->leaf);
+        return lg_client_statement_url(url, g->url, &g->proof.leaf);
     case GW_LEDGER_DONE:
         break;
     }

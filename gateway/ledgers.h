@@ -1,8 +1,8 @@
 /* What the ledger nodes of the configuration say: their clocks, tips, and what they hold of this gateway's statements.
  *
  * A round asks all of them at once, each on its own: GET /v1/status, the header of a new tip, /v1/gateways/{kid}, when wanted
- * /readyz, and the statement that proves a greater incarnation of the key. One that does not answer delays none of the
- * others, and nothing that a node says is believed against the key's own signature.
+ * /readyz, and the statements that prove a greater incarnation of the key: from its last one back to its first, which names this chain. One
+ * that does not answer delays none of the others, and nothing that a node says is believed against the key's own signature.
  * Thread: one owner, the one that runs the HTTP client. */
 #ifndef GW_LEDGERS_H
 #define GW_LEDGERS_H
@@ -23,6 +23,9 @@ enum gw_ledger_step { /* of a round */
     GW_LEDGER_DONE
 };
 
+/* Statements of a proof that one round asks for; a longer one goes on in the next. */
+#define GW_LEDGER_PROOF_STEPS 256
+
 struct gw_ledger {
     struct gw_ledgers *owner;
     const char *url;
@@ -39,7 +42,9 @@ struct gw_ledger {
     bool has_gateway;
     struct lg_client_gateway gateway;
     bool ready;
-    char why[160]; /* it is not */
+    char why[160];               /* it is not */
+    struct lg_client_last proof; /* of a proof under way: the statement to ask for; inc 0: none */
+    unsigned proof_steps;        /* in this round */
 };
 
 struct gw_ledgers_config {
@@ -56,7 +61,7 @@ struct gw_ledgers {
     struct gw_ledgers_config config;
     bool want_ready;
     sg_ms made_inc;   /* greatest incarnation of this process; 0: no proof is asked for */
-    sg_ms proven_inc; /* greatest one seen in a statement that the key has signed */
+    sg_ms proven_inc; /* greatest one that the key has begun on this chain, by its signature */
     struct gw_ledger all[GW_MAX_LEDGERS];
 };
 

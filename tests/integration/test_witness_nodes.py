@@ -1,10 +1,11 @@
 """The witness part of the gateway against ledger nodes that lie, hang, are not ready or show another time."""
 
+import json
 import threading
 import unittest
 
-from harness import limit, wait_until
-from fake_ledger import leaf
+from harness import Program, bin_path, limit, run, wait_until
+from fake_ledger import FakeLedger, leaf
 from witness_case import MINUTE, WitnessCase
 
 
@@ -64,6 +65,40 @@ class WitnessNodes(WitnessCase):
         self.wait_statements(fake, len(before) + 3)
         self.assertIsNone(self.net.nodes[0].process.poll())
         self.assertEqual(len({s["inc"] for s in fake.all()}), 1)
+
+    def test_statements_of_another_chain_stop_nobody(self):
+        """P18: the key signs on a second chain, and a node shows what it said there."""
+        home, liar = self.ledger(), self.ledger()
+        gateway = self.start(home, liar)
+        with open(self.net.path("plan.json"), encoding="utf-8") as f:
+            plan = dict(json.load(f), name="another")
+        with open(self.net.path("plan-2.json"), "w", encoding="utf-8") as f:
+            json.dump(plan, f)
+        genesis = self.net.path("genesis-2.json")
+        code, _, errors = run([bin_path("ledger"), "init", "--from", self.net.path("plan-2.json"), "--out", genesis])
+        self.assertEqual(code, 0, errors)
+        other = FakeLedger(genesis, self.net.env)
+        self.addCleanup(other.__exit__)
+        self.wait_statements(home, 1)
+        config = self.net.write_config(0, node=None, ledgers=[other.url], genesis=genesis, data=self.net.path("data-2"))
+        with Program([bin_path("gateway"), "--config", config], env=self.net.env) as second:
+            wait_until(lambda: len(other.statements) >= 2, 30, "the other chain: %s" % second.errors[-5:])
+            kid = other.all()[0]["gw"]
+            claim, honest, asked = other.gateway(kid), liar.answer, set()
+
+            def answer(path, body):
+                if path.startswith("/v1/gateways/"):
+                    return 200, claim
+                if path.rsplit("/", 1)[1] in other.statements:
+                    asked.add(path)
+                    return other.answer(path, body)
+                return honest(path, body)
+
+            liar.answer = answer
+            gateway.wait_line(": of another chain", errors=True)
+        self.wait_statements(home, len(home.all()) + 2)
+        self.assertGreaterEqual(len(asked), 2)
+        self.assertIsNone(gateway.process.poll(), gateway.errors[-4:])
 
     def test_claimed_slot_of_the_future_silences_nobody(self):
         fake, liar = self.ledger(), self.ledger()
