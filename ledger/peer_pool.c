@@ -1,4 +1,5 @@
-/* Pools are exchanged when a peer appears or reappears, and at intervals: what was said while nobody listened comes over.
+/* Pools are asked for when a peer appears or reappears, and at intervals: what was said while nobody listened comes over. Ours is offered by
+ * peer_offer.c.
  *
  * Bounded: one page at a time, LG_POOL_PAGES_MAX in one go, each judged before the next is asked for. */
 #include "ledger/peers_priv.h"
@@ -6,42 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static int push_pooled(void *arg, bool is_body, const struct lg_hash *leaf, const uint8_t *doc, size_t len)
-{
-    struct sg_buf(*both)[2] = arg;
-    struct sg_buf *list = &(*both)[is_body ? 0 : 1];
-
-    (void)leaf;
-    if (list->len + len + 1 > LG_PUSH_POOL_BYTES)
-        return SG_OK;
-    if (list->len > 0)
-        sg_buf_puts(list, ",");
-    sg_buf_put(list, doc, len);
-    return sg_buf_err(list);
-}
-
-/* Offer the pool of this node: a peer that was away, or that cannot reach us, has missed it. Of a pool that is larger than an offer may
- * be, what is oldest goes; a statement whose body did not fit is refused there, and comes another time. */
-void lg_peer_push_pool(struct lg_peer *peer)
-{
-    struct sg_buf both[2], doc;
-
-    sg_buf_init(&both[0], LG_PUSH_POOL_BYTES);
-    sg_buf_init(&both[1], LG_PUSH_POOL_BYTES);
-    sg_buf_init(&doc, LG_PUSH_MAX_BYTES);
-    int err = lg_reader_pool(peer->owner->reader, push_pooled, &both);
-    if (err == SG_OK && both[1].len > 0) {
-        lg_peers_offer(&doc, &both[0], &both[1]);
-        err = sg_buf_err(&doc);
-    }
-    peer->owes = err != SG_OK; /* and if the queue is full */
-    if (err == SG_OK && doc.len > 0)
-        lg_peer_push(peer, "/v1/statements", doc.p, doc.len);
-    sg_buf_fini(&both[0]);
-    sg_buf_fini(&both[1]);
-    sg_buf_fini(&doc);
-}
 
 /* {"bodies":[…],"next":…,"statements":[…]} becomes the offer {"bodies":[…],"statements":[…]}; false when it is empty or no
  * pool. Moves peer->from to the next page when there is one. */

@@ -39,6 +39,7 @@ void lg_peer_push_forget(struct lg_peer *peer)
 {
     while (peer->push_head)
         lose(peer);
+    lg_peer_offer_forget(peer);
 }
 
 static void push_start(struct lg_peer *peer);
@@ -175,6 +176,20 @@ static void take_next(struct lg_peer *peer, const struct sg_http_answer *answer)
         take_told(peer, answer);
 }
 
+/* Is the line too slow for offers of this length, or good for longer ones? */
+static void weigh_offer(struct lg_peer *peer, const struct sg_http_answer *answer)
+{
+    bool late = answer->err == SG_ETIMEOUT || answer->err == SG_EMALFORMED || answer->err == SG_EIO;
+
+    if (!peer->push_head || peer->push_head->kind != LG_PUSH_OFFER)
+        return;
+    if (late && peer->offer_halvings < LG_OFFER_HALVINGS)
+        peer->offer_halvings++;
+    else if (answer->err == SG_OK && peer->offer_halvings > 0 &&
+             lg_peer_mono(peer) - peer->pushed_ms < LG_OFFER_SOON_MS)
+        peer->offer_halvings--;
+}
+
 static void push_done(void *ctx, struct sg_http_answer *answer)
 {
     struct lg_peer *peer = ctx;
@@ -182,6 +197,7 @@ static void push_done(void *ctx, struct sg_http_answer *answer)
     peer->pushing = false;
     if (answer->err == SG_ESTOPPED)
         return;
+    weigh_offer(peer, answer);
     if (answer->err != SG_OK) {
         /* Whether the peer is gone is for the next status call to say, and that is made now. */
         lg_peer_push_forget(peer);
@@ -196,6 +212,7 @@ static void push_done(void *ctx, struct sg_http_answer *answer)
     }
     take_next(peer, answer);
     push_start(peer);
+    lg_peer_offer_next(peer);
 }
 
 static void push_start(struct lg_peer *peer)
@@ -211,9 +228,10 @@ static void push_start(struct lg_peer *peer)
         .post_len = peer->push_head->len,
         .max_answer = 1u << 20,
         .timeout_ms = peer->owner->config.call_ms};
-    if (sg_http_client_start(peer->owner->http, &call, push_done, peer) == SG_OK)
+    if (sg_http_client_start(peer->owner->http, &call, push_done, peer) == SG_OK) {
         peer->pushing = true;
-    else
+        peer->pushed_ms = lg_peer_mono(peer);
+    } else
         lg_peer_push_forget(peer);
 }
 
@@ -242,6 +260,12 @@ static void push(struct lg_peer *peer, const struct lg_push *like, const void *d
 void lg_peer_push(struct lg_peer *peer, const char *path, const void *doc, size_t len)
 {
     push(peer, &(struct lg_push){.path = path, .len = len, .size = len}, doc);
+}
+
+void lg_peer_push_offer(struct lg_peer *peer, const void *doc, size_t len)
+{
+    push(peer, &(struct lg_push){.path = "/v1/statements", .kind = LG_PUSH_OFFER, .len = len, .size = len},
+        doc);
 }
 
 void lg_peer_push_block(struct lg_peer *peer, const uint8_t *doc, size_t split, size_t len)

@@ -7,7 +7,8 @@
  *   peer_find.c   the newest common block, and headers
  *   peer_fetch.c  blocks of checked headers
  *   peer_sketch.c the same, by what is missing of them
- *   peer_pool.c   pools
+ *   peer_pool.c   pools of peers
+ *   peer_offer.c  the own pool, offered
  *   peer_evidence.c   pairs of conflicting statements */
 #ifndef LG_PEERS_PRIV_H
 #define LG_PEERS_PRIV_H
@@ -25,8 +26,12 @@
 /* Bound of one peer's queue of announcements; what does not fit is dropped. */
 #define LG_PUSH_MAX       64
 #define LG_PUSH_MAX_BYTES (16u << 20)
-/* Statements, and bodies, of the pool in one offer: together with brackets and keys below the 16 MiB that a node takes. */
-#define LG_PUSH_POOL_BYTES ((8u << 20) - 1024)
+/* Statements and bodies of the pool in one offer, if they are not of a single statement: what a node takes as a small body. Halved, at most so often, when an
+ * offer does not get through in time, doubled when it does so soon. Statements that are listed for being offered. */
+#define LG_OFFER_BYTES      ((256u << 10) - 1024)
+#define LG_OFFER_HALVINGS   8
+#define LG_OFFER_SOON_MS    2000
+#define LG_OFFER_STATEMENTS 65536
 /* Blocks asked for in one page; the answer is at most 8 MiB by the contract, or one block. */
 #define LG_PAGE_BLOCKS 256
 /* Statements of a pool in one page. */
@@ -114,7 +119,7 @@ struct lg_gathered {
 struct lg_push {
     struct lg_push *next;
     const char *path; /* static */
-    enum lg_push_kind { LG_PUSH_PLAIN, LG_PUSH_SKETCH, LG_PUSH_QUESTION, LG_PUSH_TOLD } kind;
+    enum lg_push_kind { LG_PUSH_PLAIN, LG_PUSH_SKETCH, LG_PUSH_QUESTION, LG_PUSH_TOLD, LG_PUSH_OFFER } kind;
     enum lg_told told;  /* TOLD */
     unsigned n, nfirst; /* QUESTION: statements, and how many of them came here first */
     size_t at, len, size;
@@ -197,6 +202,12 @@ struct lg_peer {
     unsigned push_count;
     size_t push_bytes;
     bool pushing;
+    sg_ms pushed_ms; /* mono: when it began */
+
+    /* offering the pool */
+    struct lg_hash *to_offer; /* leaves of statements, owned; NULL: none is being offered */
+    size_t offer_n, offer_at;
+    unsigned offer_halvings;
 };
 
 struct lg_peers {
@@ -260,6 +271,9 @@ void lg_peer_push_told(struct lg_peer *peer, enum lg_told kind, const void *doc,
 /* Statements that it may hold: question[0..split), offer[split..len) of n, the first nfirst of which came here first; split 0: no question. */
 void lg_peer_push_asked(
     struct lg_peer *peer, const uint8_t *doc, size_t split, size_t len, unsigned n, unsigned nfirst);
+/* A part of the pool. */
+void lg_peer_push_offer(struct lg_peer *peer, const void *doc, size_t len);
+/* The queue, and what was still to be offered of the pool. */
 void lg_peer_push_forget(struct lg_peer *peer);
 
 /* peer_sync.c */
@@ -323,8 +337,15 @@ bool lg_peer_fetched(struct lg_peer *peer, const struct sg_http_answer *answer);
 bool lg_peer_wants_sketch(const struct lg_peer *peer);
 void lg_peer_ask_sketch(struct lg_peer *peer);
 
-/* peer_pool.c */
+/* peer_offer.c */
+/* Begin to offer the pool of this node, unless that is under way: a peer that was away, or that cannot reach us, has missed it. */
 void lg_peer_push_pool(struct lg_peer *peer);
+/* The queue is empty: the next part, if there is one. */
+void lg_peer_offer_next(struct lg_peer *peer);
+/* What was still to be offered is owed. */
+void lg_peer_offer_forget(struct lg_peer *peer);
+
+/* peer_pool.c */
 void lg_peer_pool(struct lg_peer *peer);
 void lg_peer_pool_judged(struct lg_peer *peer);
 

@@ -13,7 +13,7 @@ size_t lg_rest_max_block(const struct lg_genesis *g)
     return (size_t)g->policy.max_block_bytes + SLACK;
 }
 
-/* A peer that was away is handed a whole pool at once: up to 16 MiB. */
+/* A statement with its bodies is at most half a block, and more of them may come at once: up to 16 MiB. */
 size_t lg_rest_max_statements(const struct lg_genesis *g)
 {
     const size_t least = (size_t)16 << 20, block = (size_t)g->policy.max_block_bytes;

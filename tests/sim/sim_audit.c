@@ -8,7 +8,7 @@
 #include "ledger/core/pow_engine.h"
 
 #define LATELY_MS    (2 * 60 * SG_MINUTE_MS)
-#define MAX_GATHERED (8u << 20) /* bytes of an offer that a node puts together: LG_PUSH_POOL_BYTES */
+#define MAX_GATHERED (8u << 20) /* bytes of an offer that a node puts together */
 #define MAX_EVIDENCE 64         /* pairs of a gateway */
 
 /* ---- stores ---- */

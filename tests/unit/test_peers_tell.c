@@ -194,16 +194,16 @@ static void pools_are_exchanged_when_a_peer_appears_and_reappears(void **state)
     lg_body_free(body);
 }
 
-/* Of a pool that is larger than an offer may be, what fits is offered: statements with their reads, not nothing at all. */
-static void pool_larger_than_an_offer_is_offered_in_part(void **state)
+enum { POOLED = 160, AN_OFFER = 4 };
+
+/* Statements of about 60 KB each, AN_OFFER of which fit into an offer of the pool. */
+static void put_large_pool(struct peers_world *w)
 {
-    struct peers_world *w = *state;
     const struct lg_store *s = w->f.s;
     struct lg_gap gaps[1400];
-    struct lg_statement *st[160],
-        x = {.gw = w->f.g->gateways[0].id, .inc = w->f.g->time + 50, .prev = w->f.g->id};
+    struct lg_statement *st, x = {.gw = w->f.g->gateways[0].id, .inc = w->f.g->time + 50, .prev = w->f.g->id};
     assert_code(s->begin(s->ctx), 0);
-    for (unsigned i = 0; i < SG_ARRAY_LEN(st); i++) { /* each about 60 KB */
+    for (unsigned i = 0; i < POOLED; i++) {
         struct sg_buf doc;
         x.seq = i + 1;
         x.slot = w->f.g->minute + 1500 + i;
@@ -215,18 +215,70 @@ static void pool_larger_than_an_offer_is_offered_in_part(void **state)
                 (struct lg_gap){{"relay-1", 7}, x.slot - 1400 + k, x.slot - 1400 + k, LG_REASON_EXCEPTION};
         sg_buf_init(&doc, 1u << 20);
         assert_code(lg_statement_encode(&doc, &x, w->s.keys[0]), 0);
-        assert_code(lg_statement_decode(&st[i], doc.p, doc.len), 0);
+        assert_code(lg_statement_decode(&st, doc.p, doc.len), 0);
         sg_buf_fini(&doc);
-        x.prev = st[i]->leaf;
-        assert_code(s->put_statement(s->ctx, st[i]), 0);
+        x.prev = st->leaf;
+        assert_true(AN_OFFER * st->doc_len < LG_OFFER_BYTES && (AN_OFFER + 1) * st->doc_len > LG_OFFER_BYTES);
+        assert_code(s->put_statement(s->ctx, st), 0);
+        lg_statement_free(st);
     }
     assert_code(s->commit(s->ctx), 0);
-    assert_true(st[0]->doc_len * SG_ARRAY_LEN(st) > LG_PUSH_POOL_BYTES);
+}
+
+/* A pool that is larger than an offer may be is offered whole, in one offer after another. */
+static void pool_larger_than_an_offer_is_offered_in_parts(void **state)
+{
+    struct peers_world *w = *state;
+    char line[LOG_WIDTH];
+    put_large_pool(w);
     peers_start_a(w);
+    snprintf(line, sizeof line, "a gets bodies 0 statements %d", AN_OFFER);
+    peers_wait_count(w, line, POOLED / AN_OFFER);
+    assert_int_equal(log_count(&w->log, "a gets"), POOLED / AN_OFFER);
     peers_wait_state(w, 0, "ok");
-    peers_wait_count(w, "a gets bodies 0 statements 1", 1);
-    for (unsigned i = 0; i < SG_ARRAY_LEN(st); i++)
+}
+
+/* Two statements that read one body stand in one offer with it. */
+static void pool_is_offered_by_slot_with_its_bodies(void **state)
+{
+    struct peers_world *w = *state;
+    const struct lg_store *s = w->f.s;
+    struct lg_body *body = synth_body(&w->s, 0, w->f.g->minute, 1);
+    struct lg_statement *st[2] = {statement(w, 1, body), statement(w, 2, body)};
+    assert_code(s->begin(s->ctx), 0);
+    assert_code(s->put_body(s->ctx, body), 0);
+    for (unsigned i = 0; i < 2; i++)
+        assert_code(s->put_statement(s->ctx, st[i]), 0);
+    assert_code(s->commit(s->ctx), 0);
+    peers_start_a(w);
+    peers_wait_count(w, "a gets bodies 1 statements 2", 1);
+    peers_wait_state(w, 0, "ok");
+    assert_int_equal(log_count(&w->log, "a gets"), 1);
+    for (unsigned i = 0; i < 2; i++)
         lg_statement_free(st[i]);
+    lg_body_free(body);
+}
+
+/* An offer that does not get through in time is made half as long, and twice as long again when one has come soon. */
+static void pool_is_offered_in_shorter_parts_on_a_slow_line(void **state)
+{
+    struct peers_world *w = *state;
+    char whole[LOG_WIDTH], half[LOG_WIDTH];
+    put_large_pool(w);
+    snprintf(whole, sizeof whole, "a gets bodies 0 statements %d", AN_OFFER);
+    snprintf(half, sizeof half, "a gets bodies 0 statements %d", AN_OFFER / 2);
+    w->call_ms = 0; /* 8 s */
+    fake_set(&w->a, FAKE_POST_STATEMENTS, FAKE_DRIP);
+    peers_start_a(w);
+    peers_wait_count(w, whole, 1);
+    peers_wait_count(w, "a status", 2); /* when the deadline of the call is over */
+    fake_set(&w->a, FAKE_POST_STATEMENTS, FAKE_GOOD);
+    for (unsigned i = 0; i < 2 * LG_POOL_POLLS && log_count(&w->log, half) == 0; i++) {
+        peers_wait_rest(w);
+        peers_pass(w, LG_POLL_MS);
+    }
+    peers_wait_count(w, half, 2); /* the first, and what is left at the end */
+    peers_wait_count(w, whole, 1 + POOLED / AN_OFFER - 1);
 }
 
 /* A pool whose pages lead nowhere, and one that is none, end the round; the peer stays a good one for its blocks. */
@@ -323,7 +375,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             pools_are_exchanged_when_a_peer_appears_and_reappears, peers_setup, peers_teardown),
         cmocka_unit_test_setup_teardown(
-            pool_larger_than_an_offer_is_offered_in_part, peers_setup, peers_teardown),
+            pool_larger_than_an_offer_is_offered_in_parts, peers_setup, peers_teardown),
+        cmocka_unit_test_setup_teardown(pool_is_offered_by_slot_with_its_bodies, peers_setup, peers_teardown),
+        cmocka_unit_test_setup_teardown(
+            pool_is_offered_in_shorter_parts_on_a_slow_line, peers_setup, peers_teardown),
         cmocka_unit_test_setup_teardown(pool_that_leads_nowhere_ends_the_round, peers_setup, peers_teardown),
         cmocka_unit_test_setup_teardown(peer_that_dies_during_a_post_is_noticed, peers_setup, peers_teardown),
         cmocka_unit_test_setup_teardown(stop_during_calls_is_prompt, peers_setup, peers_teardown),
