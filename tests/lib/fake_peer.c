@@ -20,9 +20,12 @@ static long drip(void *state, char *dst, size_t max)
     *late = !*late;
     if (*late)
         return SG_HTTP_LATER; /* asked again about a second later */
-    (void)max;
-    *dst = ' ';
-    return 1;
+    return (void)max, *dst = ' ', 1;
+}
+
+static long cut_short(void *state, char *dst, size_t max)
+{
+    return (void)state, (void)dst, (void)max, -1;
 }
 
 static long endless(void *state, char *dst, size_t max)
@@ -60,6 +63,9 @@ static void answer_badly(
         break;
     case FAKE_ENDLESS:
         sg_http_answer_stream(req, 200, "application/json", NULL, endless, malloc(1), free);
+        break;
+    case FAKE_CUT:
+        sg_http_answer_stream(req, 200, "application/json", NULL, cut_short, NULL, NULL);
         break;
     case FAKE_GZIP:
         sg_http_answer(req, 200, "application/json", "\x1f\x8b\x08\x00", 4, "Content-Encoding: gzip\r\n");
@@ -120,11 +126,6 @@ static int64_t number(const struct sg_http_request *req, const char *key)
 {
     const char *text = sg_http_query(req, key);
     return text ? strtoll(text, NULL, 10) : 0;
-}
-
-static long cut_short(void *state, char *dst, size_t max)
-{
-    return (void)state, (void)dst, (void)max, -1;
 }
 
 /* lock held. The line has taken the time that it takes for a page; false: too long. */

@@ -28,6 +28,7 @@ enum fake_mode {
     FAKE_FILE,     /* 302 to file:///etc/hostname */
     FAKE_DRIP,     /* a byte a second */
     FAKE_ENDLESS,  /* bytes without end, as fast as they are taken */
+    FAKE_CUT,      /* an answer that ends in its middle */
     FAKE_GZIP,     /* Content-Encoding: gzip and no gzip */
     FAKE_GARBAGE,  /* 200 and no JSON */
     FAKE_EMPTY,    /* 200 and an empty object */

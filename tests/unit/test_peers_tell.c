@@ -267,11 +267,10 @@ static void pool_is_offered_in_shorter_parts_on_a_slow_line(void **state)
     put_large_pool(w);
     snprintf(whole, sizeof whole, "a gets bodies 0 statements %d", AN_OFFER);
     snprintf(half, sizeof half, "a gets bodies 0 statements %d", AN_OFFER / 2);
-    w->call_ms = 0; /* 8 s */
-    fake_set(&w->a, FAKE_POST_STATEMENTS, FAKE_DRIP);
+    fake_set(&w->a, FAKE_POST_STATEMENTS, FAKE_CUT);
     peers_start_a(w);
     peers_wait_count(w, whole, 1);
-    peers_wait_count(w, "a status", 2); /* when the deadline of the call is over */
+    peers_wait_count(w, "a status", 2); /* it is asked whether it is there */
     fake_set(&w->a, FAKE_POST_STATEMENTS, FAKE_GOOD);
     for (unsigned i = 0; i < 2 * LG_POOL_POLLS && log_count(&w->log, half) == 0; i++) {
         peers_wait_rest(w);
