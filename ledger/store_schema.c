@@ -168,11 +168,31 @@ static int configure(struct lg_db *db, bool writing)
                        "PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;");
     if (err == 0 && writing)
         err = exec(db,
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-1024;"
+            "PRAGMA synchronous=FULL; PRAGMA cache_size=-1024;"
             "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=8388608; PRAGMA secure_delete=OFF;");
     if (err == 0 && !writing)
         err = exec(db, "PRAGMA query_only=ON; PRAGMA cache_size=-256;");
     return err;
+}
+
+/* SQLite answers with the mode that it has, which is another one where it cannot keep a log: that is no error of its own. */
+static int begin_log(struct lg_db *db, const char *path, struct sg_fault *fault)
+{
+    sqlite3_stmt *st = NULL;
+    bool is_log = false;
+    int rc = sqlite3_prepare_v2(db->h, "PRAGMA journal_mode=WAL", -1, &st, NULL);
+    if (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+        const char *mode = (const char *)sqlite3_column_text(st, 0);
+        is_log = mode != NULL && strcmp(mode, "wal") == 0;
+    }
+    const int err = lg_db_error(rc);
+    if (err != 0)
+        (void)fail(fault, err, path, err != SG_ENOSPC ? sqlite3_errmsg(db->h) : sg_err_text(err));
+    sqlite3_finalize(st);
+    if (err != 0 || is_log)
+        return err;
+    return fail(
+        fault, SG_ECONFIG, path, "no write-ahead log can be kept here: put data on another file system");
 }
 
 static int put_meta(struct lg_db *db, const char *key, const void *p, size_t len)
@@ -358,7 +378,10 @@ static int open_file(struct lg_db *db, const char *path, int flags, bool writing
     if (err != 0)
         return fail(
             fault, err, path, db->h != NULL && err != SG_ENOSPC ? sqlite3_errmsg(db->h) : sg_err_text(err));
-    err = check_schema(db, path, writing, fault);
+    if (writing)
+        err = begin_log(db, path, fault);
+    if (err == 0)
+        err = check_schema(db, path, writing, fault);
     if (err != 0)
         return err;
     err = prepare_rollback(db);

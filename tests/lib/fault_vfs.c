@@ -10,7 +10,7 @@ static sqlite3_vfs *real_vfs, fault;
 static sqlite3_io_methods methods;
 static int left, code;
 static bool ever, fired;
-static bool full_quota, is_full, syncs_only;
+static bool full_quota, is_full, syncs_only, no_log;
 static int shm_page = -1;
 static const char *shm_while;
 
@@ -57,6 +57,18 @@ static int f_shm_map(sqlite3_file *f, int page, int size, int extend, void volat
     return pass_real(f)->pMethods->xShmMap(pass_real(f), page, size, extend, out);
 }
 
+/* A file system that has no shared memory: SQLite stays with the journal that it had. */
+static int f_control(sqlite3_file *f, int op, void *arg)
+{
+    char **pragma = arg;
+    if (no_log && op == SQLITE_FCNTL_PRAGMA && sqlite3_stricmp(pragma[1], "journal_mode") == 0) {
+        fired = true;
+        pragma[0] = sqlite3_mprintf("delete");
+        return SQLITE_OK;
+    }
+    return pass_real(f)->pMethods->xFileControl(pass_real(f), op, arg);
+}
+
 static int f_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags, int *out)
 {
     (void)vfs;
@@ -76,6 +88,7 @@ void fault_vfs_install(void)
     methods.xWrite = f_write;
     methods.xSync = f_sync;
     methods.xShmMap = f_shm_map;
+    methods.xFileControl = f_control;
     fault_vfs_disarm();
     const int rc = sqlite3_vfs_register(&fault, 1);
     assert(rc == SQLITE_OK);
@@ -109,6 +122,12 @@ void fault_vfs_arm_full_then_sync(int n)
     is_full = syncs_only = true;
 }
 
+void fault_vfs_refuse_log(void)
+{
+    no_log = true;
+    fired = false;
+}
+
 void fault_vfs_fill_index(int page, const char *while_there)
 {
     shm_page = page;
@@ -119,6 +138,7 @@ void fault_vfs_fill_index(int page, const char *while_there)
 void fault_vfs_disarm(void)
 {
     shm_page = -1;
+    no_log = false;
     full_quota = is_full = syncs_only = false;
     code = SQLITE_OK;
     fired = false;

@@ -17,6 +17,8 @@ void fault_vfs_arm_quota(int n, bool for_ever);
 void fault_vfs_arm_full_then_sync(int n);
 /* The disk has no room for this page (of 32 KiB) of a log's index, nor for later ones, as long as that file exists (borrowed; NULL: always). */
 void fault_vfs_fill_index(int page, const char *while_there);
+/* No write-ahead log can be kept. */
+void fault_vfs_refuse_log(void);
 void fault_vfs_disarm(void);
 /* Has the fault happened since it was armed? */
 bool fault_vfs_fired(void);

@@ -258,6 +258,20 @@ static void store_without_room_for_the_index_goes_on_later(void **state)
     check_after(f, on);
 }
 
+/* Where no write-ahead log can be kept, the store refuses to open rather than to promise what it cannot keep. */
+static void store_without_a_log_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct sg_fault fault = {0};
+    fixture_close(f);
+    fault_vfs_refuse_log();
+    assert_code(lg_sqlite_open(&f->db, f->dir, f->g, &fault), SG_ECONFIG);
+    assert_true(fault_vfs_fired());
+    assert_non_null(strstr(fault.text, "write-ahead log"));
+    fault_vfs_disarm();
+    fixture_open(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +281,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(store_commit_does_not_fail_with_the_checkpoint, setup, teardown),
         cmocka_unit_test_setup_teardown(store_used_up_quota_is_a_full_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(store_sync_that_fails_behind_a_full_disk_is_final, setup, teardown),
+        cmocka_unit_test_setup_teardown(store_without_a_log_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(store_opens_on_a_full_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(store_without_ballast_on_a_full_disk_says_so, setup, teardown),
         cmocka_unit_test_setup_teardown(store_without_room_for_the_index_goes_on_later, setup, teardown),
