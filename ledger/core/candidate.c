@@ -60,16 +60,6 @@ static int item_cmp(const void *a, const void *b)
     return c != 0 ? c : lg_hash_cmp(&x->s->leaf, &y->s->leaf);
 }
 
-static bool among(const struct lg_hash *leaves, unsigned n, const struct lg_hash *leaf)
-{
-    for (unsigned i = 0; i < n; i++) {
-        if (lg_hash_eq(&leaves[i], leaf)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Same leaf from pool and blocks: one item that knows both. */
 static void merge_items(struct choosing *c)
 {
@@ -85,6 +75,22 @@ static void merge_items(struct choosing *c)
     c->nitems = n;
 }
 
+/* What was left out is named in the order of the pool. */
+static void gather_pool(struct choosing *c, const struct lg_hash *left_out, unsigned nleft)
+{
+    const struct lg_pool *pool = &c->site->e->pool;
+    unsigned at = 0;
+    for (unsigned g = 0; g < pool->genesis->ngateways; g++) {
+        for (unsigned i = 0; i < pool->gw[g].n; i++) {
+            const struct lg_statement *s = pool->gw[g].v[i]->s;
+            bool is_left_out = at < nleft && lg_hash_eq(&left_out[at], &s->leaf);
+            at += is_left_out;
+            c->items[c->nitems++] = (struct item){.s = s, .left_out = is_left_out};
+        }
+    }
+    assert(at == nleft);
+}
+
 static int gather(struct choosing *c, const struct lg_hash *left_out, unsigned nleft)
 {
     const struct lg_candidate_site *site = c->site;
@@ -97,12 +103,7 @@ static int gather(struct choosing *c, const struct lg_hash *left_out, unsigned n
     if (c->items == NULL) {
         return SG_ENOMEM;
     }
-    for (unsigned g = 0; g < pool->genesis->ngateways; g++) {
-        for (unsigned i = 0; i < pool->gw[g].n; i++) {
-            const struct lg_statement *s = pool->gw[g].v[i]->s;
-            c->items[c->nitems++] = (struct item){.s = s, .left_out = among(left_out, nleft, &s->leaf)};
-        }
-    }
+    gather_pool(c, left_out, nleft);
     for (unsigned i = 0; i < site->nextra; i++) {
         for (unsigned k = 0; k < site->extra[i]->nstatements; k++) {
             c->items[c->nitems++] =

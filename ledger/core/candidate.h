@@ -38,8 +38,8 @@ SG_MUST_USE int lg_candidate_choose(struct lg_candidate *out, const struct lg_ca
 void lg_candidate_fini(struct lg_candidate *c);
 
 /* Does block r, on site's parent, leave out a statement that this node has held for a whole slot and that would be valid at its
- * sorted place in r, though r is not full of statements of gateways as long unserved? *leaves: their leaves, caller
- * frees; *n 0: it leaves out none. */
+ * sorted place in r, though r is not full of statements of gateways as long unserved? *leaves: their leaves in the
+ * order of the pool, caller frees; *n 0: it leaves out none. */
 SG_MUST_USE int lg_candidate_left_out(
     struct lg_hash **leaves, unsigned *n, const struct lg_candidate_site *site, const struct lg_block *r);
 

@@ -62,17 +62,23 @@ static bool fits_in_order(
 {
     struct lg_statement_ref ref = sh->last;
     bool has = sh->has_last;
-    *carried = false;
-    for (unsigned i = sh->first; i < sh->first + sh->n; i++) {
-        const struct lg_statement *x = j->r->statements[i];
-        if (lg_hash_eq(&x->leaf, &s->leaf)) {
-            *carried = true;
-            return false;
-        }
+    unsigned lo = sh->first, hi = sh->first + sh->n;
+    while (lo < hi) { /* the first one that is not before s: a valid block's are in order */
+        unsigned mid = lo + (hi - lo) / 2;
+        const struct lg_statement *x = j->r->statements[mid];
         if (lg_seq_cmp(x->inc, x->seq, s->inc, s->seq) < 0) {
-            lg_statement_ref_of(&ref, x, 0);
-            has = true;
+            lo = mid + 1;
+        } else {
+            hi = mid;
         }
+    }
+    *carried = lo < sh->first + sh->n && lg_hash_eq(&j->r->statements[lo]->leaf, &s->leaf);
+    if (*carried) {
+        return false;
+    }
+    if (lo > sh->first) {
+        lg_statement_ref_of(&ref, j->r->statements[lo - 1], 0);
+        has = true;
     }
     return s->slot <= j->r->header.slot &&
            lg_statement_follows(s, has ? &ref : NULL, j->site->e->genesis) == 0;

@@ -166,6 +166,34 @@ static void candidate_full_rival_is_excused_only_when_fair(void **state)
     }
 }
 
+/* A rival that carries every third of one gateway's incarnations is overruled for those before, between and behind: the candidate has all. */
+static void candidate_takes_what_a_rival_left_out_between_its_own(void **state)
+{
+    (void)state;
+    struct mine x;
+    mine_init_at(&x, 1, (struct maker_config){0}, S0 - 20);
+    const struct lg_statement *s[11], *in[3];
+    for (unsigned i = 0; i < SG_ARRAY_LEN(s); i++) {
+        s[i] = make_statement(
+            &x.m, &(struct maker_say){
+                      .gw = 2, .slot = S0 - 14 + i, .inc = MAKER_START + 500 + i, .tip = &x.at.hash});
+        give(&x, s[i], end_of(S0 - 2));
+        if (i % 3 == 2)
+            in[i / 3] = s[i];
+    }
+    give(&x, say(&x, 1, S0 - 3), end_of(S0 - 2)); /* so that the candidate weighs more */
+    take(&x, rival(&x, x.order[0], in, 3), end_of(S0) + COLLECT + 100);
+    assert_code(rig_tick(x.r, end_of(S0) + COLLECT + STAGGER), 0);
+    assert_true(x.r->working);
+    assert_code(rig_solve(x.r, end_of(S0) + COLLECT + STAGGER + 1), 0);
+    struct lg_block *mined = rig_block_at(x.r, 2);
+    assert_int_equal(mined->nstatements, 1 + SG_ARRAY_LEN(s));
+    for (unsigned i = 0; i < SG_ARRAY_LEN(s); i++)
+        assert_true(lg_hash_eq(&mined->statements[1 + i]->leaf, &s[i]->leaf));
+    lg_block_free(mined);
+    mine_fini(&x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +202,7 @@ int main(void)
         cmocka_unit_test(candidate_early_statement_keeps_its_place),
         cmocka_unit_test(candidate_full_block_takes_turns),
         cmocka_unit_test(candidate_full_rival_is_excused_only_when_fair),
+        cmocka_unit_test(candidate_takes_what_a_rival_left_out_between_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
