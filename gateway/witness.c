@@ -129,6 +129,15 @@ static void broken(void *ctx, int err)
 
 /* ---- slots ---- */
 
+/* What earlier processes left open is no alarm before this one has had the slots to bring it in, nor while the node that answers
+ * is not ready yet: it does not know what became of it. */
+static bool may_judge(const struct gw_witness *w)
+{
+    bool starting = w->slot >= w->first && w->slot < w->first + UNCOMMITTED_SLOTS;
+
+    return !starting && (w->catchup_slot >= 0 || !gw_ledgers_home(w->ledgers));
+}
+
 static void look_for_uncommitted(struct gw_witness *w)
 {
     int64_t count = 0;
@@ -136,6 +145,8 @@ static void look_for_uncommitted(struct gw_witness *w)
     int err;
 
     w->look = false;
+    if (!may_judge(w))
+        return;
     err = gw_outbox_uncommitted(w->outbox, w->slot - UNCOMMITTED_SLOTS, &count, &oldest);
 
     if (err) {

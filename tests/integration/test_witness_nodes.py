@@ -155,6 +155,24 @@ class WitnessNodes(WitnessCase):
         fake.state = "mined"
         gateway.wait_line("everything read is on the chain again", errors=True)
 
+    def test_restart_raises_no_alarm_for_what_its_node_does_not_know_yet(self):
+        """Stopped with a statement pooled, for four slots; the node is ready two slots after the start, and has it mined."""
+        fake = self.ledger()
+        fake.state = "pooled"
+        self.start(fake)
+        self.wait_statements(fake, 2)  # the second one reads, whenever the first was
+        self.net.nodes[0].stop()
+        self.net.wait_clock(self.net.now_ms() + 4 * MINUTE)
+        fake.ready = False
+        gateway = self.start(fake)
+        gateway.wait_line("waiting to sign: the test says so", errors=True)
+        self.net.wait_clock(self.net.now_ms() + 2 * MINUTE)
+        before = len(fake.all())
+        fake.state = "mined"
+        fake.ready = True
+        self.wait_statements(fake, before + 2)
+        self.assertEqual([], [line for line in gateway.errors if "not on the chain" in line])
+
 
 if __name__ == "__main__":
     unittest.main()
