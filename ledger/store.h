@@ -164,12 +164,8 @@ struct lg_reader_gap {
 typedef int lg_reader_gap_fn(void *arg, const struct lg_reader_gap *gap);
 SG_MUST_USE int lg_reader_gaps(
     struct lg_reader *r, lg_kid gw, unsigned limit, lg_reader_gap_fn *fn, void *arg);
-/* Conflicting statements: pairs of documents, in the order in which they were found. */
-typedef int lg_reader_evidence_fn(
-    void *arg, lg_kid gw, const uint8_t *first, size_t first_len, const uint8_t *second, size_t second_len);
-SG_MUST_USE int lg_reader_evidence(struct lg_reader *r, lg_reader_evidence_fn *fn, void *arg);
-
-/* A page of them: pairs with an id in from..to; the first one has id 1, later ones greater ids. */
+/* Conflicting statements: pairs of documents with an id in from..to, at most limit of them, in the order in which they were found; the first one
+ * has id 1, later ones greater ids. */
 typedef int lg_reader_pair_fn(
     void *arg, int64_t id, lg_kid gw, struct lg_slice first, struct lg_slice second);
 SG_MUST_USE int lg_reader_evidence_page(

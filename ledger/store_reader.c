@@ -278,24 +278,6 @@ int lg_reader_evidence_page(
     return row;
 }
 
-struct evidence {
-    lg_reader_evidence_fn *fn;
-    void *arg;
-};
-
-static int evidence_one(void *arg, int64_t id, lg_kid gw, struct lg_slice first, struct lg_slice second)
-{
-    const struct evidence *e = arg;
-    (void)id;
-    return e->fn(e->arg, gw, first.p, first.len, second.p, second.len);
-}
-
-int lg_reader_evidence(struct lg_reader *r, lg_reader_evidence_fn *fn, void *arg)
-{
-    struct evidence e = {fn, arg};
-    return lg_reader_evidence_page(r, 1, INT64_MAX, INT32_MAX, evidence_one, &e);
-}
-
 int lg_reader_paper_state(struct lg_reader *r, struct lg_paper_state *state, int64_t index)
 {
     return lg_db_paper_state(&r->db, state, index);

@@ -259,7 +259,6 @@ static const char *const sql[LG_SQL_COUNT] = {
     [LG_SQL_GAPS_AT] = "SELECT relay, from_min, to_min, reason FROM gap"
                        " WHERE gw = ?1 AND height = ?2 AND idx = ?3 ORDER BY relay, from_min",
     [LG_SQL_CONFLICTS_AT] = "SELECT idx, relay, min FROM conflict WHERE height = ?1 ORDER BY idx",
-    [LG_SQL_PAPER_LAST] = "SELECT max(idx) FROM paper",
     [LG_SQL_STATEMENT_GREATEST] =
         "SELECT inc, slot, seq FROM statement WHERE gw = ?1 ORDER BY inc DESC, seq DESC LIMIT 1",
     [LG_SQL_STATEMENT_GREATEST_SLOT] = "SELECT max(slot) FROM statement WHERE gw = ?1",

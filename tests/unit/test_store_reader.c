@@ -238,21 +238,23 @@ static void seen_is_what_a_gateway_ever_named(void **state)
 
 struct pairs {
     unsigned n;
+    int64_t id; /* the last one */
     lg_kid gw;
     uint8_t first[2048], second[2048];
     size_t first_len, second_len;
 };
 
-static int take_pair(
-    void *arg, lg_kid gw, const uint8_t *first, size_t first_len, const uint8_t *second, size_t second_len)
+static int take_pair(void *arg, int64_t id, lg_kid gw, struct lg_slice first, struct lg_slice second)
 {
     struct pairs *p = arg;
+    assert_true(id > p->id);
+    p->id = id;
     if (p->n++ == 0) {
         p->gw = gw;
-        memcpy(p->first, first, first_len);
-        memcpy(p->second, second, second_len);
-        p->first_len = first_len;
-        p->second_len = second_len;
+        memcpy(p->first, first.p, first.len);
+        memcpy(p->second, second.p, second.len);
+        p->first_len = first.len;
+        p->second_len = second.len;
     }
     return 0;
 }
@@ -296,7 +298,7 @@ static void evidence_is_kept_up_to_its_limit(void **state)
     assert_code(lg_reader_gateway(w->r, &gw, first->gw), 0);
     assert_int_equal(gw.evidence, 64);
     assert_int_equal(gw.greatest_slot, w->f.g->minute + 66);
-    assert_code(lg_reader_evidence(w->r, take_pair, &pairs), 0);
+    assert_code(lg_reader_evidence_page(w->r, 1, INT64_MAX, 1000, take_pair, &pairs), 0);
     assert_int_equal(pairs.n, 64);
     assert_int_equal(pairs.gw, first->gw);
     struct lg_statement *a = NULL, *b = NULL; /* the first pair */
