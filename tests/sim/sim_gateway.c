@@ -59,7 +59,8 @@ void sim_gateway_outcome(struct sim *s, unsigned m, uint64_t relays, sg_minute m
     sim_gateway_turn(s, m);
 }
 
-/* What the relays still hold of the minutes that were missed. */
+/* What the relays still hold of the minutes that were missed. No node is asked what was said of them (gateway/catchup.c): what the outbox does
+ * not know is stated again, said or not. */
 static void catch_up(struct sim *s, unsigned m)
 {
     sg_minute closed = s->now / SG_MINUTE_MS - 1;
