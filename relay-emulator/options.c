@@ -80,11 +80,13 @@ static int set_text(char *dst, size_t size, const char *text, const char *where,
 static int set_bind(struct re_options *o, const char *text, const char *where, struct sg_fault *fault)
 {
     struct in6_addr address; /* room for the shorter one too */
+    char what[128];
     int err = set_text(o->bind, sizeof o->bind, text, where, fault);
 
-    if (!err && inet_pton(AF_INET, text, &address) != 1 && inet_pton(AF_INET6, text, &address) != 1)
-        err = re_fail(fault, SG_EUSAGE, where, "not an IPv4 or IPv6 address");
-    return err;
+    if (err || inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1)
+        return err;
+    (void)snprintf(what, sizeof what, "%s is not an IPv4 or IPv6 address", text);
+    return re_fail(fault, SG_EUSAGE, where, what);
 }
 
 static int set_mode(const char *mode, const char *where, struct sg_fault *fault)
@@ -210,7 +212,7 @@ static void read_keys(struct re_options *o, struct sg_config *c)
     int64_t seed = sg_config_int(c, root, "seed", false, -1, 0, INT64_MAX);
 
     if (bind)
-        check_text(c, "bind", set_bind(o, bind, bind, &fault), &fault);
+        check_text(c, "bind", set_bind(o, bind, "address", &fault), &fault);
     if (mode)
         check_text(c, "mode", set_mode(mode, mode, &fault), &fault);
     if (offset)

@@ -161,7 +161,7 @@ static void options_file_fault_names_line_and_key(void **state)
         const char *text, *names;
     } cases[] = {{"{\n\"port\":0,\n\"utc_offset\":\"+14:01\"}", ":3: $.utc_offset: "},
         {"{\n\"mode\":\"physical\"}", ":2: $.mode: physical"},
-        {"{\n\n\"bind\":\"localhost\"}", ":3: $.bind: localhost: not an IPv4 or IPv6 address"},
+        {"{\n\n\"bind\":\"localhost\"}", ":3: $.bind: address: localhost is not an IPv4 or IPv6 address"},
         {"{\"bind\":\"1.2.3\"}", ":1: $.bind: "}, {"{\n\"bind\":\"\"}", ":2: $.bind: "}};
     (void)state;
     for (size_t i = 0; i < SG_ARRAY_LEN(cases); i++) {
