@@ -9,10 +9,8 @@ import itertools
 import json
 import math
 import os
-import shutil
-import tempfile
 
-from harness import Program, bin_path, now_ms, run, wait_until
+from harness import Folder, Program, bin_path, end_all, now_ms, run, wait_until
 from network import canonical, get, post
 
 CRYPTO = ctypes.CDLL("libcrypto.so.3")
@@ -85,7 +83,8 @@ class Forge:
 
     def __init__(self, bits=4, minutes=60, **policy):
         """minutes: how long ago the chain began."""
-        self.dir = tempfile.mkdtemp(prefix="gridwitness-forge-")
+        self.folder = Folder("gridwitness-forge-")
+        self.dir = self.folder.path
         self.keys = sorted((Key(self.path("key-%d.pem" % i)) for i in range(5)), key=lambda k: k.kid)
         self.stranger = self.keys.pop(2)
         relay = {"device": "Relay 1", "equipment": "Rele_1", "substation": "S"}
@@ -113,10 +112,13 @@ class Forge:
         return os.path.join(self.dir, *parts)
 
     def close(self):
-        if self.node:
-            self.node.stop()
-        if not os.environ.get("GRIDWITNESS_KEEP"):
-            shutil.rmtree(self.dir, ignore_errors=True)
+        """The node ends, and must end well."""
+        failure = AssertionError
+        try:
+            end_all([self.node])
+            failure = None
+        finally:
+            self.folder.close(failure)
 
     # ---- the node under test ----
 

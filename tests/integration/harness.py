@@ -1,7 +1,8 @@
 """What every integration test of the programs needs: start a real binary, wait for its words, stop it by its id.
 
 Nothing here sleeps to synchronise and no port is fixed: a program is started on port 0 and says where it listens, and
-every wait is for an event with a deadline. Python 3 standard library only.
+every wait is for an event with a deadline. How each program ends is looked at, whoever ends it: a sanitizer's report is a failure.
+Python 3 standard library only.
 
     from harness import Program, bin_path, clock_env
 
@@ -11,6 +12,7 @@ every wait is for an event with a deadline. Python 3 standard library only.
 Environment:
     GRIDWITNESS_BIN    folder of the binaries (default: bin/ of the repository)
     GRIDWITNESS_BUILD  folder of the build that holds the compiled helpers (default: build/default)
+    GRIDWITNESS_KEEP   keep the temporary folders of good tests too
     GRIDWITNESS_SLOW   by how much this machine or build is slower (default: 1): deadlines are as many times as long, and
                        virtual clocks as many times slower, so that limits in virtual time stay what they are; where others
                        keep the machine busy it is raised to what is found
@@ -18,11 +20,14 @@ Environment:
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
+import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CLOCK_ENV = "GRIDWITNESS_CLOCK"
@@ -139,11 +144,58 @@ def wait_until(condition, deadline_s=DEADLINE_S, what="condition", poll_s=0.02):
         pause.wait(poll_s)
 
 
+REPORT = re.compile(r"Sanitizer\b|runtime error:")  # a program has found a fault in itself; an exit code of 1 would not tell
+REPORT_LINES = 80
+
+
+def report_of(lines):
+    """What a sanitizer has said, from its first line on; empty when it found nothing."""
+    first = next((k for k, line in enumerate(lines) if REPORT.search(line)), len(lines))
+    return lines[first : first + REPORT_LINES]
+
+
+class Result(unittest.TextTestResult):
+    """Counts what failed in this process, for those who keep folders."""
+
+    bad = 0
+
+    def addError(self, test, err):
+        Result.bad += 1
+        super().addError(test, err)
+
+    def addFailure(self, test, err):
+        Result.bad += 1
+        super().addFailure(test, err)
+
+    def addSubTest(self, test, subtest, err):
+        Result.bad += err is not None
+        super().addSubTest(test, subtest, err)
+
+
+unittest.TextTestRunner.resultclass = Result
+
+
+class Folder:
+    """A temporary folder of a test. Closed it is gone, or kept and named when something has failed since it was made."""
+
+    def __init__(self, prefix):
+        self.path = tempfile.mkdtemp(prefix=prefix)
+        self._bad = Result.bad
+
+    def close(self, failure=None):
+        """failure: the class of the exception that ended the test, where the caller knows."""
+        failed = failure and not issubclass(failure, (KeyboardInterrupt, unittest.SkipTest))
+        if failed or Result.bad > self._bad or os.environ.get("GRIDWITNESS_KEEP"):
+            print("kept: %s" % self.path, flush=True)
+        else:
+            shutil.rmtree(self.path, ignore_errors=True)
+
+
 class Program:
     """A running program whose standard output and error are read line by line by two threads of their own.
 
-    Used in a `with` statement it is stopped by SIGTERM at the end, by SIGKILL when that does not help; one that was
-    still running must then end with exit code 0 (a sanitizer's report makes it another one).
+    Used in a `with` statement it is stopped by SIGTERM at the end, by SIGKILL when that does not help. One whose end nobody
+    has waited for must then end with exit code 0, and none may say at any end what only a sanitizer says.
     """
 
     def __init__(self, argv, env=None, cwd=None):
@@ -152,6 +204,7 @@ class Program:
         self.errors = []  # of standard error
         self._news = threading.Condition()
         self._open = 2
+        self._seen = False  # somebody has waited for its end, and knows its code
         self.process = subprocess.Popen(
             self.argv,
             stdin=subprocess.DEVNULL,
@@ -171,10 +224,7 @@ class Program:
         return self
 
     def __exit__(self, failure, *_):
-        running = self.process.poll() is None
-        code = self.stop()
-        if running and code != 0 and not failure:
-            raise AssertionError("%s ended with %d\nstderr: %s" % (self.argv[0], code, self.errors[-40:]))
+        end_all([self], failure)
 
     @property
     def pid(self):
@@ -219,22 +269,34 @@ class Program:
         self.process.send_signal(number)
 
     def wait(self, deadline_s=DEADLINE_S):
-        """The exit code, when it ends by itself; all output has then been read."""
+        """The exit code, when it ends by itself; all output has then been read. AssertionError when a sanitizer has reported."""
         code = self.process.wait(patience(deadline_s * WAITS))
+        self._seen = True
         for reader in self._readers:
             reader.join(patience(deadline_s * WAITS))
+        if report_of(self.errors):
+            raise AssertionError(self.last_words())
         return code
 
+    def last_words(self):
+        """How it ended: its code and what it said last, or what a sanitizer said."""
+        said = report_of(self.errors) or self.errors[-40:]
+        return "%s ended with %s\n%s" % (" ".join(self.argv), self.process.returncode, "\n".join(said))
+
     def stop(self, deadline_s=DEADLINE_S):
-        """Ask by SIGTERM, insist by SIGKILL; the exit code (negative: the signal)."""
+        """Ask by SIGTERM, insist by SIGKILL; the exit code, which must be 0 unless somebody has seen its end before."""
+        seen = self._seen
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.process.terminate()
         try:
-            return self.wait(deadline_s)
+            code = self.wait(deadline_s)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError("%s ignored SIGTERM" % self.argv[0]) from None
+            raise AssertionError("%s ignored SIGTERM\n%s" % (self.argv[0], "\n".join(self.errors[-40:]))) from None
+        if code != 0 and not seen:
+            raise AssertionError(self.last_words())
+        return code
 
     def kill(self):
         """SIGKILL: what a power failure looks like."""
@@ -243,8 +305,24 @@ class Program:
         return self.wait()
 
 
+def end_all(programs, failure=None):
+    """Stop each of these programs (or None), whatever becomes of the others. AssertionError when one did not end well; it is only
+    printed when a failure is already under way."""
+    wrong = []
+    for program in programs:
+        try:
+            if program:
+                program.stop()
+        except (AssertionError, subprocess.TimeoutExpired) as error:
+            wrong.append(str(error))
+    if wrong and failure:
+        print("\n".join(wrong), flush=True)
+    elif wrong:
+        raise AssertionError("\n".join(wrong))
+
+
 def run(argv, env=None, deadline_s=DEADLINE_S, cwd=None):
-    """Run a program to its end: (exit code, standard output, standard error) as text."""
+    """Run a program to its end: (exit code, standard output, standard error) as text. AssertionError when a sanitizer has reported."""
     done = subprocess.run(
         argv,
         stdin=subprocess.DEVNULL,
@@ -254,4 +332,7 @@ def run(argv, env=None, deadline_s=DEADLINE_S, cwd=None):
         cwd=cwd,
         check=False,
     )
-    return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+    out, errors = done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+    if report_of(errors.splitlines()):
+        raise AssertionError("%s ended with %d\n%s" % (" ".join(argv), done.returncode, "\n".join(report_of(errors.splitlines()))))
+    return done.returncode, out, errors

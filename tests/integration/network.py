@@ -9,12 +9,10 @@ loopback, on one virtual clock, in a temporary folder.
 
 import json
 import os
-import shutil
-import tempfile
 import urllib.error
 import urllib.request
 
-from harness import WAITS, Program, bin_path, clock_env, free_port, patience, real_seconds_until, run, virtual_ms, wait_until
+from harness import WAITS, Folder, Program, bin_path, clock_env, end_all, free_port, patience, real_seconds_until, run, virtual_ms, wait_until
 
 SUBSTATION = "Bogotá Electrical Substation - U.D."
 SPEED = int(os.environ.get("GRIDWITNESS_TEST_SPEED", "20"))
@@ -51,7 +49,8 @@ def canonical(document):
 class Network:
     def __init__(self, gateways=4, speed=SPEED, bits=8, collect_ms=10000, stagger_ms=3000, confirm_depth=6, named=None):
         """named: how many of the keys of the genesis exist (default: as many as gateways)."""
-        self.dir = tempfile.mkdtemp(prefix="gridwitness-test-")
+        self.folder = Folder("gridwitness-test-")
+        self.dir = self.folder.path
         self.env = clock_env(speed=speed)
         self.speed = speed
         self.n = gateways
@@ -65,14 +64,15 @@ class Network:
     def __enter__(self):
         return self
 
-    def __exit__(self, kind, *_):
-        for program in [*self.nodes, self.relay]:
-            if program:
-                program.stop()
-        if kind is None and not os.environ.get("GRIDWITNESS_KEEP"):
-            shutil.rmtree(self.dir, ignore_errors=True)
-        else:
-            print("kept: %s" % self.dir)
+    def __exit__(self, failure=None, *_):
+        """All programs end, and must end well; as a cleanup it is called without an argument."""
+        try:
+            end_all([*self.nodes, self.relay], failure)
+        except AssertionError:
+            failure = AssertionError
+            raise
+        finally:
+            self.folder.close(failure)
 
     # ---- files ----
 

@@ -8,7 +8,7 @@ import unittest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from forge import Forge, leaf
-from harness import Program, bin_path, clock_env, free_port, virtual_ms, wait_until
+from harness import Program, bin_path, clock_env, end_all, free_port, virtual_ms, wait_until
 from network import SPEED, canonical, get, post
 
 PAIRS = "/v1/evidence"
@@ -37,13 +37,11 @@ class Nodes:
         wait_until(lambda: get(self.url(i) + "/v1/status")[0] == 200, 30, "node %d answers" % i)
 
     def stop(self, i):
-        assert self.programs[i].stop() == 0
+        self.programs[i].stop()
         self.programs[i] = None
 
     def close(self):
-        for program in self.programs:
-            if program:
-                program.stop()
+        end_all(self.programs)
 
     def json(self, i, path):
         status, body = get(self.url(i) + path)

@@ -17,7 +17,7 @@ import time
 import unittest
 
 from harness import wait_until
-from netns import BridgedNetwork, last_words
+from netns import BridgedNetwork
 from network import canonical
 
 KILLS = int(os.environ.get("GRIDWITNESS_LARGE_KILLS", "12"))
@@ -155,7 +155,7 @@ class Large(unittest.TestCase):
     def all_run(self):
         """No process has ended that no test has killed."""
         for program in [*self.net.nodes, self.net.relay]:
-            self.assertIsNone(program.process.poll(), last_words(program))
+            self.assertIsNone(program.process.poll(), program.last_words())
 
     def whole(self):
         """The end of every test: one tip, nothing lost, nothing signed twice, every chain valid."""
