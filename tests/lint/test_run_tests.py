@@ -1,11 +1,16 @@
 #!/usr/bin/env python3
-"""Self-test of run-tests and of the replay of fuzz corpora: what fails, hangs in the middle or tests nothing is never counted as good."""
+"""Self-test of run-tests and of the replay of fuzz corpora: what fails, hangs in the middle or tests nothing is never counted as good,
+and what it started ends with it."""
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import unittest
 import unittest.mock
 
@@ -43,8 +48,9 @@ unittest.main()
 """
 
 
-def run_tests(binaries=None, scripts=None, env=None, build="build/fake"):
-    """(exit code, output) of run-tests in a temporary tree with these unit test programs and integration scripts."""
+@contextlib.contextmanager
+def tree_of(binaries=None, scripts=None):
+    """A temporary tree with run-tests, these unit test programs and integration scripts."""
     with tempfile.TemporaryDirectory() as root:
         files = {"tests/integration/" + name: text for name, text in (scripts or {}).items()}
         for name, text in (binaries or {}).items():
@@ -56,6 +62,12 @@ def run_tests(binaries=None, scripts=None, env=None, build="build/fake"):
         shutil.copy(os.path.join(ROOT, "tests/run-tests"), os.path.join(root, "tests"))
         for name in os.listdir(os.path.join(root, "build/fake/tests/unit")) if any((binaries or {}).values()) else []:
             os.chmod(os.path.join(root, "build/fake/tests/unit", name), 0o755)
+        yield root
+
+
+def run_tests(binaries=None, scripts=None, env=None, build="build/fake"):
+    """(exit code, output) of run-tests in such a tree."""
+    with tree_of(binaries, scripts) as root:
         done = subprocess.run([os.path.join(root, "tests/run-tests"), build, "bin"], stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, check=False, env=dict(os.environ, **{"ONLY": "", "INTEGRATION": "", **(env or {})}))
         return done.returncode, done.stdout
@@ -159,6 +171,65 @@ class RunTests(unittest.TestCase):
     def test_slowest_files_are_named(self):
         output = self.verdict("4 passed, 0 failed", 0, binaries={"test_a": CMOCKA_GOOD, "test_b": CMOCKA_GOOD})
         self.assertRegex(output, r"Slowest: test_[ab] \d+ s, test_[ab] \d+ s\n")
+
+
+PAUSED = """import os, signal, subprocess
+child = subprocess.Popen(["sleep", "600"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+child.send_signal(signal.SIGSTOP)
+with open("pids.new", "w") as f:
+    f.write("%d %d" % (os.getpid(), child.pid))
+os.rename("pids.new", "pids")
+try:
+    signal.pause()
+except KeyboardInterrupt:
+    open("put-away", "w").close()
+"""
+
+
+def alive(pid):
+    try:
+        with open("/proc/%d/stat" % pid, encoding="ascii") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def wait_until(condition, deadline_s=60):
+    end, pause = time.monotonic() + deadline_s, threading.Event()
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError("not within %d s" % deadline_s)
+        pause.wait(0.02)
+
+
+class Interrupted(unittest.TestCase):
+    def ended_by(self, number, *before):
+        """A test with a paused program runs, another one waits for its turn."""
+        scripts = {"test_a.py": PAUSED + "#" * 99, "test_b.py": "open('second', 'w').close()\n"}
+        env = dict(os.environ, ONLY="", INTEGRATION="", JOBS="1")
+        with tree_of(scripts=scripts) as root:
+            place = lambda name: os.path.join(root, name)
+            process = subprocess.Popen([*before, place("tests/run-tests"), "build/fake", "bin"], cwd=root, env=env,
+                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            try:
+                wait_until(lambda: os.path.exists(place("pids")))
+                with open(place("pids"), encoding="ascii") as f:
+                    pids = [int(word) for word in f.read().split()]
+                process.send_signal(number)
+                output, _ = process.communicate(timeout=60)
+            finally:
+                process.kill()
+            self.assertEqual(process.returncode, 128 + number, output)
+            self.assertEqual(output, "ended by %s\n" % number.name)
+            self.assertTrue(os.path.exists(place("put-away")), "the test put its things away")
+            self.assertFalse(os.path.exists(place("second")), "nothing more was started")
+            wait_until(lambda: not any(alive(pid) for pid in pids))
+
+    def test_interrupt_ends_all_that_was_started(self):
+        self.ended_by(signal.SIGINT, "env", "--default-signal=INT")
+
+    def test_termination_ends_all_that_was_started_in_the_background_too(self):
+        self.ended_by(signal.SIGTERM, "env", "--ignore-signal=INT")
 
 
 class FuzzReplay(unittest.TestCase):
