@@ -13,7 +13,7 @@
 
 const char *const sim_bug_names[SIM_BUGS] = {"none", "forget", "forget6", "unsynced", "retry", "pool",
     "arrival", "claim", "adopt", "unchecked", "readers", "backup", "torn", "late", "unsigned", "copy",
-    "bodies"};
+    "bodies", "idle"};
 const char *const sim_fault_names[SIM_FAULTS] = {"loss", "duplicate", "delay", "cut", "partition", "crash",
     "disk_full", "disk_eio", "clock_step", "drift", "freeze", "backup", "relay", "slow_work", "hostile",
     "torn", "clog", "keyless"};
@@ -146,6 +146,7 @@ void sim_start_machine(struct sim *s, unsigned m)
     x->start_run = sim_run_ms(s, m);
     s->stats.restarts += x->process > 1;
     sim_say(s, "machine %u starts, process %" PRIu64, m, x->process);
+    sim_calm_from(s, s->now);
     if (x->has_node)
         sim_node_open(s, m);
     if (x->up && m != s->hostile)
@@ -158,6 +159,7 @@ void sim_stop_machine(struct sim *s, unsigned m)
     if (!x->up)
         return;
     sim_say(s, "machine %u stops", m);
+    sim_calm_from(s, s->now);
     x->up = false;
     x->gw.up = false;
     sim_timer_stop(&x->gw.timer);

@@ -48,6 +48,7 @@ enum sim_bug {
     SIM_BUG_UNSIGNED,  /* signatures of blocks are not verified */
     SIM_BUG_COPY,      /* the fault of one copy of a block is taken for the block's */
     SIM_BUG_BODIES,    /* a reorganisation brings statements back, and not their bodies */
+    SIM_BUG_IDLE,      /* nobody mines until everything heals */
     SIM_BUGS
 };
 extern const char *const sim_bug_names[SIM_BUGS];
@@ -252,12 +253,13 @@ struct sim_judge {
     struct lg_map bodies;   /* digest -> struct sim_places */
     struct lg_map acked;    /* leaf -> bits of the nodes that acknowledged it, as a pointer */
     struct lg_map
-        signed_by; /* leaf, and (gw, inc, seq) as a hash -> struct sim_machine: what honest gateways signed */
+        signed_by; /* leaf, and (gw, inc, seq) as a hash -> struct sim_machine, the latter -> the sim when it was on a good network: what honest gateways signed */
 };
 
 struct sim_truth {
     struct sim_doc **docs; /* [relay * minutes + minute]; made when first read */
     struct lg_hash *digests;
+    bool *calm; /* [minute]: the network was good at its end, and had been for long enough */
     sg_minute first;
     unsigned nrelays, minutes;
 };
@@ -281,6 +283,7 @@ struct sim_stats {
     uint64_t pairs, faults[SIM_FAULTS];
     uint64_t on_branch, hostile_on_branch; /* blocks of the best branch at the end */
     uint64_t slots_calm;                   /* most slots that an honest statement waited on a good network */
+    uint64_t calm_minutes;                 /* on a good network */
     int64_t node_minutes;
 };
 
@@ -289,7 +292,8 @@ struct sim {
     uint64_t rng;
     sg_ms now, heal, end;
     bool healed;
-    sg_ms calm_from; /* from here on the promises of a good network are demanded; INT64_MAX: not yet */
+    sg_ms
+        calm_from; /* from here on the promises of a good network are demanded, until something goes wrong again */
     struct sim_heap heap;
     uint64_t trace, next_id, offers;
     struct lg_genesis *g;
@@ -428,6 +432,7 @@ void sim_take_backup(struct sim *s, unsigned m);
 /* A store as the seeded fault of the run has it. */
 void sim_spoil_store(const struct sim *s, struct mem_store *store);
 
+#include "tests/sim/sim_calm.h"
 #include "tests/sim/sim_harm.h" /* sim_hostile.c, sim_exclude.c, sim_forge.c, sim_keyless.c */
 
 /* ---- sim_judge.c: what the simulator itself thinks of blocks ---- */

@@ -220,7 +220,7 @@ void sim_check_signed(struct sim *s, unsigned m, const struct sim_said *said)
     if (lg_map_get(&s->judge.signed_by, &key) != NULL)
         sim_violate(
             s, "gateway %u signs twice for incarnation %" PRId64 " number %" PRId64, m, said->inc, said->seq);
-    if (lg_map_put(&s->judge.signed_by, &key, &s->machines[m]) != 0 ||
+    if (lg_map_put(&s->judge.signed_by, &key, said->calm ? (void *)s : &s->machines[m]) != 0 ||
         lg_map_put(&s->judge.signed_by, &said->leaf, &s->machines[m]) != 0)
         abort();
 }

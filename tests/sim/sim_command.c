@@ -38,6 +38,7 @@ static void add_stats(struct sim_stats *to, const struct sim_stats *from)
     to->excused += from->excused;
     to->unstated += from->unstated;
     to->bans += from->bans;
+    to->calm_minutes += from->calm_minutes;
     to->node_minutes += from->node_minutes;
     to->deepest = from->deepest > to->deepest ? from->deepest : to->deepest;
     to->deepest_calm = from->deepest_calm > to->deepest_calm ? from->deepest_calm : to->deepest_calm;
@@ -194,7 +195,7 @@ static void state_path(char *path, size_t size, const struct command *c, unsigne
 static void new_progress(struct progress *p, const struct command *c, unsigned job)
 {
     memset(p, 0, sizeof *p); /* compared as bytes */
-    memcpy(p->magic, "gw sim 5", sizeof p->magic);
+    memcpy(p->magic, "gw sim 6", sizeof p->magic);
     p->o.seed = c->o.seed;
     p->o.minutes = c->o.minutes;
     p->o.nodes = c->o.nodes;
@@ -344,8 +345,9 @@ static void report(const struct command *c, const struct sim_totals *t)
         if (t->stats.faults[f] > 0)
             printf(" %s %" PRIu64, sim_fault_names[f], t->stats.faults[f]);
     printf("\nbest branches: %" PRIu64 " blocks, %" PRIu64
-           " of the hostile member; on a good network an honest statement waited %" PRIu64 " slots at most\n",
-        t->stats.on_branch, t->stats.hostile_on_branch, t->stats.slots_calm);
+           " of the hostile member; on a good network for %" PRIu64
+           " minutes, an honest statement waited %" PRIu64 " slots at most\n",
+        t->stats.on_branch, t->stats.hostile_on_branch, t->stats.calm_minutes, t->stats.slots_calm);
     printf("traces: %016" PRIx64 "\nviolations: %" PRIu64 "\n", t->traces, t->violations);
 }
 

@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CALM_AFTER_MS (4 * SG_MINUTE_MS)
-#define CALM_MINUTES  9
+#define CALM_MINUTES 9
 
 #define LONGEST_PARTITION_MS (180 * SG_MINUTE_MS)
 
@@ -64,8 +63,9 @@ void sim_faults_draw(struct sim *s)
     unsigned minutes = s->opt.minutes != 0 ? s->opt.minutes : (unsigned)sim_between(&s->rng, 10, 40);
     uint64_t drawn = sim_rand(&s->rng);
     s->heal = SIM_START + (sg_ms)minutes * SG_MINUTE_MS + sim_between(&s->rng, 0, 59999);
-    s->end = (s->heal / SG_MINUTE_MS + CALM_AFTER_MS / SG_MINUTE_MS + CALM_MINUTES) * SG_MINUTE_MS + 57500;
-    s->calm_from = INT64_MAX;
+    s->end =
+        (s->heal / SG_MINUTE_MS + SIM_CALM_AFTER_MS / SG_MINUTE_MS + CALM_MINUTES) * SG_MINUTE_MS + 57500;
+    s->calm_from = SIM_START + SG_MINUTE_MS + SIM_CALM_AFTER_MS; /* by then all have begun */
     s->bad_clock = (unsigned)sim_below(&s->rng, s->ngws);
     s->hostile = SIM_MAX_GWS;
     for (unsigned f = 0; f < SIM_FAULTS; f++) {
@@ -195,6 +195,7 @@ static void clog_up(struct sim *s, unsigned m, sg_ms lasts)
         if ((all || from == only) && n->clogged[from][m] < until)
             n->clogged[from][m] = until;
     n->clog_until = until > n->clog_until ? until : n->clog_until;
+    sim_calm_from(s, until);
 }
 
 static void step_clock(struct sim *s, unsigned m)
@@ -243,6 +244,7 @@ void sim_faults_begin(struct sim *s, enum sim_fault f)
     uint64_t detail = m;
     if (s->healed)
         return;
+    sim_calm_from(s, s->now);
     s->stats.faults[f] += f != SIM_TORN; /* that is counted when it happens */
     sim_say(s, "fault %s, machine %u, %lld ms", sim_fault_names[f], m, (long long)lasts);
     begin_net(s, f, &detail);
@@ -259,8 +261,10 @@ void sim_faults_begin(struct sim *s, enum sim_fault f)
         step_clock(s, m);
     if (f == SIM_DRIFT)
         sim_clock_set(s, m, sim_wall(s, m), (int)sim_between(&s->rng, -500, 500));
-    if (f == SIM_FREEZE)
+    if (f == SIM_FREEZE) {
         x->frozen_until = s->now + lasts < s->heal ? s->now + lasts : s->heal;
+        sim_calm_from(s, x->frozen_until);
+    }
     if (f == SIM_BACKUP && m != s->hostile)
         sim_take_backup(s, m);
     if (f == SIM_SLOW_WORK)
@@ -290,6 +294,7 @@ void sim_faults_end(struct sim *s, const struct sim_event *e)
     struct sim_machine *x = &s->machines[e->m];
     if (s->healed)
         return;
+    sim_calm_from(s, s->now);
     switch ((enum sim_fault)e->a) {
     case SIM_LOSS:
         s->net.loss = 0;
@@ -344,7 +349,7 @@ void sim_faults_heal(struct sim *s)
     memset(s->net.cut, 0, sizeof s->net.cut);
     memset(s->net.group, 0, sizeof s->net.group);
     s->net.loss = s->net.duplicate = s->net.delayed = 0;
-    s->work_max = s->work_max > 800 ? 800 : s->work_max;
+    s->work_max = s->work_max > SIM_WORK_MS ? SIM_WORK_MS : s->work_max;
     if (s->keyless != SIM_NOBODY)
         s->machines[s->keyless].up = s->keyless_stays;
     for (unsigned m = 0; m < s->ngws; m++) {
@@ -363,5 +368,5 @@ void sim_faults_heal(struct sim *s)
             sim_stop_machine(s, m); /* the operator restarts what started under a wrong clock */
         sim_start_machine(s, m);
     }
-    s->calm_from = s->now + CALM_AFTER_MS;
+    s->calm_from = s->now + SIM_CALM_AFTER_MS;
 }

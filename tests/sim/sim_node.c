@@ -201,7 +201,7 @@ void sim_node_wake(struct sim *s, unsigned m)
 void sim_node_solved(struct sim *s, unsigned m, uint64_t job)
 {
     struct lg_engine *e = s->machines[m].node.engine;
-    if (e == NULL)
+    if (e == NULL || (s->opt.bug == SIM_BUG_IDLE && !s->healed))
         return;
     sim_known_own_block(true);
     int err = lg_engine_pow.solved(e, job, 0, sim_wall(s, m));

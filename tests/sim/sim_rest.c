@@ -58,7 +58,7 @@ static void check_three_slots(struct sim *s)
             struct lg_statement_ref ref = {.leaf = r->leaf};
             if (r->slot < closed - 3)
                 break;
-            if (r->slot > closed - 3 || !r->calm)
+            if (r->slot > closed - 3 || !r->calm || r->ts < s->calm_from)
                 continue;
             for (unsigned k = 0; k < s->nnodes; k++) {
                 int64_t height;
@@ -114,6 +114,7 @@ void sim_check_probe(struct sim *s)
         for (unsigned gw = 0; gw < s->ngws && !s->opt.bug; gw++)
             if (gw != s->hostile && mem_store_evidence(s->machines[m].node.store, s->g->gateways[gw].id) > 0)
                 sim_violate(s, "node %u holds evidence against honest gateway %u", m, gw);
+    sim_calm_look(s);
     if (s->now < s->calm_from)
         return;
     check_one_tip(s);
@@ -137,12 +138,15 @@ static void count_block(struct sim *s, const struct sim_block *x)
 {
     s->stats.on_branch++;
     s->stats.hostile_on_branch += sim_gw_index(s, x->info.miner) == s->hostile;
-    for (unsigned i = 0; i < x->nbriefs; i++) {
-        const struct sim_brief *st = &x->briefs[i];
-        uint64_t waited = (uint64_t)(x->info.slot - st->slot);
-        if (st->gw != s->hostile && st->ts >= s->calm_from && waited > s->stats.slots_calm)
-            s->stats.slots_calm = waited;
-    }
+}
+
+/* signed_by: see sim_check_signed. */
+static void count_waited(
+    struct sim *s, const struct sim_block *x, const struct sim_brief *st, const void *signed_by)
+{
+    uint64_t waited = (uint64_t)(x->info.slot - st->slot);
+    if (signed_by == s && sim_was_calm(s, st->ts) && waited > s->stats.slots_calm)
+        s->stats.slots_calm = waited;
 }
 
 static void take_block(struct sim *s, struct reads *r, const struct sim_block *x, struct lg_map *once)
@@ -156,6 +160,7 @@ static void take_block(struct sim *s, struct reads *r, const struct sim_block *x
                 st->gw, st->inc, st->seq);
         if (lg_map_put(once, &key, s) != 0)
             abort();
+        count_waited(s, x, st, lg_map_get(&s->judge.signed_by, &key));
         for (unsigned k = 0; k < st->nreads && st->gw != s->hostile; k++)
             *cell(r, st->reads[k].relay, st->reads[k].min, st->gw) = 1;
     }

@@ -169,7 +169,8 @@ static void make_truth(struct sim *s)
     t->nrelays = s->g->nrelays;
     t->docs = calloc((size_t)t->minutes * t->nrelays, sizeof(*t->docs));
     t->digests = calloc((size_t)t->minutes * t->nrelays, sizeof *t->digests);
-    must(t->docs != NULL && t->digests != NULL, "memory");
+    t->calm = calloc(t->minutes, sizeof *t->calm);
+    must(t->docs != NULL && t->digests != NULL && t->calm != NULL, "memory");
 }
 
 /* ---- machines ---- */
@@ -262,6 +263,7 @@ void sim_world_fini(struct sim *s)
         sim_doc_drop(s->truth.docs[i]);
     free(s->truth.docs);
     free(s->truth.digests);
+    free(s->truth.calm);
     sim_keyless_fini(s);
     mem_shelf_free(s->shelf);
     sim_judge_fini(s);
