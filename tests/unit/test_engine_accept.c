@@ -413,29 +413,49 @@ static void accept_descendants_of_an_invalid_block_are_refused(void **state)
     made_fini(&d);
 }
 
-/* A bad signature, or leaves that are not the header's, are the fault of one copy: the same header with the right ones is accepted. */
+/* A copy of a header: these documents, and another signature. */
+struct copy {
+    const struct lg_statement *st[3];
+    unsigned n, flip;
+    int err;
+};
+
+static int offer_copy(struct made *d, const struct lg_block *b, const struct copy *c)
+{
+    enum lg_block_verdict v;
+    struct lg_slice docs[3];
+    struct sg_buf doc;
+    uint8_t sig[SG_SIGNATURE_BYTES];
+    memcpy(sig, b->sig, sizeof sig);
+    sig[0] ^= (uint8_t)c->flip;
+    for (unsigned i = 0; i < c->n; i++)
+        docs[i] = (struct lg_slice){c->st[i]->doc, c->st[i]->doc_len};
+    sg_buf_init(&doc, SIZE_MAX);
+    lg_block_encode(&doc, b->header_doc, sig, docs, c->n, NULL, 0);
+    int err = lg_engine_pow.offer_block(d->r->engine, &v, doc.p, doc.len, LATE, -1);
+    sg_buf_fini(&doc);
+    return err;
+}
+
+/* A bad signature, no documents, too many bytes of them, in another order, or others than the header's: each is the fault of one copy, and
+ * after all of them the same header with the right ones is accepted. */
 static void accept_good_copy_after_a_bad_one(void **state)
 {
     (void)state;
     struct made d;
     enum lg_block_verdict v;
-    made_init(&d, 1);
-    struct sg_buf doc;
-    sg_buf_init(&doc, SIZE_MAX);
-    uint8_t sig[SG_SIGNATURE_BYTES];
-    memcpy(sig, d.blocks[0]->sig, sizeof sig);
-    sig[0] ^= 1;
-    struct lg_slice st = {d.last[0]->doc, d.last[0]->doc_len};
-    lg_block_encode(&doc, d.blocks[0]->header_doc, sig, &st, 1, NULL, 0);
-    assert_code(lg_engine_pow.offer_block(d.r->engine, &v, doc.p, doc.len, LATE, -1), SG_ESIGNATURE);
-    const struct lg_statement *other =
-        make_statement(&d.m, &(struct maker_say){.gw = 1, .slot = MAKER_MINUTE + 1});
-    st = (struct lg_slice){other->doc, other->doc_len};
-    sg_buf_reset(&doc);
-    lg_block_encode(&doc, d.blocks[0]->header_doc, d.blocks[0]->sig, &st, 1, NULL, 0);
-    assert_code(lg_engine_pow.offer_block(d.r->engine, &v, doc.p, doc.len, LATE, -1), SG_EROOT);
-    sg_buf_fini(&doc);
-    assert_code(rig_offer_block(d.r, &v, d.blocks[0], LATE), 0);
+    const struct lg_statement *s[5]; /* two small ones, and three that are too large together */
+    made_init(&d, 0);
+    for (unsigned i = 0; i < 5; i++)
+        s[i] = make_statement(
+            &d.m, &(struct maker_say){.gw = i % 3, .slot = MAKER_MINUTE + 1, .ngaps = i < 2 ? 0 : 1400});
+    const struct lg_block *b =
+        make_block(&d.m, &(struct maker_mine){.slot = MAKER_MINUTE + 1, .statements = s, .nstatements = 2});
+    const struct copy copies[] = {{{s[0], s[1]}, 2, 1, SG_ESIGNATURE}, {{NULL}, 0, 0, SG_EEMPTY},
+        {{s[2], s[3], s[4]}, 3, 0, SG_ESIZE}, {{s[1], s[0]}, 2, 0, SG_EORDER}, {{s[0]}, 1, 0, SG_EROOT}};
+    for (unsigned i = 0; i < SG_ARRAY_LEN(copies); i++)
+        assert_code(offer_copy(&d, b, &copies[i]), copies[i].err);
+    assert_code(rig_offer_block(d.r, &v, b, LATE), 0);
     assert_int_equal(v, LG_BLOCK_ACCEPTED);
     made_fini(&d);
 }
