@@ -1,8 +1,8 @@
 /* ledger init: a genesis from a plan.
  *
  * The plan is configuration (JSON with the same strictness as any): gateways with their public keys, or key files to take them
- * from; relays; profiles; policy. What it leaves out gets the contract's defaults. The result is written only when it
- * passes every check of a genesis. */
+ * from; relays; profiles; policy. What it leaves out gets the contract's defaults. What no genesis may say is a fault at its place
+ * in the plan, and the result is written only when it passes every check of a genesis. */
 #include "ledger/cmd.h"
 #include "sg_config.h"
 #include "sg_text.h"
@@ -43,6 +43,32 @@ static int by_profile(const void *a, const void *b)
     return strcmp(((const struct lg_profile *)a)->id, ((const struct lg_profile *)b)->id);
 }
 
+/* A fault at a value of o. */
+#define FAIL_AT(p, o, key, ...) sg_config_fail((p)->config, sg_config_member(o, key), __VA_ARGS__)
+
+/* Letters a to z, digits and one more character. */
+static void check_id(struct plan *p, const struct sg_node *o, const char *key, const char *id, char extra)
+{
+    for (const char *c = id; *c; c++)
+        if (!(*c >= 'a' && *c <= 'z') && !(*c >= '0' && *c <= '9') && *c != extra) {
+            FAIL_AT(p, o, key, "%s: of a-z, 0-9 and %c only", id, extra);
+            return;
+        }
+}
+
+/* The newest of n elements of size bytes, each of which begins with its id, has the id of none before it. */
+static void check_once(
+    struct plan *p, const struct sg_node *o, const char *key, const void *list, unsigned n, size_t size)
+{
+    const char *newest = (const char *)list + (n - 1) * size;
+
+    for (unsigned i = 0; *newest && i + 1 < n; i++)
+        if (strcmp((const char *)list + i * size, newest) == 0) {
+            FAIL_AT(p, o, key, "%s is named twice", newest);
+            return;
+        }
+}
+
 static void copy_text(char *dst, size_t size, const char *text)
 {
     snprintf(dst, size, "%s", text ? text : "");
@@ -60,11 +86,27 @@ static void read_key(
         return;
     if (sg_config_path(p->config, path, sizeof(path), text) != SG_OK ||
         sg_key_load(&key, path, &fault) != SG_OK) {
-        sg_config_fail(p->config, at, "key is neither a public key in base64 nor a key file: %s", fault.text);
+        FAIL_AT(p, at, "key", "key is neither a public key in base64 nor a key file: %s", fault.text);
         return;
     }
     sg_key_public(key, pub);
     sg_key_free(key);
+}
+
+/* No memory for the check is no verdict: the genesis is checked once more. */
+static void check_gateway(struct plan *p, const struct sg_node *o, const struct lg_gateway *gw)
+{
+    int err = sg_public_key_check(gw->key);
+
+    if (!sg_config_member(o, "key"))
+        return;
+    if (err && err != SG_ENOMEM)
+        FAIL_AT(p, o, "key", "no public key of Ed25519, or one of small order");
+    for (const struct lg_gateway *other = p->gateways; other < gw; other++)
+        if (memcmp(other->key, gw->key, sizeof(gw->key)) == 0) {
+            FAIL_AT(p, o, "key", "%s has this key too", other->name);
+            return;
+        }
 }
 
 static void read_gateways(struct plan *p, const struct sg_node *root)
@@ -83,8 +125,11 @@ static void read_gateways(struct plan *p, const struct sg_node *root)
         gw->mine = sg_config_bool(p->config, o, "mine", true);
         gw->id = lg_kid_of_public(gw->key);
         p->g.nminers += gw->mine;
+        check_gateway(p, o, gw);
         sg_config_no_more(p->config, o);
     }
+    if (p->g.ngateways > 0 && p->g.nminers == 0)
+        sg_config_fail(p->config, list, "none of these gateways mines");
     if (p->gateways)
         qsort(p->gateways, p->g.ngateways, sizeof(*p->gateways), by_gateway);
     p->g.gateways = p->gateways;
@@ -110,6 +155,10 @@ static void read_of(
         else
             point->of[i] = (uint8_t)k;
     }
+    if (of && point->agg == LG_AGG_PF &&
+        (point->of[0] == point->of[1] || &profile->points[point->of[0]] == point ||
+            &profile->points[point->of[1]] == point))
+        sg_config_fail(p->config, of, "of names two different points, neither of them this one");
 }
 
 static void read_point(struct plan *p, const struct sg_node *o, struct lg_profile *profile)
@@ -122,7 +171,7 @@ static void read_point(struct plan *p, const struct sg_node *o, struct lg_profil
     while (agg && k < SG_ARRAY_LEN(names) && strcmp(agg, names[k]) != 0)
         k++;
     if (agg && k == SG_ARRAY_LEN(names))
-        sg_config_fail(p->config, o, "agg is none of rms, mean, pf, last");
+        FAIL_AT(p, o, "agg", "agg is none of rms, mean, pf, last");
     point->agg = (enum lg_agg)(k < SG_ARRAY_LEN(names) ? k : 0);
     copy_text(point->name, sizeof(point->name), sg_config_str(p->config, o, "name", true, NULL, 1, 16));
     copy_text(point->label, sizeof(point->label), sg_config_str(p->config, o, "label", true, NULL, 1, 16));
@@ -130,6 +179,8 @@ static void read_point(struct plan *p, const struct sg_node *o, struct lg_profil
     point->decimals = (uint8_t)sg_config_int(p->config, o, "decimals", false, 3, 0, 9);
     point->exp = (int8_t)sg_config_int(p->config, o, "exp", false, 0, -12, 12);
     profile->npoints++;
+    check_id(p, o, "name", point->name, '_');
+    check_once(p, o, "name", profile->points, profile->npoints, sizeof(*point));
 }
 
 static void read_profile(struct plan *p, const struct sg_node *o)
@@ -138,6 +189,8 @@ static void read_profile(struct plan *p, const struct sg_node *o)
     const struct sg_node *points = sg_config_array(p->config, o, "points", true, 1, LG_MAX_POINTS);
 
     copy_text(profile->id, sizeof(profile->id), sg_config_str(p->config, o, "id", true, NULL, 1, 32));
+    check_id(p, o, "id", profile->id, '-');
+    check_once(p, o, "id", p->profiles, p->g.nprofiles, sizeof(*profile));
     for (size_t i = 0; points && i < sg_config_len(points); i++) {
         const struct sg_node *point = sg_config_item_object(p->config, points, i);
         if (point)
@@ -204,6 +257,19 @@ static void read_readers(struct plan *p, const struct sg_node *o, unsigned index
     }
     if (readers)
         qsort(readers, relay->nreaders, sizeof(*readers), by_kid);
+    for (unsigned i = 1; readers && i < relay->nreaders; i++)
+        if (readers[i - 1] == readers[i]) {
+            sg_config_fail(p->config, list, "a gateway is named twice");
+            return;
+        }
+}
+
+static void check_relay(struct plan *p, const struct sg_node *o, const struct lg_relay *r)
+{
+    check_id(p, o, "id", r->id, '-');
+    check_once(p, o, "id", p->relays, p->g.nrelays, sizeof(*r));
+    if (60 % r->period_s != 0)
+        FAIL_AT(p, o, "period_s", "%u does not divide 60", r->period_s);
 }
 
 static void read_relays(struct plan *p, const struct sg_node *root)
@@ -228,6 +294,7 @@ static void read_relays(struct plan *p, const struct sg_node *root)
         r->period_s = (unsigned)sg_config_int(p->config, o, "period_s", false, 10, 1, 60);
         r->profile = find_profile(p, o, sg_config_str(p->config, o, "profile", false, NULL, 1, 32));
         read_readers(p, o, index);
+        check_relay(p, o, r);
         sg_config_no_more(p->config, o);
     }
     if (p->relays)
@@ -256,6 +323,18 @@ static void read_policy(struct plan *p, const struct sg_node *root)
     sg_config_no_more(p->config, o);
 }
 
+/* All turns of a slot begin before the next minute's work. */
+static void check_turns(struct plan *p, const struct sg_node *root)
+{
+    int64_t turns = p->g.nminers > 0 ? p->g.nminers - 1 : 0;
+    int64_t last = p->g.policy.collect_ms + turns * p->g.policy.stagger_ms;
+
+    if (last >= 50000)
+        FAIL_AT(p, root, "policy",
+            "the last of %u miners has its turn after %lld ms, which must be less than 50000 ms",
+            p->g.nminers, (long long)last);
+}
+
 static void read_plan(struct plan *p)
 {
     const struct sg_node *root = sg_config_root(p->config);
@@ -270,6 +349,7 @@ static void read_plan(struct plan *p)
         sg_config_int(p->config, root, "time_ms", false, (int64_t)now.tv_sec * 1000, 0, SG_MS_END - 1);
     read_policy(p, root);
     read_gateways(p, root);
+    check_turns(p, root);
     read_profiles(p, root);
     read_relays(p, root);
     sg_config_no_more(p->config, root);

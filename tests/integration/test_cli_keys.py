@@ -85,6 +85,11 @@ class Keys(Cli):
         self.expect(USAGE, [bin_path("gateway"), "--config", NET.write_config(0, key=path)], kid, env=NET.env)
 
 
+def profile(*names, pf=None):
+    points = [{"name": n, "label": n, "agg": "mean"} for n in names or ("i",)]
+    return {"id": "p", "points": points + ([{"name": "pf", "label": "pf", "agg": "pf", "of": pf}] if pf else [])}
+
+
 class Plans(Cli):
     def test_plan_faults_end_with_2_and_write_nothing(self):
         good = plan_of_net()
@@ -92,10 +97,11 @@ class Plans(Cli):
         gateway, relay = good["gateways"][0], good["relays"][0]
         for name, change, words in (
             ("no-gateways", {"gateways": []}, ("gateways",)),
-            ("key-twice", {"gateways": [gateway, dict(gateway, name="b")]}, ("gateways",)),
-            ("none-mines", {"gateways": [dict(gateway, mine=False)]}, ("gateways",)),
+            ("key-twice", {"gateways": [gateway, dict(gateway, name="b")]}, ("$.gateways[1].key", "too")),
+            ("none-mines", {"gateways": [dict(gateway, mine=False)]}, ("$.gateways: none",)),
             ("bad-key", {"gateways": [dict(gateway, key="/nonexistent.pem")]}, ("$.gateways[0]", "nonexistent.pem")),
-            ("small-order", {"gateways": [dict(gateway, key="AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")]}, ("gateways",)),
+            ("small-order", {"gateways": [dict(gateway, key="AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")]}, ("$.gateways[0].key: no public key",)),
+            ("off-curve", {"gateways": [dict(gateway, key="AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")]}, ("$.gateways[0].key: no public key",)),
             ("bits-41", {"bits": 41}, ("$.bits", "41")),
             ("bits-text", {"bits": "8"}, ("$.bits",)),
             ("unknown", {"colour": 1}, ("colour",)),
@@ -104,10 +110,17 @@ class Plans(Cli):
             ("control", {"name": "a\nb"}, ("$.name",)),
             ("offset", {"utc_offset_min": 841}, ("$.utc_offset_min",)),
             ("policy", {"policy": {"collect_ms": 20001}}, ("$.policy.collect_ms",)),
-            ("policy-sum", {"policy": {"collect_ms": 20000, "stagger_ms": 20000}, "gateways": many(3)}, ("policy",)),
-            ("relay-id", {"relays": [dict(relay, id="Relay_1")]}, ("relays",)),
-            ("relay-twice", {"relays": [relay, relay]}, ("relays",)),
-            ("period", {"relays": [dict(relay, period_s=7)]}, ("relays",)),
+            ("policy-sum", {"policy": {"collect_ms": 20000, "stagger_ms": 20000}, "gateways": many(3)}, ("$.policy: ", "50000 ms")),
+            ("relay-id", {"relays": [dict(relay, id="Relay_1")]}, ("$.relays[0].id: Relay_1",)),
+            ("relay-twice", {"relays": [relay, relay]}, ("$.relays[1].id: relay-1 is named twice",)),
+            ("reader-twice", {"relays": [dict(relay, readers=[gateway["name"]] * 2)]}, ("$.relays[0].readers: a gateway",)),
+            ("profile-twice", {"profiles": [profile(), profile()], "relays": [dict(relay, profile="p")]}, ("$.profiles[1].id: p is named twice",)),
+            ("profile-id", {"profiles": [dict(profile(), id="P")]}, ("$.profiles[0].id: P",)),
+            ("point-twice", {"profiles": [profile("i", "i")]}, ("$.profiles[0].points[1].name: i is named twice",)),
+            ("point-name", {"profiles": [profile("I")]}, ("$.profiles[0].points[0].name: I",)),
+            ("of-one-point", {"profiles": [profile("p", pf=["p", "p"])]}, ("$.profiles[0].points[1].of: ",)),
+            ("of-itself", {"profiles": [profile("p", pf=["p", "pf"])]}, ("$.profiles[0].points[1].of: ",)),
+            ("period", {"relays": [dict(relay, period_s=7)]}, ("$.relays[0].period_s: 7 does not divide 60",)),
             ("reader", {"relays": [dict(relay, readers=["nobody"])]}, ("$.relays[0].readers[0]", "nobody")),
             ("profile", {"relays": [dict(relay, profile="none")]}, ("$.relays[0]", "none")),
             ("device", {"relays": [dict(relay, device="x" * 33)]}, ("$.relays[0].device",)),
