@@ -189,7 +189,7 @@ class Framing(Bad):
         self.assertEqual(heads, [b"404", b"200", b"404"] * 333 + [b"200"])
 
 
-CANONICAL, SHAPE, LARGE = (422, "canonical"), (422, "shape"), (413, "too_large")
+CANONICAL, SHAPE = (422, "canonical"), (422, "shape")
 
 
 class Json(Bad):
@@ -231,12 +231,12 @@ class Json(Bad):
 
     def test_r23_r24_large_values(self):
         self.refused("R23", "[" + "0," * 60000 + "0]", SHAPE)
-        raw = ('{"bodies":[' + "0," * 999999 + '0],"statements":[]}').encode()  # bodies that no statement reads are not looked at
+        raw = ('{"bodies":[' + "0," * 63 + '0],"statements":[]}').encode()  # bodies that no statement reads are not looked at
         got = post(F.url + "/v1/statements", raw, timeout_s=20)
         self.assertEqual(got, (200, b'{"accepted":0,"known":0,"rejected":[]}'), "R23")
-        raw = ('{"bodies":[],"statements":[' + "0," * 999999 + "0]}").encode()
-        status, body = post(F.url + "/v1/statements", raw, timeout_s=20)
-        self.assertEqual((status, json.loads(body).get("code")), LARGE, "R23")
+        for many in ('{"bodies":[' + "0," * 999999 + '0],"statements":[]}', '{"bodies":[],"statements":[' + "0," * 999999 + "0]}"):
+            status, body = post(F.url + "/v1/statements", many.encode(), timeout_s=20)
+            self.assertEqual((status, json.loads(body)["code"]), SHAPE, "R23")
         self.refused("R24", '["' + "x" * 100000 + '"]', SHAPE)
         status, body = post(F.url + "/v1/statements", b'["' + b"x" * 1000000 + b'"]')
         self.assertEqual((status, json.loads(body)["code"]), SHAPE)
