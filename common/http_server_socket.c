@@ -35,6 +35,14 @@ static int address_of(union address *a, socklen_t *len, const char *text, uint16
     return SG_ECONFIG;
 }
 
+int sg_http_bind_check(const char *text)
+{
+    union address a;
+    socklen_t len;
+
+    return address_of(&a, &len, text, 0);
+}
+
 static int fail(struct sg_fault *fault, int err, const char *bind_to, uint16_t port, const char *what)
 {
     fault->err = err;
@@ -61,7 +69,7 @@ int sg_http_listen(int *fd, uint16_t *port, const char *bind_to, uint16_t want, 
     int one = 1;
 
     if (address_of(&a, &len, bind_to, want) != 0)
-        return fail(fault, SG_ECONFIG, bind_to, want, "not a numeric IPv4 or IPv6 address");
+        return fail(fault, SG_ECONFIG, bind_to, want, "not " SG_HTTP_BIND_FORM);
     int sock = socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (sock < 0)
         return fail(fault, SG_EIO, bind_to, want, strerror(errno));

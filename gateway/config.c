@@ -7,6 +7,7 @@
 #include "gateway/config.h"
 #include "lg_files.h"
 #include "sg_cli.h"
+#include "sg_http.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,6 +88,8 @@ static void read_node(struct gw_config *c, const struct sg_node *root)
         return;
     c->has_node = true;
     c->bind = sg_config_str(c->file, node, "bind", false, "127.0.0.1", 1, 63);
+    if (sg_http_bind_check(c->bind))
+        sg_config_fail(c->file, sg_config_member(node, "bind"), "%s is not " SG_HTTP_BIND_FORM, c->bind);
     c->port = (uint16_t)sg_config_int(c->file, node, "port", true, 0, 1, UINT16_MAX);
     read_urls(c, node, "peers", c->peers, &c->npeers);
     c->scrub_ms = 1000 * sg_config_int(c->file, node, "scrub_s", false, 86400, 1, 31536000);

@@ -52,6 +52,11 @@ struct sg_http_server_config {
         stream_timeout_ms; /* 0: 60000; a stream whose client has not made room for more in that time: reset */
 };
 
+/* Whether the text is an address that a server can listen on: numeric IPv4 or IPv6. SG_ECONFIG otherwise. */
+SG_MUST_USE int sg_http_bind_check(const char *text);
+/* The form in words, behind "... is not ". */
+#define SG_HTTP_BIND_FORM "a numeric IPv4 or IPv6 address"
+
 /* SG_EADDRINUSE (fault names the address and port), SG_ECONFIG for a bad address, SG_EIO. */
 SG_MUST_USE int sg_http_server_start(
     struct sg_http_server **out, const struct sg_http_server_config *config, struct sg_fault *fault);

@@ -2,6 +2,7 @@
 #include "ledger/cmd.h"
 #include "lg_node.h"
 #include "sg_config.h"
+#include "sg_http.h"
 #include "sg_log.h"
 
 #include <stdatomic.h>
@@ -66,6 +67,8 @@ static int read_settings(struct settings *s, const char *path, struct sg_fault *
     read_path(s, root, "key", false, s->key, sizeof(s->key));
     read_path(s, root, "data", true, s->data, sizeof(s->data));
     s->bind = sg_config_str(s->config, root, "bind", false, "127.0.0.1", 1, 64);
+    if (sg_http_bind_check(s->bind) != SG_OK)
+        sg_config_fail(s->config, sg_config_member(root, "bind"), "%s is not " SG_HTTP_BIND_FORM, s->bind);
     s->name = sg_config_str(s->config, root, "name", false, NULL, 1, 64);
     s->port = (uint16_t)sg_config_int(s->config, root, "port", true, 0, 0, 65535);
     s->scrub_ms = 1000 * sg_config_int(s->config, root, "scrub_s", false, 86400, 1, 31536000);

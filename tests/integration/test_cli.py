@@ -215,7 +215,7 @@ class Configurations(Cli):
             ("log", node_config("d", log="loud"), ("log",)),
             ("no-data", {"genesis": NET.genesis, "port": 0}, ("$.data",)),
             ("genesis", node_config("d", genesis="/nonexistent/genesis.json"), ("/nonexistent/genesis.json",)),
-            ("bind", node_config(self.path("d"), bind="not an address"), ("not an address",)),
+            ("bind", node_config(self.path("d"), bind="localhost"), ("$.bind: localhost is not a numeric",)),
         ):
             with self.subTest(config=name):
                 path = self.write(name + ".json", text)
