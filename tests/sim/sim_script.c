@@ -9,8 +9,8 @@
 
 const char *const sim_script_names[SIM_SCRIPTS] = {"none", "leaves all out", "leaves one out", "see-saw",
     "censor", "withheld, shown every eighth slot", "withheld, shown in every slot", "back-dated",
-    "splits the votes", "splits the votes, shown to one", "two-faced", "everything", "floods with siblings",
-    "partition 2:2"};
+    "splits the votes", "splits the votes, shown to one", "two-faced", "two-tongued", "everything",
+    "floods with siblings", "partition 2:2"};
 
 #define LEAD_SLOTS   6 /* until the network is good and all have spoken */
 #define QUIET_SLOTS  5
@@ -46,6 +46,7 @@ static const struct plan plans[SIM_SCRIPTS] = {
         .least = 1,
         .to_one = true},
     [SIM_TWO_FACED] = {.every = 1},
+    [SIM_TWO_TONGUED] = {.every = 1},
     [SIM_EVERYTHING] = {.moments = BEFORE_VOTES | BETWEEN_VOTES | BEFORE_TURN | AT_THE_END,
         .blocks = 3,
         .every = 1,
@@ -332,7 +333,7 @@ void sim_script_act(struct sim *s, const struct sim_event *e)
         for (unsigned m = 0; m < s->ngws; m++)
             s->net.group[m] = moment == PART ? m % 2 : 0;
         s->calm_from = moment == PART ? INT64_MAX : s->now + 4 * SG_MINUTE_MS;
-    } else if (s->opt.script == SIM_TWO_FACED) {
+    } else if (s->opt.script == SIM_TWO_FACED || s->opt.script == SIM_TWO_TONGUED) {
         sim_hostile_slot(s, slot);
         s->script.shown++;
     } else if (s->machines[s->hostile].up) {
@@ -378,7 +379,9 @@ void sim_script_draw(struct sim *s)
     s->hostile = s->opt.script == SIM_TWO_AND_TWO ? SIM_MAX_GWS : s->nnodes - 1;
     s->hostile_stays = true;
     s->hostile_rate = 1000;
-    s->hostile_ways = UINT32_C(1) << SIM_EQUIVOCATE | UINT32_C(1) << SIM_EQUIVOCATE_SAID;
+    s->hostile_ways = UINT32_C(1) << SIM_EQUIVOCATE_SAID;
+    if (s->opt.script == SIM_TWO_FACED)
+        s->hostile_ways |= UINT32_C(1) << SIM_EQUIVOCATE;
     sim_at(s, s->heal, EV_HEAL, 0, 0, 0);
 }
 

@@ -27,6 +27,7 @@ enum sim_script {
     SIM_SPLIT,         /* while the gateways sign, so that the first vote otherwise than the last */
     SIM_SPLIT_ALONE,   /* then, or at the very end of a minute, to one node alone */
     SIM_TWO_FACED,     /* two blocks for a slot and two statements for an (inc, seq), one to either half */
+    SIM_TWO_TONGUED,   /* the statements alone */
     SIM_EVERYTHING,    /* all moments, up to three blocks, to all or to one */
     SIM_FLOOD, /* in every slot dozens of siblings of the block that is voted for, before and after the first votes, and SIM_WITHHELD */
     SIM_TWO_AND_TWO, /* nobody is hostile: six minutes of partition 2:2 */
