@@ -1,7 +1,9 @@
 /* What the simulator itself thinks of every block that anybody ever made.
  *
- * A block is decoded and judged once, without a clock, by the rules of validity over a view that shares nothing with engines and stores:
- * parent pointers, and of each block the last statement of every gateway. Its weight is counted here, not by lg_block_weigh. */
+ * A block is decoded and judged once, without a clock, by the product's rules of validity (lg_block_check) over a view of the simulator's
+ * own, which shares nothing with engines and stores: parent pointers, and of each block the last statement of every gateway. Some of what
+ * the rules should refuse is looked for here once more: weights, not by lg_block_weigh; numbers that do not grow; reads by who is no
+ * reader; a body twice on a branch. Which of two branches is better says the product's lg_branch_cmp. */
 #include "tests/sim/sim.h"
 
 #include <stdlib.h>
@@ -173,6 +175,24 @@ static void keep_brief(const struct sim *s, struct sim_brief *brief, const struc
             (struct sim_brief_read){.relay = relay_index(s, st->reads[i].relay), .min = st->reads[i].min};
 }
 
+/* Nobody reads a relay that it may not read. */
+static void check_readers(struct sim *s, const struct lg_statement *st, const struct sim_brief *brief)
+{
+    for (unsigned k = 0; k < st->nreads; k++)
+        if (!sim_reads(s, brief->gw, brief->reads[k].relay))
+            sim_violate(s, "the rules let gateway %u read relay %u, which it may not", brief->gw,
+                brief->reads[k].relay);
+}
+
+/* The branch does not carry it yet. Asked before x is noted, so that its own bodies count once each. */
+static void check_once(struct sim *s, const struct sim_block *x, const struct lg_hash *digest)
+{
+    const struct places *newest = lg_map_get(&s->judge.bodies, digest);
+    if (sim_on_branch(s, digest, x->parent) || (newest != NULL && newest->at == x))
+        sim_violate(
+            s, "the rules let a branch carry a body twice, at height %lld", (long long)x->info.height);
+}
+
 static void note_valid(struct sim *s, struct sim_block *x)
 {
     x->briefs = make((x->b->nstatements + 1) * sizeof *x->briefs);
@@ -187,9 +207,11 @@ static void note_valid(struct sim *s, struct sim_block *x)
             sim_violate(s, "the rules let a branch carry number %lld of gateway %u after number %lld",
                 (long long)st->seq, x->briefs[i].gw, (long long)last->seq);
         lg_statement_ref_of(last, st, x->info.height);
+        check_readers(s, st, &x->briefs[i]);
     }
     for (unsigned i = 0; i < x->b->nbodies; i++) {
         const struct lg_hash *digest = &x->b->bodies[i]->digest;
+        check_once(s, x, digest);
         struct places *p = make(sizeof *p);
         p->at = x;
         p->relay = relay_index(s, x->b->bodies[i]->relay);
