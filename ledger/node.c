@@ -176,7 +176,7 @@ static bool clock_has_parted(const struct lg_node *n)
     return parted > limit || parted < -limit;
 }
 
-/* NULL when ready, else why not: store writable, clock sane, not behind, tip not ahead of the clock. */
+/* NULL when ready, else why not: store writable, clock sane, not behind, not among nodes of another chain only, tip not ahead of the clock. */
 static const char *not_ready(const struct lg_node *n, int failed, bool full,
     const struct lg_engine_state *state, const struct lg_peers_summary *peers)
 {
@@ -196,6 +196,8 @@ static const char *not_ready(const struct lg_node *n, int failed, bool full,
         return "behind: most answering peers offer a branch that has not been judged yet";
     if (peers->answering == 0 && peers->n > 0 && !peers->all_tried)
         return "the peers have not been asked yet";
+    if (peers->answering == 0 && peers->other_chain > 0)
+        return "every peer that answers is of another chain: compare genesis.json";
     if (peers->answering == 0 && state->tip.height == 0 && now < n->start_ms + EMPTY_WAIT_MS)
         return "empty store and no peer answers: waiting three slots";
     return NULL;

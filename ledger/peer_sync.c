@@ -14,6 +14,7 @@
 #include "ledger/peers_priv.h"
 #include "lg_client.h"
 #include "sg_log.h"
+#include "sg_text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -259,6 +260,19 @@ static bool is_early(const struct lg_peer *peer)
     return lg_hash_eq(&peer->tip, &peer->early_tip) && clock->wall_ms(clock) < peer->early_due_ms;
 }
 
+/* Most often a wrong genesis.json, here or there: both chains are named, once. */
+static void say_other_chain(const struct lg_peer *peer, const struct lg_hash *chain)
+{
+    char theirs[2 * SG_HASH_BYTES + 1], ours[2 * SG_HASH_BYTES + 1];
+
+    if (strcmp(peer->state, "other_chain") == 0)
+        return;
+    sg_hex_encode(theirs, chain->b, SG_HASH_BYTES);
+    sg_hex_encode(ours, peer->owner->config.genesis->id.b, SG_HASH_BYTES);
+    sg_log(SG_LOG_WARN, PART, "%s is of another chain, %s; this node's is %s: compare genesis.json",
+        peer->url, theirs, ours);
+}
+
 static void status_done(void *ctx, struct sg_http_answer *answer)
 {
     struct lg_peer *peer = ctx;
@@ -276,6 +290,7 @@ static void status_done(void *ctx, struct sg_http_answer *answer)
     peer->height = status.height;
     peer->tip = status.tip;
     if (!lg_hash_eq(&status.chain, &peer->owner->config.genesis->id)) {
+        say_other_chain(peer, &status.chain);
         lg_peer_failed(peer, "other_chain");
         return;
     }

@@ -236,6 +236,7 @@ void lg_peers_publish(struct lg_peers *p)
         s.answering += answering;
         s.unknown_tip += answering && !peer->tip_known;
         s.clock_off += answering && peer->clock_off;
+        s.other_chain += strcmp(peer->state, "other_chain") == 0;
         s.all_tried = s.all_tried && peer->tried;
     }
     atomic_store(&p->named, named);

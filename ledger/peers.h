@@ -85,6 +85,7 @@ struct lg_peers_summary {
     unsigned answering;   /* "ok" or "syncing" */
     unsigned unknown_tip; /* answering, and its tip is not known here, nor held because it is early */
     unsigned clock_off;   /* answering, and its clock differs from ours by more than max_future_ms */
+    unsigned other_chain; /* answers, of another chain: none of the answering */
     bool all_tried;       /* every peer has answered or failed at least once */
     struct lg_peer_state peers[LG_NODE_MAX_PEERS];
 };

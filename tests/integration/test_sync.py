@@ -126,6 +126,8 @@ class Hostile(Syncing):
             for case, peer, want in rows:
                 with self.subTest(case=case):
                     self.wait_state(peer, want, 40)
+                    if case == "P43":  # both chains are named
+                        self.forge.node.wait_line("%s is of another chain, %s; this node's is %s" % (peer.url, peer.forge.chain, self.forge.chain), errors=True)
         finally:
             stop.set()
             watcher.join()

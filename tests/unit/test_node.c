@@ -274,6 +274,10 @@ static void node_readiness_names_its_reason(void **state)
     nodes_start(w, 0, NULL, peer.url);
     nodes_wait_ready(w, 0, "behind");
     nodes_stop(w, 0);
+    peer.chain.b[0] ^= 1;
+    nodes_start(w, 0, NULL, peer.url);
+    nodes_wait_ready(w, 0, "every peer that answers is of another chain");
+    nodes_stop(w, 0);
     fake_stop(&peer);
     log_fini(&log);
 }
