@@ -1,9 +1,9 @@
-"""Power failures of a whole system, again and again: soak_kill.py [CYCLES] (make soak calls it; not part of make test).
+"""Sudden ends of a whole system, again and again: soak_kill.py [CYCLES] (make soak calls it; not part of make test).
 
 Four gateways and their relay on the loopback, on a virtual clock. A cycle: all run for a random while, then two to five of the five, another
-choice each time, are killed at once by SIGKILL and started again; in three of ten cycles the power fails: all five are killed, and sometimes
-again while they start. Every statement and body that a node has shown as held before the kill must be there after it. After a power failure one
-gateway, another each time, is started alone and asked before any peer could have given it back what it lost.
+choice each time, are killed at once by SIGKILL and started again; in three of ten cycles all five are killed, and sometimes
+again while they start. Every statement and body that a node has shown as held before the kill must be there after it: each gateway that was
+killed is started alone first, and asked where no peer could have given it back what it lost.
 
 Reports the records that are missing (must be 0), and how long each gateway took from its start to `/readyz` 200 (goal: 2 s).
 Exit code 1 when a record is missing, a chain does not verify, or a gateway never gets ready. Writes nothing outside its
@@ -16,24 +16,20 @@ import sys
 
 sys.dont_write_bytecode = True  # nothing outside the temporary folder
 
-import hashlib  # noqa: E402
 import os  # noqa: E402
 import random  # noqa: E402
 import threading  # noqa: E402
 import time  # noqa: E402
 
-from network import Network, canonical, get  # noqa: E402
+from held import Held  # noqa: E402
+from network import Network, get  # noqa: E402
 
 SEED = int(os.environ.get("GRIDWITNESS_SEED", "0")) or time.time_ns() % 1000000
 GATEWAYS = 4
 LONGEST_RUN_S = 1.2  # less than half a slot at twenty times the speed
-POWER_FAILURES = 0.3  # of the cycles
+ALL_AT_ONCE = 0.3  # of the cycles
 GOAL_S = 2.0
 GIVE_UP_S = 30
-
-
-def leaf(document):
-    return hashlib.sha256(b"\0" + canonical(document)).hexdigest()
 
 
 class Soak:
@@ -41,29 +37,16 @@ class Soak:
         self.net = net
         self.cycles = cycles
         self.random = random.Random(SEED)
-        self.held = [set() for _ in range(GATEWAYS)]  # by node: (kind, digest), ever shown
-        self.fresh = [set() for _ in range(GATEWAYS)]  # since its last start
+        self.held = Held(net)
         self.lost = set()  # (node, kind, digest)
-        self.checked = 0
         self.recovery_s = []
         self.pause = threading.Event()  # never set: its wait is a distance between two looks
 
     # ---- what a node holds ----
 
-    def note(self, i):
-        """Remember what node i shows now: it was on its disk before it was shown."""
-        pool = self.net.json(i, "/v1/pool")
-        latest = self.net.json(i, "/v1/blocks/latest")
-        for found in (pool, latest and latest["block"]):
-            if found:
-                self.fresh[i].update(("statements", leaf(s)) for s in found["statements"])
-                self.fresh[i].update(("bodies", leaf(b)) for b in found["bodies"])
-
-    def check(self, i, records):
-        for kind, digest in records:
-            self.checked += 1
-            status = get("%s/v1/%s/%s" % (self.net.url(i), kind, digest))[0]
-            if status != 200 and (i, kind, digest) not in self.lost:
+    def tell(self, i, missing):
+        for kind, digest, status in missing:
+            if (i, kind, digest) not in self.lost:
                 self.lost.add((i, kind, digest))
                 print("LOST on node %d: %s %s (status %d, seed %d)" % (i, kind, digest, status, SEED), flush=True)
 
@@ -75,26 +58,31 @@ class Soak:
         for i in numbers:
             begin[i] = time.monotonic()
             self.net.start_gateway(i)
+        self.until_ready(begin)
+
+    def until_ready(self, begin):
+        """begin: when each of these gateways was started; emptied."""
         while begin:
             for i in list(begin):
-                if get(self.net.url(i) + "/readyz")[0] == 200:
+                if self.held.ready(i):
                     self.recovery_s.append(time.monotonic() - begin.pop(i))
                 elif time.monotonic() - begin[i] > GIVE_UP_S:
                     raise AssertionError("gateway %d never ready: %s %s" % (i, get(self.net.url(i) + "/readyz"), self.net.nodes[i].errors[-5:]))
             self.pause.wait(0.005)
 
     def return_of(self, numbers):
-        self.start(numbers)
+        """Each of these gateways has on its disk what it had shown; then all of them run."""
         for i in numbers:
-            self.check(i, self.fresh[i])
-            self.held[i] |= self.fresh[i]
-            self.fresh[i] = set()
+            begin = time.monotonic()
+            with self.held.alone(i, lambda i, begin=begin: self.until_ready({i: begin})):
+                self.tell(i, self.held.missing_fresh(i))
+        self.start(numbers)
 
     def run_for(self, seconds):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             for i in range(GATEWAYS):
-                self.note(i)
+                self.held.note(i)
             self.pause.wait(min(0.2, max(0.0, end - time.monotonic())))
 
     def first_blocks(self):
@@ -111,20 +99,17 @@ class Soak:
         for program in programs:
             program.kill()
 
-    def power_failure(self):
+    def kill_all(self):
         order = self.random.sample(range(GATEWAYS), GATEWAYS)
         self.kill(range(GATEWAYS + 1))
         self.net.start_relay()
-        self.return_of(order[:1])
-        if self.random.random() < 0.1:  # power fails again while the others start
-            for i in order[1:]:
+        if self.random.random() < 0.1:  # again while they start
+            for i in order:
                 self.net.start_gateway(i)
             self.pause.wait(self.random.uniform(0, 0.1))
             self.kill(range(GATEWAYS + 1))
             self.net.start_relay()
-            self.return_of(order)
-        else:
-            self.return_of(order[1:])
+        self.return_of(order)
 
     def some_at_once(self):
         victims = self.random.sample(range(GATEWAYS + 1), self.random.randint(2, GATEWAYS + 1))
@@ -135,8 +120,8 @@ class Soak:
 
     def cycle(self):
         self.run_for(self.random.uniform(0, LONGEST_RUN_S))
-        if self.random.random() < POWER_FAILURES:
-            self.power_failure()
+        if self.random.random() < ALL_AT_ONCE:
+            self.kill_all()
         else:
             self.some_at_once()
 
@@ -151,7 +136,7 @@ class Soak:
         self.net.wait_height(height + 2)
         self.net.wait_one_tip(deadline_s=60)
         for i in range(GATEWAYS):
-            self.check(i, self.held[i])
+            self.tell(i, self.held.missing(i, self.held.ever[i]))
             code, words = self.net.verify(i)
             if code != 0:
                 raise AssertionError("node %d: %s" % (i, words))
@@ -161,7 +146,7 @@ class Soak:
         times = sorted(self.recovery_s)
         print(
             "%d of %d cycles, %.0f s: %d records checked, %d lost; start to ready: median %.2f s, longest %.2f s (goal %.0f s), %d starts"
-            % (done, self.cycles, time.monotonic() - begin, self.checked, len(self.lost), times[len(times) // 2], times[-1], GOAL_S, len(times)),
+            % (done, self.cycles, time.monotonic() - begin, self.held.checked, len(self.lost), times[len(times) // 2], times[-1], GOAL_S, len(times)),
             flush=True,
         )
 

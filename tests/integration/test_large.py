@@ -9,7 +9,6 @@ Environment:
     GRIDWITNESS_SEED          of what is chosen at random (default: the time; printed)
 """
 
-import hashlib
 import os
 import random
 import shutil
@@ -17,18 +16,14 @@ import time
 import unittest
 
 from harness import wait_until
+from held import leaf, shown
 from netns import BridgedNetwork
-from network import canonical
 
 KILLS = int(os.environ.get("GRIDWITNESS_LARGE_KILLS", "12"))
 SEED = int(os.environ.get("GRIDWITNESS_SEED", "0")) or time.time_ns() % 1000000
 NODES = 6 if "san-thread" in os.environ.get("GRIDWITNESS_BUILD", "") else 16
 SLOT_MS = 60000
 PATIENCE_S = 60  # real; a slot is 3 s
-
-
-def leaf(document):
-    return hashlib.sha256(b"\0" + canonical(document)).hexdigest()
 
 
 def pairs(statement):
@@ -45,13 +40,10 @@ class Held:
         self.signed = {}  # (gw, inc, seq) -> leaves
 
     def note(self, net, i):
-        pool = net.json(i, "/v1/pool")
-        latest = net.json(i, "/v1/blocks/latest")
-        for found in (pool, latest and latest["block"]):
-            if found:
-                self.bodies[i].update(leaf(b) for b in found["bodies"])
-                for s in found["statements"]:
-                    self._add(i, leaf(s), s)
+        statements, bodies = shown(net, i)
+        self.bodies[i].update(leaf(b) for b in bodies)
+        for s in statements:
+            self._add(i, leaf(s), s)
 
     def _add(self, i, digest, statement):
         self.statements[i][digest] = statement
