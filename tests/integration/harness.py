@@ -18,6 +18,7 @@ Environment:
                        keep the machine busy it is raised to what is found
 """
 
+import glob
 import os
 import re
 import shutil
@@ -91,6 +92,18 @@ HELD = []  # sockets of free_port, to the end of the process
 def limit(seconds):
     """An upper bound of what takes at most so many real seconds on a quiet machine: more where this process itself was kept waiting."""
     return patience(seconds) + 20 * LATENESS.worst_s
+
+
+def kept_waiting_s(pid):
+    """Seconds that the threads of a process could have run and found no processor free, all together; 0 where the kernel does not count."""
+    waited_ns = 0
+    for path in glob.glob("/proc/%d/task/*/schedstat" % pid):
+        try:
+            with open(path, encoding="ascii") as f:
+                waited_ns += int(f.read().split()[1])
+        except OSError:
+            pass  # a thread that has ended meanwhile
+    return waited_ns / 1e9
 
 
 def now_ms():

@@ -5,8 +5,9 @@ choice each time, are killed at once by SIGKILL and started again; in three of t
 again while they start. Every statement and body that a node has shown as held before the kill must be there after it: each gateway that was
 killed is started alone first, and asked where no peer could have given it back what it lost.
 
-Reports the records that are missing (must be 0), and how long each gateway took from its start to `/readyz` 200 (goal: 2 s).
-Exit code 1 when a record is missing, a chain does not verify, or a gateway never gets ready. Writes nothing outside its
+Reports the records that are missing (must be 0), and how long each gateway took from its start to `/readyz` 200. It may take 2 s, not counted
+what its threads waited for a processor: that is the machine's doing, and is taken off in its favour. What others do to the disk is not known.
+Exit code 1 when a record is missing, a start takes longer, a chain does not verify, or a gateway never gets ready. Writes nothing outside its
 temporary folder.
 
 Environment: GRIDWITNESS_SEED (default: the time; printed), GRIDWITNESS_TEST_SPEED (default 20)
@@ -21,6 +22,7 @@ import random  # noqa: E402
 import threading  # noqa: E402
 import time  # noqa: E402
 
+from harness import kept_waiting_s  # noqa: E402
 from held import Held  # noqa: E402
 from network import Network, get  # noqa: E402
 
@@ -28,7 +30,7 @@ SEED = int(os.environ.get("GRIDWITNESS_SEED", "0")) or time.time_ns() % 1000000
 GATEWAYS = 4
 LONGEST_RUN_S = 1.2  # less than half a slot at twenty times the speed
 ALL_AT_ONCE = 0.3  # of the cycles
-GOAL_S = 2.0
+LIMIT_S = 2.0
 GIVE_UP_S = 30
 
 
@@ -40,6 +42,7 @@ class Soak:
         self.held = Held(net)
         self.lost = set()  # (node, kind, digest)
         self.recovery_s = []
+        self.slow = 0  # starts that took LIMIT_S or longer by themselves
         self.pause = threading.Event()  # never set: its wait is a distance between two looks
 
     # ---- what a node holds ----
@@ -65,10 +68,17 @@ class Soak:
         while begin:
             for i in list(begin):
                 if self.held.ready(i):
-                    self.recovery_s.append(time.monotonic() - begin.pop(i))
+                    self.note_start(i, time.monotonic() - begin.pop(i))
                 elif time.monotonic() - begin[i] > GIVE_UP_S:
                     raise AssertionError("gateway %d never ready: %s %s" % (i, get(self.net.url(i) + "/readyz"), self.net.nodes[i].errors[-5:]))
             self.pause.wait(0.005)
+
+    def note_start(self, i, seconds):
+        self.recovery_s.append(seconds)
+        waited = kept_waiting_s(self.net.nodes[i].pid) if seconds >= LIMIT_S else 0
+        if seconds - waited >= LIMIT_S:
+            self.slow += 1
+            print("SLOW: gateway %d ready after %.2f s, %.2f of them without a processor (seed %d)" % (i, seconds, waited, SEED), flush=True)
 
     def return_of(self, numbers):
         """Each of these gateways has on its disk what it had shown; then all of them run."""
@@ -145,8 +155,8 @@ class Soak:
     def report(self, done, begin):
         times = sorted(self.recovery_s)
         print(
-            "%d of %d cycles, %.0f s: %d records checked, %d lost; start to ready: median %.2f s, longest %.2f s (goal %.0f s), %d starts"
-            % (done, self.cycles, time.monotonic() - begin, self.held.checked, len(self.lost), times[len(times) // 2], times[-1], GOAL_S, len(times)),
+            "%d of %d cycles, %.0f s: %d records checked, %d lost; start to ready: median %.2f s, longest %.2f s, %d starts, %d of %.0f s or longer"
+            % (done, self.cycles, time.monotonic() - begin, self.held.checked, len(self.lost), times[len(times) // 2], times[-1], len(times), self.slow, LIMIT_S),
             flush=True,
         )
 
@@ -160,7 +170,7 @@ class Soak:
         height = self.finish()
         self.report(self.cycles, begin)
         print("height %d, every chain valid" % height)
-        return 1 if self.lost else 0
+        return 1 if self.lost or self.slow else 0
 
 
 def main():

@@ -12,7 +12,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 INTEGRATION = os.path.join(os.path.dirname(HERE), "integration")
 sys.path.insert(0, INTEGRATION)
 
-from harness import Folder, Program, end_all, run  # noqa: E402
+from harness import Folder, Program, end_all, kept_waiting_s, run, wait_until  # noqa: E402
 
 REPORT = "echo 'WARNING: ThreadSanitizer: data race (pid=1)' >&2"
 
@@ -62,6 +62,19 @@ class Ends(unittest.TestCase):
         with self.assertRaisesRegex(AssertionError, "(?s)ended with 66.*ended with 65"):
             end_all(programs)
         self.assertEqual([p.process.poll() for p in programs if p], [0, 66, 65, 0])
+
+
+class Waiting(unittest.TestCase):
+    @unittest.skipUnless(os.path.exists("/proc/self/schedstat"), "this kernel does not count")
+    def test_two_that_share_one_processor_wait_for_it(self):
+        one = str(min(os.sched_getaffinity(0)))
+        both = [Program(["taskset", "-c", one, "sh", "-c", "while :; do :; done"]) for _ in range(2)]
+        try:
+            wait_until(lambda: all(kept_waiting_s(p.pid) > 0.05 for p in both))
+        finally:
+            for p in both:
+                p.kill()
+        self.assertEqual(kept_waiting_s(both[0].pid), 0)
 
 
 SCRIPT = """import os, sys, unittest
