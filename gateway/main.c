@@ -45,7 +45,8 @@ static void on_failed(void *ctx, int err, const char *why)
 
     (void)ctx;
     if (atomic_compare_exchange_strong(&failed_err, &none, err))
-        sg_log(SG_LOG_ERROR, "gateway", "%s: %s", why, sg_err_text(err));
+        sg_log(SG_LOG_ERROR, "gateway", "%s%s%s", why, err == SG_ECONFLICT ? "" : ": ",
+            err == SG_ECONFLICT ? "" : sg_err_text(err)); /* a second process: why is all there is to say */
 }
 
 /* Until a signal, or a part gives up. */

@@ -4,6 +4,7 @@
  * is signed; what was read waits in the outbox and is stated later. */
 #include "gateway/witness_priv.h"
 #include "sg_log.h"
+#include "sg_time.h"
 
 #include <stdlib.h>
 
@@ -240,10 +241,14 @@ static void prune(struct gw_witness *w)
 
 static bool second_process(struct gw_witness *w)
 {
+    char began[SG_RFC3339_SIZE];
+
     if (!gw_witness_saw(&w->core, w->ledgers->proven_inc))
         return false;
-    sg_log(SG_LOG_ERROR, part, "another process signs with this key: incarnation %lld is not ours",
-        (long long)w->ledgers->proven_inc);
+    sg_rfc3339_of_ms(began, w->ledgers->proven_inc); /* an incarnation is the time of its begin */
+    sg_log(SG_LOG_ERROR, part,
+        "another process signs with this key: incarnation %lld, begun at %s: end one of the two",
+        (long long)w->ledgers->proven_inc, began);
     w->config.alarm(w->config.ctx, "second_process");
     gw_witness_fail(w, SG_ECONFLICT, "another process signs with this key");
     return true;

@@ -192,6 +192,9 @@ class WitnessLoss(WitnessCase):
         with Program([bin_path("gateway"), "--config", path], env=self.net.env) as second:
             self.assertEqual(first.wait(30), 1)
             self.assertTrue([line for line in first.errors if "second_process" in line], first.errors)
+            told = [line for line in first.errors if "signs with this key" in line]
+            self.assertRegex(told[0], r"incarnation [0-9]+, begun at 20[0-9-]+T[0-9:.]+Z: end one of the two", first.errors)
+            self.assertNotIn("another statement", "".join(told))
             n = len(fake.statements)
             wait_until(lambda: len(fake.statements) > n, 20, "the other one goes on")
             self.assertIsNone(second.process.poll())
