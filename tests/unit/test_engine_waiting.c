@@ -146,6 +146,55 @@ static void waiting_room_is_made_by_who_holds_most_of_what_is_short(void **state
     rig_end(&x.m, x.r);
 }
 
+/* One peer fills half of the bytes at most, its oldest block making room, while blocks of others stay. */
+static void waiting_one_origin_has_half_of_the_bytes_and_loses_its_oldest(void **state)
+{
+    (void)state;
+    struct world x;
+    struct lg_waiting *w = calloc(1, sizeof *w);
+    struct lg_hash first, second, third;
+    assert_non_null(w);
+    world_init(&x);
+    memset(first.b, 1, sizeof first.b);
+    memset(second.b, 2, sizeof second.b);
+    memset(third.b, 3, sizeof third.b);
+    lg_waiting_put(w, block_of(x.b[0], 1, LG_WAITING_MAX_BYTES / 10), 1, 0); /* counted twice */
+    lg_waiting_put(w, block_of(x.b[0], 2, LG_WAITING_MAX_BYTES / 10), 1, 0);
+    assert_int_equal(w->n, 2);
+    lg_waiting_put(w, block_of(x.b[0], 3, LG_WAITING_MAX_BYTES / 10), 1, 0);
+    assert_int_equal(w->n, 2);
+    assert_null(lg_waiting_find(w, &first));
+    assert_non_null(lg_waiting_find(w, &second));
+    assert_non_null(lg_waiting_find(w, &third));
+    lg_waiting_put(w, block_of(x.b[0], 4, LG_WAITING_MAX_BYTES / 10), 2, 0);
+    assert_int_equal(waiting_from(w, 1), 2);
+    assert_int_equal(waiting_from(w, 2), 1);
+    lg_waiting_fini(w);
+    free(w);
+    rig_end(&x.m, x.r);
+}
+
+/* When a peer has as many early blocks held as it may, one more is refused, and none that is held goes for it. */
+static void waiting_early_block_without_room_is_refused(void **state)
+{
+    (void)state;
+    struct world w;
+    enum lg_block_verdict v;
+    world_init(&w);
+    const sg_ms early = end_of(S0) - 100;
+    const struct lg_block *b[LG_WAITING_MAX_ORIGIN + 1];
+    for (unsigned i = 0; i <= LG_WAITING_MAX_ORIGIN; i++) {
+        b[i] = make_block(
+            &w.m, &(struct maker_mine){
+                      .slot = S0, .time = end_of(S0) + i, .statements = &w.s[0], .nstatements = 1});
+        assert_code(rig_offer_block(w.r, &v, b[i], early), i < LG_WAITING_MAX_ORIGIN ? 0 : SG_EFUTURE);
+    }
+    assert_int_equal(rig_state(w.r).held, LG_WAITING_MAX_ORIGIN);
+    assert_code(rig_offer_block(w.r, &v, b[0], early), 0);
+    assert_int_equal(v, LG_BLOCK_KNOWN);
+    rig_end(&w.m, w.r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +202,8 @@ int main(void)
         cmocka_unit_test(waiting_orphan_without_its_documents_is_refused),
         cmocka_unit_test(waiting_first_block_of_another_chain_is_refused_as_such),
         cmocka_unit_test(waiting_room_is_made_by_who_holds_most_of_what_is_short),
+        cmocka_unit_test(waiting_one_origin_has_half_of_the_bytes_and_loses_its_oldest),
+        cmocka_unit_test(waiting_early_block_without_room_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
