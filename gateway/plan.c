@@ -27,6 +27,32 @@ static void put_calls(struct sg_buf *out, const char *url, const char *kid)
     sg_buf_printf(out, "  POST %s/v1/statements               every slot: statement and bodies\n", url);
     sg_buf_printf(
         out, "  GET  %s/v1/statements/LEAF          the first node that answers: until confirmed\n", url);
+    sg_buf_printf(
+        out, "  GET  %s/v1/minutes?relay=ID&from=M&to=M   after a start: what is attested already\n", url);
+}
+
+/* What the embedded node asks of a peer, in step with its peers and its repair of the store. */
+static void put_peer_calls(struct sg_buf *out, const char *url)
+{
+    static const struct {
+        const char *verb, *path;
+    } calls[] = {
+        {"GET", "/v1/status                   every 2 s: where it stands"},
+        {"GET", "/v1/headers?from=H&limit=N   when its tip is unknown here"},
+        {"GET", "/v1/sketches?from=H&limit=1  blocks near the tip, by what is missing of them"},
+        {"GET", "/v1/blocks/HASH/documents?leaves=N,N   what is missing"},
+        {"GET", "/v1/blocks?from=H&limit=N    other blocks"},
+        {"GET", "/v1/pool?from=N&limit=N      every tenth poll, and when it comes back"},
+        {"GET", "/v1/evidence?bodies_from=S-N&from=N&limit=N   every tenth poll"},
+        {"POST", "/v1/sketches                 new blocks, by what is in them"},
+        {"POST", "/v1/blocks                   new blocks, whole"},
+        {"POST", "/v1/missing                  which of these statements it lacks"},
+        {"POST", "/v1/statements               new statements, the pool, evidence"},
+        {"GET", "/v1/statements/LEAF, /v1/bodies/LEAF, /v1/blocks/HASH   to repair a damaged store"},
+    };
+
+    for (unsigned i = 0; i < SG_ARRAY_LEN(calls); i++)
+        sg_buf_printf(out, "  %-4s %s%s\n", calls[i].verb, url, calls[i].path);
 }
 
 static void put_nodes(struct sg_buf *out, const struct gw_config *c)
@@ -42,9 +68,7 @@ static void put_nodes(struct sg_buf *out, const struct gw_config *c)
     if (c->npeers > 0)
         sg_buf_puts(out, "embedded node, to its peers\n");
     for (unsigned i = 0; i < c->npeers; i++)
-        sg_buf_printf(out,
-            "  GET  %s/v1/status, /v1/headers, /v1/blocks, /v1/pool; POST /v1/blocks, /v1/statements\n",
-            c->peers[i]);
+        put_peer_calls(out, c->peers[i]);
 }
 
 int gw_cmd_plan(const char *path)

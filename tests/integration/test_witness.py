@@ -102,6 +102,12 @@ class Commands(unittest.TestCase):
             self.assertEqual(code, 0, errors)
             self.assertIn("relay-1", out)
             self.assertIn("POST %s/v1/statements" % net.url(0), out)
+            self.assertIn("GET  %s/v1/minutes?relay=" % net.url(0), out)
+            peer = "http://127.0.0.1:9"
+            code, out, errors = run([bin_path("gateway"), "plan", net.write_config(0, node={"port": 6100, "peers": [peer]})])
+            self.assertEqual(code, 0, errors)
+            for call in ("GET  %s/v1/sketches?", "POST %s/v1/sketches", "POST %s/v1/missing", "GET  %s/v1/evidence?", "GET  %s/v1/blocks/HASH/documents", "GET  %s/v1/statements/LEAF, /v1/bodies/LEAF, /v1/blocks/HASH"):
+                self.assertIn(call % peer, out)
             bad = net.write_config(0, node={"port": 0}, colour=1)
             code, out, errors = run([bin_path("gateway"), "check", bad])
             self.assertEqual((code, out), (2, ""))
