@@ -35,6 +35,13 @@ static int usage_error(const char *what, const char *text)
     return SG_EXIT_USAGE;
 }
 
+/* Of the environment, of which --help has no word. */
+static int clock_error(const char *text)
+{
+    (void)fprintf(stderr, "gateway: %s\n", text);
+    return SG_EXIT_USAGE;
+}
+
 /* ---- running ---- */
 
 static atomic_int failed_err;
@@ -77,10 +84,10 @@ static int run(const struct gw_config *c)
     int result;
 
     if (sg_clock_init(&clock, spec, &fault))
-        return usage_error(fault.text, "");
+        return clock_error(fault.text);
     if (spec && !c->genesis->demo)
-        return usage_error(
-            SG_CLOCK_ENV " is set, but this chain is no demonstration: its clock is the real one", "");
+        return clock_error(
+            SG_CLOCK_ENV " is set, but this chain is no demonstration: its clock is the real one: unset it");
     sg_log_init(&clock, c->log);
     sg_cli_block_signals();
     if (gw_node_start(&node, c, &clock, on_failed, NULL, &fault)) {
@@ -209,7 +216,7 @@ static int cmd_probe(int argc, char **argv)
     struct sg_clock clock;
 
     if (sg_clock_init(&clock, getenv(SG_CLOCK_ENV), &fault))
-        return usage_error(fault.text, "");
+        return clock_error(fault.text);
     return gw_probe_main(argc, argv, &clock);
 }
 

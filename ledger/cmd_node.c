@@ -174,8 +174,8 @@ static int load_and_run(const struct lg_cmd *self, const struct settings *s)
         sg_clock_init(&clock, spec, &fault) != SG_OK)
         lg_cmd_usage_error(self, "%s", fault.text);
     else if (spec && !g->demo)
-        lg_cmd_usage_error(
-            self, "%s is set, but this chain is not a demo: its clock is the real one", SG_CLOCK_ENV);
+        lg_cmd_usage_error(self,
+            "%s is set, but this chain is not a demo: its clock is the real one: unset it", SG_CLOCK_ENV);
     else {
         sg_log_init(&clock, s->log);
         result = run_node(self, s, g, key, &clock);

@@ -8,6 +8,7 @@
 #include "sg_log.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #define PART "chain"
@@ -324,14 +325,19 @@ static void say_progress(const struct lg_node *n, enum lg_meter_says says, sg_ms
 {
     const struct lg_meter *m = &n->meter;
     sg_ms took_ms = now_mono_ms - m->begun_ms;
+    int64_t eta_s = lg_meter_eta_s(m);
+    char eta[32] = "?"; /* no rate yet */
+
+    if (eta_s >= 0)
+        (void)snprintf(eta, sizeof(eta), "%lld s", (long long)eta_s);
 
     if (says == LG_METER_DONE)
         sg_log(SG_LOG_INFO, PART, "fetched %lld blocks in %lld s: height %lld",
             (long long)(m->height - m->begun_height), (long long)took_ms / 1000, (long long)m->height);
     else if (says == LG_METER_PROGRESS)
-        sg_log(SG_LOG_INFO, PART, "fetching: height %lld of %lld, %lld.%lld blocks/s, eta %lld s",
+        sg_log(SG_LOG_INFO, PART, "fetching: height %lld of %lld, %lld.%lld blocks/s, eta %s",
             (long long)m->height, (long long)m->of, (long long)m->rate_milli / 1000,
-            (long long)m->rate_milli % 1000 / 100, (long long)lg_meter_eta_s(m));
+            (long long)m->rate_milli % 1000 / 100, eta);
 }
 
 /* How far a first sync has come: a line of log each PROGRESS_MS, and a copy for who shows it otherwise. */

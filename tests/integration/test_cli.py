@@ -248,7 +248,12 @@ class Configurations(Cli):
         genesis = self.path("real.json")
         self.ledger(GOOD, "init", "--from", self.write("plan.json", plan), "--out", genesis)
         config = self.write("real-node.json", node_config(self.path("data"), genesis=genesis))
-        self.ledger(USAGE, "node", "--config", config, words=("GRIDWITNESS_CLOCK",), env=NET.env)
+        self.ledger(USAGE, "node", "--config", config, words=("GRIDWITNESS_CLOCK", "unset it"), env=NET.env)
+        config = NET.write_config(0, genesis=genesis, data=self.path("data"))
+        code, _, errors = run([bin_path("gateway"), "--config", config], env=NET.env)
+        self.assertEqual(code, USAGE, errors)
+        self.assertIn("unset it", errors)
+        self.assertNotIn("--help", errors)
 
 
 class Folders(Cli):
