@@ -122,6 +122,30 @@ static void reorg_longer_but_lighter_branch_is_not_adopted(void **state)
     world_fini(&w);
 }
 
+/* One that takes off what was called confirmed is alarmed, from the very depth on. */
+static void reorg_is_alarmed_from_the_depth_of_confirmation_on(void **state)
+{
+    (void)state;
+    for (unsigned depth = 2; depth <= 3; depth++) { /* confirm_depth is 3 */
+        struct world w;
+        unsigned alarms = 0;
+        world_init(&w);
+        const unsigned one[] = {0}, two[] = {1, 2};
+        for (unsigned i = 0; i < depth; i++) {
+            extend(&w.m, &w.a, S0 + 3 + i, one, 1, 2);
+            extend(&w.m, &w.b, S0 + 3 + i, two, 2, 3);
+        }
+        offer_all(w.r, &w.common, 0, 3);
+        offer_all(w.r, &w.a, 0, depth);
+        offer_all(w.r, &w.b, 0, depth);
+        assert_int_equal(rig_state(w.r).deepest_reorg, depth);
+        for (unsigned i = 0; i < w.r->nnotes; i++)
+            alarms += w.r->notes[i].kind == RIG_EVENT && w.r->notes[i].event.kind == LG_EVENT_ALARM;
+        assert_int_equal(alarms, depth == 3);
+        world_fini(&w);
+    }
+}
+
 /* P11: a reorganisation 288 deep ends on the heavier branch, is one transaction, is alarmed, and the engine then equals one that is
  * opened anew on the same store. */
 static void reorg_deep_is_one_transaction_and_equals_a_fresh_engine(void **state)
@@ -456,6 +480,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reorg_returns_documents_and_a_second_takes_them_again),
         cmocka_unit_test(reorg_longer_but_lighter_branch_is_not_adopted),
+        cmocka_unit_test(reorg_is_alarmed_from_the_depth_of_confirmation_on),
         cmocka_unit_test(reorg_deep_is_one_transaction_and_equals_a_fresh_engine),
         cmocka_unit_test(reorg_side_branch_costs_the_same_per_block),
         cmocka_unit_test(reorg_equal_branches_are_decided_at_the_fork),
