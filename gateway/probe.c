@@ -84,8 +84,9 @@ static void print_latch(const struct gw_latch *l, sg_ms now_ms)
         (void)printf("live        no latch since the boot\n");
         return;
     }
-    (void)printf("live        %s, seq %" PRIu32 ", %" PRId64 " ms ago by this clock\n",
-        instant(when, l->utc_s), l->seq, now_ms - (sg_ms)l->utc_s * 1000);
+    sg_ms ago = now_ms - (sg_ms)l->utc_s * 1000;
+    (void)printf("live        %s, seq %" PRIu32 ", %" PRId64 " ms %s\n", instant(when, l->utc_s), l->seq,
+        ago < 0 ? -ago : ago, ago < 0 ? "ahead of this clock" : "ago by this clock");
     (void)printf("time        %s%s%s\n", l->time_q & SG_TIMEQ_UTC ? "UTC" : "not UTC",
         l->time_q & SG_TIMEQ_NOT_SYNCHRONISED ? ", not synchronised" : "",
         l->time_q & SG_TIMEQ_CLOCK_FAILURE ? ", clock failure" : "");

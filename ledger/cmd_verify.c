@@ -274,11 +274,11 @@ static int run(struct verify *v, const char *data, const char *url)
                    (long long)v->goal, (long long)tip->height),
             SG_EMALFORMED);
     if (err == SG_OK) {
-        char hex[17];
-        for (unsigned i = 0; i < 8; i++)
-            snprintf(hex + (size_t)2 * i, 3, "%02x", tip->hash.b[i]);
-        printf("valid: %lld blocks, %llu statements, %llu bodies, tip %s…\n", (long long)tip->height,
-            (unsigned long long)statements, (unsigned long long)bodies, hex);
+        char hex[2 * SG_HASH_BYTES + 1], chain[2 * SG_HASH_BYTES + 1];
+        sg_hex_encode(hex, tip->hash.b, SG_HASH_BYTES);
+        sg_hex_encode(chain, v->genesis->id.b, SG_HASH_BYTES);
+        printf("valid: %lld blocks, %llu statements, %llu bodies, tip %s, chain %s\n", (long long)tip->height,
+            (unsigned long long)statements, (unsigned long long)bodies, hex, chain);
     }
     lg_audit_free(v->audit);
     return err == SG_OK ? SG_EXIT_GOOD : err == SG_EUSAGE ? SG_EXIT_USAGE : SG_EXIT_FAILED;
@@ -321,7 +321,8 @@ int lg_cmd_verify(const struct lg_cmd *self, int argc, char **argv)
     if (lg_cmd_parse(self, argc, argv, options, SG_ARRAY_LEN(options), NULL, 0) != SG_OK)
         return SG_EXIT_USAGE;
     if (!data == !url)
-        return lg_cmd_usage_error(self, "one of --data and --url is needed");
+        return lg_cmd_usage_error(
+            self, data ? "give --data or --url, not both" : "one of --data and --url is needed");
     if (url && (sg_cli_url_check(url) != SG_OK || strlen(url) > 200))
         return lg_cmd_usage_error(self, "%s is not " SG_CLI_URL_FORM, url);
     if (genesis_path && lg_genesis_load(&g, genesis_path, &fault) != SG_OK)

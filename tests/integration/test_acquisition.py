@@ -233,6 +233,9 @@ class Probe(unittest.TestCase):
         self.assertEqual((code, err), (0, ""))
         self.assertIn("device      Relay 2\n", out)
         self.assertIn("exponents   V 0  I -3  F -3  PF -3  P 0  Q 0\n", out)
+        at, rest = env["GRIDWITNESS_CLOCK"].split("@")
+        slow = dict(env, GRIDWITNESS_CLOCK="%d@%s" % (int(at) - 3600000, rest))
+        wait_until(lambda: " ms ahead of this clock\n" in run([POLL_PRINT, "probe", address], env=slow)[1], 10, "a latch ahead of a slow clock")
         code, out, err = run([POLL_PRINT, "probe", address, "--unit", "9"], env=env)
         self.assertEqual((code, out, err), (1, "", "header: exception 11\n"))
 

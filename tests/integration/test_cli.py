@@ -67,7 +67,7 @@ class Usage(Cli):
             (["node", "x"], "x"),
             (["node", "--config", "/nonexistent"], "/nonexistent"),
             (["verify", "--genesis", g], "--data"),
-            (["verify", "--genesis", g, "--data", "a", "--url", "http://127.0.0.1:1"], "--data"),
+            (["verify", "--genesis", g, "--data", "a", "--url", "http://127.0.0.1:1"], "not both"),
             (["verify", "--genesis", g, "--url", "ftp://x"], "ftp://x"),
             (["verify", "--genesis", "/nonexistent", "--data", "a"], "/nonexistent"),
             (["tip", "--genesis", g], "--data"),
@@ -276,8 +276,10 @@ class Folders(Cli):
         return self.ledger(code, "verify", "--genesis", NET.genesis, "--data", folder, words=words)
 
     def test_whole_chain_is_valid_and_tip_says_where_it_stands(self):
-        self.assertIn("valid: %d blocks" % HEIGHT, self.verify(GOOD, self.copy("data")))
+        said = self.verify(GOOD, self.copy("data"))
+        self.assertIn("valid: %d blocks" % HEIGHT, said)
         tip = json.loads(self.ledger(GOOD, "tip", "--genesis", NET.genesis, "--data", NET.path("data-0")))
+        self.assertRegex(said, "tip %s, chain [0-9a-f]{64}\n" % tip["tip"])
         self.assertEqual(tip["height"], HEIGHT)
         self.assertGreaterEqual(tip["newest_ms"], tip["time"])
 
