@@ -156,10 +156,32 @@ static void base_votes_of_the_slot_choose_the_parent(void **state)
     give(&x,
         make_statement(&x.m,
             &(struct maker_say){
-                .gw = 0, .slot = S0, .inc = end_of(S0), .tip = &x.at.hash, .ts = end_of(S0) + 1}),
+                .gw = 0, .slot = S0, .inc = end_of(S0), .tip = &t.heavy_info.hash, .ts = end_of(S0) + 1}),
         end_of(S0) + 201);
     assert_base(&x, &first_base);
     give(&x, say(&x, 1, S0), end_of(S0) + 202);
+    assert_base(&x, &x.at.hash);
+    mine_fini(&x);
+}
+
+/* A vote that lies ahead of the clock counts when its time has come. */
+static void base_early_vote_counts_when_it_is_due(void **state)
+{
+    (void)state;
+    struct mine x;
+    struct two_parents t;
+    two_parents_init(&x, &t);
+    two_parents_known(&x, &t);
+    for (unsigned gw = 0; gw < 2; gw++)
+        give(&x,
+            make_statement(&x.m,
+                &(struct maker_say){
+                    .gw = gw, .slot = S0, .after = x.last[gw], .tip = &x.at.hash, .ts = end_of(S0) + 2000}),
+            end_of(S0) + 200);
+    assert_base(&x, &t.heavy_info.hash);
+    assert_code(rig_tick(x.r, end_of(S0) + 1999), 0);
+    assert_base(&x, &t.heavy_info.hash);
+    assert_code(rig_tick(x.r, end_of(S0) + 2000), 0);
     assert_base(&x, &x.at.hash);
     mine_fini(&x);
 }
@@ -300,6 +322,7 @@ int main(void)
         cmocka_unit_test(base_better_parent_is_extended_against_the_tip),
         cmocka_unit_test(base_block_shown_after_the_votes_is_not_extended),
         cmocka_unit_test(base_votes_of_the_slot_choose_the_parent),
+        cmocka_unit_test(base_early_vote_counts_when_it_is_due),
         cmocka_unit_test(base_other_branches_are_known_after_a_restart),
         cmocka_unit_test(base_branch_that_carries_all_does_not_stop_the_mining),
         cmocka_unit_test(base_statement_that_comes_back_is_as_old_as_before),
