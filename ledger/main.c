@@ -29,7 +29,8 @@ static void print_help(FILE *to)
 
 static int dispatch(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+    if (argc == 2 &&
+        (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)) {
         print_help(stdout);
         return SG_EXIT_GOOD;
     }

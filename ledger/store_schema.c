@@ -310,7 +310,11 @@ static int check_schema(struct lg_db *db, const char *path, bool writing, struct
     } else if (app != APPLICATION_ID) {
         return fail(fault, SG_ECONFIG, path, "is a database of another program");
     } else if (version < 1 || version > SCHEMA_VERSION) {
-        return fail(fault, SG_ECONFIG, path, "was written by another version of this program");
+        char what[128];
+        (void)snprintf(what, sizeof(what),
+            "has version %lld, and this program knows 1 to %d: use the program that wrote it, or a newer one",
+            (long long)version, SCHEMA_VERSION);
+        return fail(fault, SG_ECONFIG, path, what);
     }
     err = check_chain(db, path, fault);
     if (err == 0 && version != 0 && version != SCHEMA_VERSION && writing) {

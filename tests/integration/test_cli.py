@@ -43,6 +43,8 @@ class Usage(Cli):
         for program in ("ledger", "gateway", "relay-emulator"):
             self.expect(GOOD, [bin_path(program), "--help"], "--version")
             self.expect(GOOD, [bin_path(program), "--version"], program + " 1.")
+        for word in ("-h", "help"):
+            self.ledger(GOOD, word, words=("usage: ledger COMMAND",))
         for command in self.COMMANDS:
             self.ledger(GOOD, command, "--help", words=("usage: ledger " + command,))
         for command in ("check", "plan", "probe"):

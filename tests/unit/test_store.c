@@ -373,6 +373,8 @@ static void store_foreign_files_are_refused(void **state)
     fixture_close(f);
     raw_sql(f->dir, "PRAGMA user_version=5");
     assert_code(open_code(f->dir, f->g), SG_ECONFIG);
+    assert_code(lg_reader_open(&r, f->dir, f->g, &fault), SG_ECONFIG);
+    assert_non_null(strstr(fault.text, "has version 5, and this program knows 1 to 4: use the program"));
     raw_sql(f->dir, "PRAGMA user_version=4; PRAGMA application_id=1");
     assert_code(open_code(f->dir, f->g), SG_ECONFIG);
     snprintf(path, sizeof path, "%s/chain.db", f->dir);
