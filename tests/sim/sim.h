@@ -324,6 +324,7 @@ struct sim {
     struct sim_judge judge;
     struct sim_machine machines[SIM_MACHINES];
     struct sim_stats stats;
+    sg_ms moved; /* when a node last had another tip */
     bool broken;
     char violation[400]; /* the first promise that was broken */
 };

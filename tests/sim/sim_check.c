@@ -58,6 +58,7 @@ static void check_bounds(struct sim *s, unsigned m, const struct lg_engine_state
 static void check_moved(struct sim *s, unsigned m, const struct lg_engine_state *st)
 {
     struct sim_node *n = &s->machines[m].node;
+    s->moved = s->now;
     bool took_off = st->reorgs != 0 && n->seen_reorgs != st->reorgs;
     sim_trace(s, st->tip.hash.b, 8);
     sim_say(s,

@@ -74,6 +74,8 @@ static void check_three_slots(struct sim *s)
     }
 }
 
+#define UNDER_WAY_MS 1000 /* after the last change of a tip: nothing of it is under way any more */
+
 #define MAX_EVENTS  4096 /* a machine; most are messages under way */
 #define MAX_BACKLOG 1500 /* statements of one gateway that are on no chain: a day's and an hour's */
 
@@ -117,7 +119,8 @@ void sim_check_probe(struct sim *s)
     sim_calm_look(s);
     if (s->now < s->calm_from)
         return;
-    check_one_tip(s);
+    if (s->moved + UNDER_WAY_MS < s->now)
+        check_one_tip(s);
     check_three_slots(s);
 }
 
