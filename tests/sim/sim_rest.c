@@ -31,9 +31,22 @@ static void tell_said(const struct sim *s, unsigned m)
     }
 }
 
+#define SETTLED_MS 2000 /* a block that is told at once is everywhere */
+
+/* A hostile member may show a block at any moment, this very one too. */
+static bool is_moving(const struct sim *s)
+{
+    for (unsigned m = 0; m < s->nnodes; m++)
+        if (counts(s, m) && s->now - s->machines[m].node.moved < SETTLED_MS)
+            return true;
+    return false;
+}
+
 static void check_one_tip(struct sim *s)
 {
     const struct sim_node *first = NULL;
+    if (s->hostile < s->ngws && is_moving(s))
+        return;
     for (unsigned m = 0; m < s->nnodes; m++) {
         const struct sim_node *n = &s->machines[m].node;
         if (!counts(s, m))
