@@ -139,7 +139,6 @@ struct sim_node {
     struct sim_peer peers[SIM_MACHINES];
     enum lg_block_verdict verdict; /* of the block offered last, when it was not refused */
     struct lg_block_info tip;
-    sg_ms moved; /* the instant since which it has this tip */
     struct lg_hash *acked; /* leaves that this disk has promised to keep */
     size_t nacked, cap_acked;
     struct sim_doc *recent[SIM_RECENT]; /* offers that are held in full (ledger/node.c) */

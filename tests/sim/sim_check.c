@@ -71,7 +71,6 @@ static void check_moved(struct sim *s, unsigned m, const struct lg_engine_state 
         sim_violate(s, "node %u adopts a block that lies ahead of its clock", m);
     n->seen_reorgs = st->reorgs;
     n->tip = st->tip;
-    n->moved = s->now;
     if (took_off)
         sim_check_promises(s, m, 24 * s->ngws);
 }

@@ -31,22 +31,9 @@ static void tell_said(const struct sim *s, unsigned m)
     }
 }
 
-#define SETTLED_MS 2000 /* a block that is told at once is everywhere */
-
-/* A hostile member may show a block at any moment, this very one too. */
-static bool is_moving(const struct sim *s)
-{
-    for (unsigned m = 0; m < s->nnodes; m++)
-        if (counts(s, m) && s->now - s->machines[m].node.moved < SETTLED_MS)
-            return true;
-    return false;
-}
-
 static void check_one_tip(struct sim *s)
 {
     const struct sim_node *first = NULL;
-    if (s->hostile < s->ngws && is_moving(s))
-        return;
     for (unsigned m = 0; m < s->nnodes; m++) {
         const struct sim_node *n = &s->machines[m].node;
         if (!counts(s, m))
@@ -87,7 +74,8 @@ static void check_three_slots(struct sim *s)
     }
 }
 
-#define UNDER_WAY_MS 1000 /* after the last change of a tip: nothing of it is under way any more */
+/* After the last change of a tip nothing of it is under way any more. A hostile member may show a block at any moment, that of a look too. */
+#define UNDER_WAY_MS 1000
 
 #define MAX_EVENTS  4096 /* a machine; most are messages under way */
 #define MAX_BACKLOG 1500 /* statements of one gateway that are on no chain: a day's and an hour's */
@@ -132,7 +120,7 @@ void sim_check_probe(struct sim *s)
     sim_calm_look(s);
     if (s->now < s->calm_from)
         return;
-    if (s->moved + UNDER_WAY_MS < s->now)
+    if (s->hostile >= s->ngws || s->moved + UNDER_WAY_MS < s->now)
         check_one_tip(s);
     check_three_slots(s);
 }
