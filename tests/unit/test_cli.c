@@ -96,7 +96,8 @@ static int large_piece_again(void)
 {
     sg_cli_init();
     void *volatile p = malloc(LARGE);
-    const bool is_told = mallinfo2().hblks > 0; /* else a sanitizer, or valgrind, has put its own in the place */
+    const bool is_told =
+        mallinfo2().hblks > 0; /* else a sanitizer, or valgrind, has put its own in the place */
     free(p);
     if (!is_told)
         return NO_SUCH_INFO;
